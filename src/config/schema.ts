@@ -1,0 +1,148 @@
+// Every setting the phone has, once. The type, the check, the file, the page's form and the README's table come from here.
+//
+// Each leaf carries `title`, `description`, `default`, and where it helps `unit`, `secret` (never shown or logged) and `applies`:
+// when a change works: 'now', 'on registering', 'next call', 'on restart'.
+
+import { Type, type Static, type TSchema } from '@sinclair/typebox';
+
+export type Applies = 'now' | 'on registering' | 'next call' | 'on restart';
+
+interface Words {
+  readonly title: string;
+  readonly description: string;
+  readonly unit?: string;
+  readonly applies: Applies;
+  readonly secret?: boolean;
+}
+
+const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
+  Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...words });
+const whole = (value: number, minimum: number, maximum: number, words: Words) =>
+  Type.Integer({ default: value, minimum, maximum, ...words });
+const real = (value: number, minimum: number, maximum: number, words: Words) =>
+  Type.Number({ default: value, minimum, maximum, ...words });
+const flag = (value: boolean, words: Words) => Type.Boolean({ default: value, ...words });
+const choice = <const T extends readonly string[]>(value: T[number], values: T, words: Words) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], default: value, ...words });
+const list = <S extends TSchema>(item: S, value: readonly Static<S>[], words: Words, maxItems = 100) =>
+  Type.Array(item, { default: [...value], maxItems, ...words });
+const group = <T extends Record<string, TSchema>>(title: string, properties: T) =>
+  Type.Object(properties, { title, additionalProperties: false, default: {} });
+
+/** host, host:port, v4, [v6], [v6]:port; empty allowed. */
+const HOST_PORT = '^$|^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?$';
+const HOST = '^$|^[0-9A-Fa-f:.]+$';
+/** A SIP user part without what would need escaping. */
+const USER = '^[A-Za-z0-9_.!~*\'()&=+$,;?/-]*$';
+const LINE = '^[^\\r\\n]*$';
+/** '' | alsa:NAME | alsa:CAPTURE|PLAYBACK | echo | tone | tone:HZ | silence | clock | wav:IN,OUT | auto */
+const DEVICE = '^(auto|echo|silence|clock|tone(:[0-9]{2,4})?|alsa:[^\\r\\n]+|arecord:[^\\r\\n]+|wav:[^\\r\\n,]*(,[^\\r\\n,]*)?)$';
+
+export const accountSchema = Type.Object({
+  id: text('', { title: 'Name', description: 'Short name of this account, used in the log and on the command line; made from user and server when empty.', applies: 'on registering' }, '^[A-Za-z0-9_.@-]*$', 64),
+  user: text('', { title: 'User', description: 'Number or name of this phone at the server.', applies: 'on registering' }, USER, 128),
+  server: text('', { title: 'Server', description: 'SIP server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
+  password: text('', { title: 'Password', description: 'Password of the account.', applies: 'on registering', secret: true }, LINE),
+  authUser: text('', { title: 'Authentication user', description: 'Only where it differs from the user.', applies: 'on registering' }, LINE, 128),
+  displayName: text('', { title: 'Shown name', description: 'What the other side shows.', applies: 'on registering' }, LINE, 64),
+  transport: choice('udp', ['udp', 'tcp'], { title: 'Transport', description: 'How messages travel to the server.', applies: 'on registering' }),
+  proxy: text('', { title: 'Outbound proxy', description: 'Where messages go instead of to the server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
+  register: flag(true, { title: 'Register', description: 'Tell the server where this phone is, so that it can be called.', applies: 'on registering' }),
+  expiresS: whole(600, 30, 86_400, { title: 'Registration time', description: 'How long a registration is asked for; refreshed well before.', unit: 's', applies: 'on registering' }),
+  autoAnswer: choice('off', ['off', 'allowed', 'all'], { title: 'Answer by itself', description: 'off: always ring. allowed: callers on the intercom allow-list are answered at once. all: every caller that comes through this server is answered at once.', applies: 'next call' }),
+}, { title: 'Account', additionalProperties: false });
+
+export const intercomCallerSchema = Type.Object({
+  caller: text('', { title: 'Caller', description: 'Number, user@domain, or * for everyone the server lets through.', applies: 'next call' }, '^[^\\s]+$', 128),
+  password: text('', { title: 'Password', description: 'Lets this caller prove itself without a server: its phone answers our challenge.', applies: 'next call', secret: true }, LINE),
+}, { title: 'Allowed caller', additionalProperties: false });
+
+const placeSettings = (title: string, device: string, what: string) => group(title, {
+  device: text(device, { title: 'Sound device', description: `${what} auto: a sound card when there is one, else a silent clock. alsa:NAME, alsa:CAPTURE|PLAYBACK, arecord:NAME, echo, tone:HZ, silence, wav:IN.wav,OUT.wav.`, applies: 'now' }, DEVICE),
+  playDb: real(0, -40, 20, { title: 'Volume', description: 'Gain of what is heard.', unit: 'dB', applies: 'now' }),
+  captureDb: real(0, -40, 20, { title: 'Microphone', description: 'Gain of what is sent.', unit: 'dB', applies: 'now' }),
+});
+
+export const settingsSchema = Type.Object({
+  phone: group('Phone', {
+    name: text('Offhook', { title: 'Name', description: 'Name of this phone.', applies: 'on restart' }, LINE, 64),
+    country: choice('us', ['us', 'uk', 'de', 'fr', 'au'], { title: 'Country', description: 'Which tones and ringing this phone has.', applies: 'next call' }),
+    board: text('auto', { title: 'Board', description: 'auto, bench (handset drawn on the page), none (no handset at all), or a board file of hw/boards.', applies: 'on restart' }, '^[a-z0-9-]+$', 64),
+  }),
+  accounts: Type.Array(accountSchema, { title: 'Accounts', default: [], maxItems: 8 }),
+  sip: group('SIP', {
+    host: text('', { title: 'Listen on', description: 'Address of this machine to use; empty is all of them.', applies: 'on restart' }, HOST),
+    port: whole(5060, 0, 65_535, { title: 'Port', description: 'UDP and TCP port; 0 takes any free one.', applies: 'on restart' }),
+    tcp: flag(true, { title: 'Accept TCP', description: 'Listen for TCP as well.', applies: 'on restart' }),
+    acceptFrom: choice('registered', ['registered', 'listed', 'anyone'], { title: 'Who may call', description: 'registered: calls through the server we are registered at, and listed addresses. listed: listed addresses only. anyone: every caller rings (never answered by itself).', applies: 'next call' }),
+    allowAddresses: list(Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }), [], { title: 'Listed addresses', description: 'Addresses or networks (192.168.1.0/24) that may call directly.', applies: 'next call' }),
+    trace: flag(false, { title: 'Trace messages', description: 'Write every SIP message to the log at debug level, secrets blanked.', applies: 'now' }),
+  }),
+  sound: group('Sound', {
+    handset: placeSettings('Handset', 'auto', 'Microphone and earpiece.'),
+    speaker: placeSettings('Loudspeaker', 'auto', 'Hands-free microphone and loudspeaker.'),
+    ringer: placeSettings('Ringer', 'auto', 'Where the ring tone is heard when there is no bell.'),
+    periodMs: choice('20', ['10', '20'], { title: 'Period', description: 'How often the card is served; 10 is less delay and more work.', unit: 'ms', applies: 'on restart' }),
+    periods: whole(4, 2, 16, { title: 'Periods', description: 'Periods in the card\'s buffer.', applies: 'on restart' }),
+    ringTone: flag(true, { title: 'Ring tone', description: 'Play a ring tone at the ringer besides the bell.', applies: 'now' }),
+  }),
+  media: group('Media', {
+    codecs: list(Type.Unsafe<'opus' | 'PCMU' | 'PCMA'>({ type: 'string', enum: ['opus', 'PCMU', 'PCMA'] }), ['opus', 'PCMA', 'PCMU'], { title: 'Codecs', description: 'In order of preference.', applies: 'next call' }, 8),
+    ptimeMs: choice('20', ['10', '20', '40', '60'], { title: 'Packet time', description: 'Sound in each packet.', unit: 'ms', applies: 'next call' }),
+    rtpPortMin: whole(16_384, 1_024, 65_534, { title: 'Lowest RTP port', description: 'First port used for sound.', applies: 'next call' }),
+    rtpPortMax: whole(32_766, 1_025, 65_535, { title: 'Highest RTP port', description: 'Last port used for sound.', applies: 'next call' }),
+    jitterMinMs: whole(20, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for.', unit: 'ms', applies: 'next call' }),
+    jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
+    opusBitrate: whole(24_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus.', unit: 'bit/s', applies: 'next call' }),
+    opusComplexity: whole(5, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work.', applies: 'next call' }),
+    rtpTimeoutS: whole(60, 0, 3_600, { title: 'Dead call', description: 'Hang up when no sound arrives for this long; 0 never does.', unit: 's', applies: 'next call' }),
+  }),
+  dialing: group('Dialling', {
+    plan: list(Type.String({ pattern: '^[0-9*#A-DxXzZnN.\\[\\]\\-+T<>:|!]+$', maxLength: 128 }), [], { title: 'Dial plan', description: 'Patterns, first match wins: digits, x any digit, [2-5], . any number of the last, <9:> replace at the start, ! refuse. Empty: the inter-digit time-out or # ends the number.', applies: 'now' }),
+    interDigitS: real(4, 0.5, 30, { title: 'Inter-digit time', description: 'A pause this long ends the number.', unit: 's', applies: 'now' }),
+    sendKey: choice('#', ['#', 'none'], { title: 'Send key', description: 'Key that ends the number at once.', applies: 'now' }),
+    emergencyOfCountry: flag(true, { title: 'Emergency numbers of the country', description: 'us 911; uk 999 112; de 112 110; fr 112 15 17 18; au 000 112.', applies: 'now' }),
+    emergency: list(Type.String({ pattern: '^[0-9]{2,8}$' }), [], { title: 'Further emergency numbers', description: 'Called before every rule, lock and pattern, as those of the country.', applies: 'now' }),
+    speedDial: Type.Record(Type.String({ pattern: '^[0-9*#]{1,4}$' }), Type.String({ minLength: 1, maxLength: 255, pattern: LINE }), { default: {}, title: 'Speed dial', description: 'Digits and what they call: a number or an address such as sip:door@192.168.1.9.', applies: 'now' }),
+    hotline: text('', { title: 'Hotline', description: 'Called by itself when the handset is lifted and nothing is dialled.', applies: 'now' }, LINE),
+    hotlineS: real(0, 0, 30, { title: 'Hotline delay', description: 'How long to wait for a digit first.', unit: 's', applies: 'now' }),
+    noDialS: whole(20, 5, 300, { title: 'Dial tone time', description: 'Dial tone that long without a digit becomes the dead line.', unit: 's', applies: 'now' }),
+  }),
+  calls: group('Calls', {
+    answer: choice('ring', ['ring', 'auto'], { title: 'Incoming calls', description: 'ring, or for a phone without handset: answer at once whoever may call.', applies: 'next call' }),
+    ringS: whole(120, 5, 600, { title: 'Ringing time', description: 'An unanswered call is refused with 480 after this.', unit: 's', applies: 'next call' }),
+    noAnswerS: whole(180, 5, 600, { title: 'Calling time', description: 'Give up a call of ours that nobody answers.', unit: 's', applies: 'next call' }),
+    waiting: flag(true, { title: 'Call waiting', description: 'A second caller is heard as a tone; otherwise it is busy.', applies: 'next call' }),
+    doNotDisturb: flag(false, { title: 'Do not disturb', description: 'Callers hear busy; the phone stays silent.', applies: 'now' }),
+    howlerS: whole(60, 10, 600, { title: 'Howler', description: 'A handset left off for this long after a dead line howls.', unit: 's', applies: 'now' }),
+    logSize: whole(200, 0, 5_000, { title: 'Call log', description: 'How many calls are remembered.', applies: 'now' }),
+  }),
+  intercom: group('Intercom', {
+    enabled: flag(false, { title: 'Intercom', description: 'Let allowed callers be answered by itself, when they ask for it or the account says so.', applies: 'next call' }),
+    allow: Type.Array(intercomCallerSchema, { title: 'Allowed callers', default: [], maxItems: 100 }),
+    place: choice('speaker', ['speaker', 'handset'], { title: 'Answer on', description: 'Where an intercom call is heard.', applies: 'next call' }),
+    maxS: whole(120, 5, 3_600, { title: 'Longest call', description: 'An intercom call is ended after this.', unit: 's', applies: 'next call' }),
+    whileBusy: flag(false, { title: 'While in a call', description: 'Answer by itself even during another call; otherwise busy or call waiting.', applies: 'next call' }),
+    privacy: flag(false, { title: 'Privacy', description: 'Never answer by itself; the switch on the board does the same.', applies: 'now' }),
+  }),
+  hardware: group('Hardware', {
+    debounceMs: whole(20, 1, 200, { title: 'Debounce', description: 'Contacts must rest this long.', unit: 'ms', applies: 'on restart' }),
+    flashMinMs: whole(80, 20, 500, { title: 'Shortest flash', description: 'A shorter press of the hook is bounce.', unit: 'ms', applies: 'on restart' }),
+    flashMaxMs: whole(800, 200, 2_000, { title: 'Longest flash', description: 'A longer press of the hook hangs up.', unit: 'ms', applies: 'on restart' }),
+    driver: choice('auto', ['auto', 'gpiochip', 'onoff', 'evdev'], { title: 'Driver', description: 'How pins are reached.', applies: 'on restart' }),
+    inputDevice: text('', { title: 'Input device', description: 'evdev: path of the keypad, e.g. /dev/input/event0.', applies: 'on restart' }, LINE),
+    pins: Type.Record(Type.String({ pattern: '^[a-zA-Z]+$' }), Type.Union([Type.Integer({ minimum: 0, maximum: 1_023 }), Type.Array(Type.Integer({ minimum: 0, maximum: 1_023 }), { maxItems: 16 })]), { default: {}, title: 'Pins', description: 'Pins that differ from the board file: hook = 17, rows = [5, 6, 13, 26] ...', applies: 'on restart' }),
+  }),
+  web: group('Page', {
+    enabled: flag(true, { title: 'Page', description: 'Serve the settings page.', applies: 'on restart' }),
+    host: text('', { title: 'Listen on', description: 'Address of this machine; empty is all of them.', applies: 'on restart' }, HOST),
+    port: whole(8_080, 0, 65_535, { title: 'Port', description: 'Port of the page; 0 takes any free one.', applies: 'on restart' }),
+  }),
+  log: group('Log', {
+    format: choice('text', ['text', 'json'], { title: 'Format', description: 'Lines for people or for programs.', applies: 'on restart' }),
+    level: choice('info', ['error', 'warn', 'info', 'debug'], { title: 'Level', description: 'How much is written.', applies: 'now' }),
+  }),
+}, { title: 'Settings', additionalProperties: false });
+
+export type Settings = Static<typeof settingsSchema>;
+export type AccountSettings = Static<typeof accountSchema>;

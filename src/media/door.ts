@@ -1,0 +1,142 @@
+// The door of the media room: commands in, events out, plain data both ways, so that it works the same inside a process and
+// across a thread. Nothing here carries a packet or a sample.
+//
+//   phone (main thread)  --MediaCommand-->  engine (media thread)
+//                        <--MediaEvent---
+
+import type { AudioStatus } from '../ports/audio.ts';
+import type { Endpoint } from '../ports/net.ts';
+
+/** Chosen by the caller of `open`, unique for the life of the engine. */
+export type StreamId = number;
+
+/** A place where a person listens and speaks: a sound device named in the settings. */
+export type Place = 'handset' | 'speaker' | 'ringer';
+
+export interface CodecUse {
+  readonly name: 'PCMU' | 'PCMA' | 'opus';
+  readonly payloadType: number;
+  /** opus only: fmtp of the side that will decode, RFC 7587 §6.1. */
+  readonly fmtp?: string;
+}
+
+/** What offer and answer came to, as the engine needs it. */
+export interface StreamSession {
+  /** Where RTP goes; RTCP to `rtcpPort`. Host 0.0.0.0 or port 0: send nothing. */
+  readonly remote: Endpoint;
+  readonly rtcpPort: number;
+  readonly send: CodecUse;
+  /** Every payload type we said we take. */
+  readonly receive: readonly CodecUse[];
+  /** Payload types of telephone-event (RFC 4733): what the other side takes, what we take. */
+  readonly eventSend?: number;
+  readonly eventReceive?: number;
+  /** Our own direction after negotiation (RFC 3264 §6.1). */
+  readonly direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+  readonly ptimeMs: number;
+}
+
+/** One step of a tone: sine waves at one level each for `ms`; no frequencies is a pause. `ms` 0 lasts for ever. */
+export interface ToneStep {
+  readonly hz: readonly number[];
+  /** Level of each frequency. */
+  readonly dbm0: number;
+  readonly ms: number;
+}
+
+export interface ToneProgram {
+  readonly steps: readonly ToneStep[];
+  /** How many times the steps are played; 0 is for ever. */
+  readonly times: number;
+}
+
+/** What a stream is joined to. `echo` sends back what it hears; `program` plays to the far side and drops what it hears. */
+export type Route =
+  | { readonly to: 'place'; readonly place: Place }
+  | { readonly to: 'echo' }
+  | { readonly to: 'program'; readonly program: ToneProgram }
+  | { readonly to: 'nothing' };
+
+export interface PlaceSettings {
+  readonly device: string;
+  readonly periodMs: number;
+  readonly periods: number;
+  /** Gain applied to what is played and what is captured. */
+  readonly playDb: number;
+  readonly captureDb: number;
+}
+
+export interface MediaSettings {
+  readonly places: Readonly<Record<Place, PlaceSettings>>;
+  readonly rtpPortMin: number;
+  readonly rtpPortMax: number;
+  readonly jitterMinMs: number;
+  readonly jitterMaxMs: number;
+  readonly opusBitrate: number;
+  readonly opusComplexity: number;
+  /** Report a stream that got no RTP for this long; 0 never does. */
+  readonly rtpTimeoutS: number;
+}
+
+export type MediaCommand =
+  /** Reserve an even RTP port and the next one for RTCP on `host`; answers `opened` or `failed`. */
+  | { readonly do: 'open'; readonly stream: StreamId; readonly host: string; readonly cname: string }
+  /** Begin, or go on differently after a new offer and answer. */
+  | { readonly do: 'negotiated'; readonly stream: StreamId; readonly session: StreamSession }
+  | { readonly do: 'route'; readonly stream: StreamId; readonly route: Route }
+  /** Send silence instead of the microphone. */
+  | { readonly do: 'mute'; readonly stream: StreamId; readonly muted: boolean }
+  /** Send `digit` as telephone-event, or as in-band DTMF where the other side does not take events. */
+  | { readonly do: 'digit'; readonly stream: StreamId; readonly digit: string; readonly ms: number }
+  /** Sends RTCP BYE and frees the ports. */
+  | { readonly do: 'close'; readonly stream: StreamId }
+  /** Play at a place, mixed with whatever stream is routed there; replaces the tone before. `id` comes back in `tone ended`. */
+  | { readonly do: 'tone'; readonly place: Place; readonly program: ToneProgram; readonly id: number }
+  | { readonly do: 'quiet'; readonly place: Place }
+  /** Open the card now (handset lifted) or let it be closed when nothing needs it, so that the first tone is not late. */
+  | { readonly do: 'warm'; readonly place: Place; readonly on: boolean }
+  | { readonly do: 'settings'; readonly settings: MediaSettings }
+  | { readonly do: 'measure'; readonly stream: StreamId; readonly ask: number }
+  | { readonly do: 'ping'; readonly ask: number };
+
+export interface StreamStats {
+  readonly codec: string;
+  readonly remote: string;
+  readonly sentPackets: number;
+  readonly receivedPackets: number;
+  /** Sequence numbers that never came. */
+  readonly lostPackets: number;
+  /** Packets that came after their turn. */
+  readonly latePackets: number;
+  /** From strangers, or not RTP at all. */
+  readonly refusedPackets: number;
+  /** RFC 3550 §6.4.1 interarrival jitter. */
+  readonly jitterMs: number;
+  readonly playoutDelayMs: number;
+  readonly concealedMs: number;
+  /** From the other side's receiver reports; -1 while unknown. */
+  readonly roundTripMs: number;
+  readonly remoteLossPercent: number;
+}
+
+export type MediaEvent =
+  | { readonly event: 'opened'; readonly stream: StreamId; readonly port: number; readonly rtcpPort: number }
+  | { readonly event: 'failed'; readonly stream: StreamId; readonly code: string; readonly message: string }
+  /** A DTMF digit arrived as telephone-event; once per digit, at its end. */
+  | { readonly event: 'digit'; readonly stream: StreamId; readonly digit: string; readonly ms: number }
+  /** First RTP packet of the stream, or the first after `silent`. */
+  | { readonly event: 'heard'; readonly stream: StreamId }
+  | { readonly event: 'silent'; readonly stream: StreamId; readonly seconds: number }
+  | { readonly event: 'tone ended'; readonly place: Place; readonly id: number }
+  | { readonly event: 'device'; readonly place: Place; readonly device: string; readonly status: AudioStatus }
+  | { readonly event: 'stats'; readonly stream: StreamId; readonly ask: number; readonly stats: StreamStats }
+  | { readonly event: 'pong'; readonly ask: number }
+  /** Something a person should know; goes to the log. */
+  | { readonly event: 'trouble'; readonly code: string; readonly message: string };
+
+/** The engine, near or behind a thread. Commands are carried out in order; events arrive in order. */
+export interface Media {
+  command(command: MediaCommand): void;
+  subscribe(on: (event: MediaEvent) => void): void;
+  close(): void;
+}

@@ -1,0 +1,197 @@
+// What the agent says and takes: the door of the sip room. Session descriptions pass through as bytes; the agent only knows
+// which message is an offer and which an answer (RFC 3261 §13.2.1, RFC 3264, RFC 6337).
+
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Endpoint, Network, Resolver } from '../ports/net.ts';
+import type { Random } from '../ports/random.ts';
+import type { Message } from './message.ts';
+
+export interface SipPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly network: Network;
+  readonly resolver: Resolver;
+}
+
+export interface AgentOptions {
+  /** Where to listen; host '' is every address of ours, and Contact then carries the address that leads to each target. Port 0: any. */
+  readonly listen: Endpoint;
+  readonly tcp: boolean;
+  readonly userAgent: string;
+  /** Logged and given to the trace on every message, both ways. */
+  readonly trace?: (direction: 'in' | 'out', bytes: Uint8Array, peer: Endpoint, transport: Transport) => void;
+}
+
+export type Transport = 'udp' | 'tcp';
+
+export interface AccountOptions {
+  /** Stable id chosen by the caller. */
+  readonly id: string;
+  readonly user: string;
+  /** Domain of the address of record; also the registrar unless `proxy` is given. Host, host:port or [v6]:port. */
+  readonly server: string;
+  /** Outbound proxy, host[:port]; '' for none. */
+  readonly proxy: string;
+  readonly transport: Transport;
+  readonly authUser: string;
+  readonly password: string;
+  readonly displayName: string;
+  readonly expiresS: number;
+  /** false: calls through the server without registering. */
+  readonly register: boolean;
+}
+
+/** Only what the server last confirmed, RFC 3261 §10. */
+export type RegistrationState =
+  | { readonly state: 'off' }
+  | { readonly state: 'trying'; readonly sinceMs: number; readonly attempt: number }
+  | { readonly state: 'registered'; readonly server: string; readonly untilMs: number }
+  | { readonly state: 'failed'; readonly why: RegistrationFailure; readonly status: number; readonly detail: string; readonly retryAtMs: number };
+
+export type RegistrationFailure =
+  | 'no network'        // no route, no address, the local network refused
+  | 'no such server'    // the name does not resolve
+  | 'server silent'     // no answer (timer F, TCP connect time-out)
+  | 'server refused'    // connection refused
+  | 'wrong password'    // challenged again with a fresh nonce after our answer, or 403 after credentials
+  | 'not allowed'       // 403, 404 and such
+  | 'server trouble';   // 5xx, 6xx, nonsense
+
+export interface Account {
+  readonly id: string;
+  readonly options: AccountOptions;
+  readonly registration: RegistrationState;
+  /** REGISTER now: the network came back, the link changed. */
+  refresh(): void;
+  /** Un-register and forget; resolves when answered or after 2 s. */
+  remove(): Promise<void>;
+}
+
+export interface CallOptions {
+  /** Account to call through; undefined: straight to the address. */
+  readonly account?: Account;
+  /** 'sip:201@example.org', or for an account a bare user part '201'. */
+  readonly target: string;
+  /** Session description offered; undefined makes a delayed offer: the `offer` event follows with the 2xx. */
+  readonly offer?: Uint8Array;
+  /** Further header lines, e.g. ['Alert-Info', '<http://x>;info=alert-autoanswer']. CR and LF are refused. */
+  readonly headers?: readonly (readonly [string, string])[];
+  /** Display name used when there is no account. */
+  readonly displayName?: string;
+  /** User part of our address when there is no account. */
+  readonly user?: string;
+}
+
+export interface Party {
+  readonly uri: string;
+  readonly user: string;
+  readonly host: string;
+  readonly display: string;
+}
+
+/** How a call ended. */
+export interface Ending {
+  readonly by: 'us' | 'them' | 'network';
+  /** SIP status of the final response when the call never was; 0 for an established call. */
+  readonly status: number;
+  /** Words for a log and a page: 'Busy Here', 'hung up', 'no answer from the server', 'answered elsewhere'. */
+  readonly why: string;
+  /** From the Reason header (RFC 3326), e.g. 'SIP;cause=200'. */
+  readonly reason?: string;
+}
+
+export type CallEvent =
+  /** 1xx: 180, 181, 182, 183. Outgoing calls only. */
+  | { readonly event: 'progress'; readonly status: number; readonly reason: string }
+  /**
+   * The other side offers (INVITE, re-INVITE, or the 2xx to our delayed offer): answer with call.answerOffer() or
+   * call.refuseOffer(). For the first INVITE the offer waits until call.accept().
+   */
+  | { readonly event: 'offer'; readonly body: Buffer }
+  /** The answer to our offer; may come early in a 1xx (`early`), then again, equal, with the 2xx. */
+  | { readonly event: 'answer'; readonly body: Buffer; readonly early: boolean }
+  /** Our re-INVITE was refused; the session goes on as it was. */
+  | { readonly event: 'offer refused'; readonly status: number; readonly reason: string }
+  /** 2xx sent or received. */
+  | { readonly event: 'established' }
+  /** The other side asks us to call `target` in its place (REFER). Already answered 202; report with call.transferProgress(). */
+  | { readonly event: 'transfer asked'; readonly target: string; readonly by: string }
+  /** Progress of the transfer we asked for: status from the NOTIFY's sipfrag; final at >= 200. */
+  | { readonly event: 'transfer progress'; readonly status: number; readonly reason: string }
+  /** SIP INFO with application/dtmf-relay or application/dtmf. */
+  | { readonly event: 'digit'; readonly digit: string; readonly ms: number }
+  | { readonly event: 'ended'; readonly ending: Ending };
+
+export type CallState = 'calling' | 'ringing' | 'established' | 'ended';
+
+export interface Call {
+  readonly id: string;
+  readonly direction: 'in' | 'out';
+  readonly state: CallState;
+  readonly account: Account | undefined;
+  readonly remote: Party;
+  /** Address of ours that leads to the other side; for our session description. */
+  readonly localHost: string;
+  /** The INVITE of an incoming call; undefined for ours. Read-only, kept until the call ends. */
+  readonly invite: Message | undefined;
+  subscribe(on: (event: CallEvent) => void): void;
+
+  /** Incoming: 180, or 183 with an early answer. */
+  progress(status: 180 | 181 | 182 | 183, body?: Uint8Array): void;
+  /** Incoming: 200 with our answer, or with our offer when the INVITE had none; then `answer` follows with the ACK. */
+  accept(body: Uint8Array): void;
+  /** Incoming: 3xx to 6xx. */
+  reject(status: number, headers?: readonly (readonly [string, string])[]): void;
+  /** Whatever ends it now: CANCEL, BYE, or 487/603; waits where RFC 3261 §15 says so. */
+  hangUp(reason?: string): void;
+  /** re-INVITE with a new offer; queued behind one under way, 491 retried after RFC 3261 §14.1's pause. */
+  offer(body: Uint8Array): void;
+  answerOffer(body: Uint8Array): void;
+  refuseOffer(status: 488 | 491 | 500): void;
+  /** REFER inside the dialog (RFC 3515); `replaces` another call of ours for an attended transfer (RFC 3891). */
+  transfer(target: string, replaces?: Call): void;
+  transferProgress(status: number, reason: string): void;
+  /** INFO application/dtmf-relay, for peers without telephone-event. */
+  sendInfoDigit(digit: string, ms: number): void;
+}
+
+/** Where an incoming request came from, for the decision who may call. */
+export interface Source {
+  readonly peer: Endpoint;
+  readonly transport: Transport;
+  /** The account whose registered server sent it (address or connection of the confirmed registration). */
+  readonly registeredServer: Account | undefined;
+  /** User name that passed our digest challenge. */
+  readonly authenticated: string | undefined;
+}
+
+export interface AgentHandlers {
+  /**
+   * An INVITE outside any dialog, 100 already sent. Do one of: call.progress/accept/reject, or challenge(): a 401 to which the caller
+   * may answer with credentials, upon which onIncoming is called again with source.authenticated.
+   */
+  onIncoming(call: Call, source: Source, challenge: () => void): void;
+  /** For digest challenges: the password of `user`; undefined refuses. */
+  passwordOf?(user: string): string | undefined;
+  onRegistration(account: Account, state: RegistrationState): void;
+}
+
+export interface Agent {
+  readonly accounts: readonly Account[];
+  readonly calls: readonly Call[];
+  /** Where UDP listens, the port as bound. */
+  readonly local: Endpoint;
+  /** Bind the transports; PhoneError PORT_IN_USE names the port. */
+  start(): Promise<void>;
+  addAccount(options: AccountOptions): Account;
+  /** Throws PhoneError BAD_ADDRESS for a target that is no address. The call rings later; failures arrive as `ended`. */
+  call(options: CallOptions): Call;
+  /** Send OPTIONS and resolve with the status, 408 when nobody answers. */
+  options(target: string): Promise<number>;
+  /** Network came back or changed: re-resolve, REGISTER at once. */
+  networkChanged(): void;
+  /** End all calls, un-register, free the sockets. */
+  close(): Promise<void>;
+}
