@@ -1,0 +1,100 @@
+// The control socket: a running phone listens in its state folder, `offhook call …` talks to it. One JSON object a line each way:
+// {"command":"call","target":"201"} -> {"ok":true,...} or {"ok":false,"why":"..."}. The folder's mode is the login.
+
+import { chmodSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { PhoneError } from '../ports/errors.ts';
+
+const LINE_LIMIT = 8_192;
+const CLIENT_LIMIT = 16;
+/** Linux's sun_path holds 108 bytes with its end mark. */
+const PATH_LIMIT = 107;
+
+export type Reply = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
+
+function onLines(socket: Socket, line: (text: string) => void): void {
+  let held = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk: string) => {
+    held += chunk;
+    for (let end = held.indexOf('\n'); end >= 0; end = held.indexOf('\n')) {
+      const text = held.slice(0, end);
+      held = held.slice(end + 1);
+      line(text);
+    }
+    if (held.length > LINE_LIMIT) socket.destroy();
+  });
+}
+
+/** true when a phone answers at `path`. */
+function alive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => { probe.destroy(); resolve(true); });
+    probe.once('error', () => resolve(false));
+  });
+}
+
+export interface ControlServer {
+  close(): void;
+}
+
+/** Listen at `path`; a socket left by a phone that died is replaced, one that answers is PhoneError ALREADY_RUNNING. */
+export async function serveControl(path: string, serve: (command: unknown) => Promise<Reply>): Promise<ControlServer> {
+  if (Buffer.byteLength(path) > PATH_LIMIT) {
+    throw new PhoneError('STATE_PATH_TOO_LONG', `the state folder's path is too long for a socket: ${path} has more than ${PATH_LIMIT} bytes`);
+  }
+  if (await alive(path)) throw new PhoneError('ALREADY_RUNNING', `another phone is running with this state folder (${path})`);
+  rmSync(path, { force: true });
+  const clients = new Set<Socket>();
+  const server = createServer((socket) => {
+    if (clients.size >= CLIENT_LIMIT) {
+      socket.destroy();
+      return;
+    }
+    clients.add(socket);
+    socket.on('close', () => clients.delete(socket));
+    socket.on('error', () => socket.destroy());
+    onLines(socket, (text) => {
+      let command: unknown;
+      try {
+        command = JSON.parse(text);
+      } catch {
+        socket.end(`${JSON.stringify({ ok: false, why: 'not a line of JSON' })}\n`);
+        return;
+      }
+      serve(command).then(
+        (reply) => { if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`); },
+        (error: unknown) => { if (!socket.destroyed) socket.write(`${JSON.stringify({ ok: false, why: error instanceof Error ? error.message : String(error) })}\n`); },
+      );
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new PhoneError('CONTROL_FAILED', `cannot listen at ${path}: ${error.message}`, error)));
+    server.listen(path, resolve);
+  });
+  chmodSync(path, 0o600);
+  return {
+    close() {
+      server.close();
+      for (const socket of clients) socket.end();
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+/** Say one command to the phone that listens at `path`. Rejects with PhoneError NOT_RUNNING when none does. */
+export function askControl(path: string, command: unknown): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const gone = () => reject(new PhoneError('NOT_RUNNING', `no phone is running with this state folder (${path})`));
+    socket.once('error', gone);
+    socket.once('close', gone);
+    socket.once('connect', () => socket.write(`${JSON.stringify(command)}\n`));
+    onLines(socket, (text) => {
+      socket.off('close', gone);
+      socket.end();
+      resolve(JSON.parse(text) as Reply);
+    });
+  });
+}

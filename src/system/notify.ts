@@ -1,0 +1,22 @@
+// sd_notify(3) through libsystemd, so that systemd sees our own process id. Silent where no NOTIFY_SOCKET is set.
+
+import koffi from 'koffi';
+import { PhoneError } from '../ports/errors.ts';
+
+/** Tells systemd 'READY=1', 'WATCHDOG=1', 'STATUS=...'; does nothing outside systemd. */
+export function systemdNotify(): (state: string) => void {
+  if (process.env['NOTIFY_SOCKET'] === undefined) return () => undefined;
+  let notify: (unset: number, state: string) => number;
+  try {
+    notify = koffi.load('libsystemd.so.0').func('int sd_notify(int unset, const char* state)');
+  } catch (error) {
+    throw new PhoneError('LIBSYSTEMD_MISSING', 'systemd started this phone but libsystemd.so.0 is missing: install the Debian package libsystemd0', error);
+  }
+  return (state) => { notify(0, state); };
+}
+
+/** Half the time within which systemd wants to hear WATCHDOG=1 (sd_watchdog_enabled(3)); undefined when it does not. */
+export function watchdogIntervalMs(): number | undefined {
+  const us = Number(process.env['WATCHDOG_USEC']);
+  return Number.isFinite(us) && us > 0 ? us / 2_000 : undefined;
+}

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { systemNetwork, systemResolver } from '../../src/system/network.ts';
+import type { Endpoint, StreamHandler } from '../../src/ports/net.ts';
+
+const LOCAL: Endpoint = { host: '127.0.0.1', port: 0 };
+const quiet = { onDatagram: () => undefined, onError: () => undefined };
+
+test('a datagram arrives with its sender, and one to a closed port comes back as an error naming the target', async () => {
+  const network = systemNetwork();
+  const got = await new Promise<{ bytes: string; from: Endpoint; sender: Endpoint }>((resolve) => {
+    void (async () => {
+      const b = await network.udp(LOCAL, { onDatagram: (bytes, from) => resolve({ bytes: String(bytes), from, sender: a.local }), onError: () => undefined });
+      const a = await network.udp(LOCAL, quiet);
+      a.send(Buffer.from('hello'), b.local);
+    })();
+  });
+  expect(got.bytes).toBe('hello');
+  expect(got.from).toEqual(got.sender);
+});
+
+test('a port in use is named', async () => {
+  const network = systemNetwork();
+  const first = await network.udp(LOCAL, quiet);
+  await expect(network.udp(first.local, quiet)).rejects.toMatchObject({ code: 'PORT_IN_USE', message: expect.stringContaining(String(first.local.port)) as string });
+  first.close();
+});
+
+test('an address that is not ours is named', async () => {
+  await expect(systemNetwork().udp({ host: '192.0.2.77', port: 0 }, quiet)).rejects.toMatchObject({ code: 'ADDRESS_NOT_LOCAL' });
+});
+
+test('streams carry bytes both ways and tell when the other side closed', async () => {
+  const network = systemNetwork();
+  const log: string[] = [];
+  await new Promise<void>((resolve) => {
+    void (async () => {
+      const listener = await network.listen(LOCAL, (socket): StreamHandler => ({
+        onOpen: () => log.push('accepted'),
+        onBytes: (bytes) => { log.push(`server got ${String(bytes)}`); socket.send(Buffer.from('pong')); },
+        onClose: (error) => { log.push(`server closed ${String(error)}`); listener.close(); resolve(); },
+      }));
+      const client = network.connect(listener.local, {
+        onOpen: () => client.send(Buffer.from('ping')),
+        onBytes: (bytes) => { log.push(`client got ${String(bytes)}`); client.close(); },
+        onClose: () => log.push('never: we closed it ourselves'),
+      });
+    })();
+  });
+  expect(log).toEqual(['accepted', 'server got ping', 'client got pong', 'server closed undefined']);
+});
+
+test('a refused connection closes with its error', async () => {
+  const network = systemNetwork();
+  const gone = await network.listen(LOCAL, () => ({ onOpen: () => undefined, onBytes: () => undefined, onClose: () => undefined }));
+  gone.close();
+  const error = await new Promise<Error | undefined>((resolve) => {
+    network.connect(gone.local, { onOpen: () => undefined, onBytes: () => undefined, onClose: resolve });
+  });
+  expect((error as NodeJS.ErrnoException).code).toBe('ECONNREFUSED');
+});
+
+test('the source address towards loopback is loopback', async () => {
+  expect(await systemNetwork().sourceFor('127.0.0.1')).toBe('127.0.0.1');
+});
+
+test('localhost resolves; addresses of the other family are none', async () => {
+  expect(await systemResolver().addresses('localhost', 4)).toContain('127.0.0.1');
+});
