@@ -13,10 +13,14 @@ interface Words {
   readonly unit?: string;
   readonly applies: Applies;
   readonly secret?: boolean;
+  readonly kind?: Kind;
 }
 
+/** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
+export type Kind = 'id' | 'user' | 'host:port' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins';
+
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
-  Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...words });
+  Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
 const whole = (value: number, minimum: number, maximum: number, words: Words) =>
   Type.Integer({ default: value, minimum, maximum, ...words });
 const real = (value: number, minimum: number, maximum: number, words: Words) =>
@@ -38,8 +42,23 @@ const LINE = '^[^\\r\\n]*$';
 /** '' | alsa:NAME | alsa:CAPTURE|PLAYBACK | echo | tone | tone:HZ | silence | clock | wav:IN,OUT | auto */
 const DEVICE = '^(auto|echo|silence|clock|tone(:[0-9]{2,4})?|alsa:[^\\r\\n]+|arecord:[^\\r\\n]+|wav:[^\\r\\n,]*(,[^\\r\\n,]*)?)$';
 
+const ID = '^[A-Za-z0-9_.@-]*$';
+const BOARD = '^[a-z0-9-]+$';
+const CALLER = '^[^\\s]+$';
+const NETWORK = '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$';
+const DIAL_PATTERN = '^[0-9*#A-DxXzZnN.\\[\\]\\-+T<>:|!]+$';
+const EMERGENCY = '^[0-9]{2,8}$';
+const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
+/** Digits that call somebody. */
+export const SPEED_DIAL = '^[0-9*#]{1,4}$';
+
+const kinds: Readonly<Record<string, Kind>> = {
+  [ID]: 'id', [USER]: 'user', [HOST_PORT]: 'host:port', [HOST]: 'address', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
+  [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
+};
+
 export const accountSchema = Type.Object({
-  id: text('', { title: 'Name', description: 'Short name of this account, used in the log and on the command line; made from user and server when empty.', applies: 'on registering' }, '^[A-Za-z0-9_.@-]*$', 64),
+  id: text('', { title: 'Name', description: 'Short name of this account, used in the log and on the command line; made from user and server when empty.', applies: 'on registering' }, ID, 64),
   user: text('', { title: 'User', description: 'Number or name of this phone at the server.', applies: 'on registering' }, USER, 128),
   server: text('', { title: 'Server', description: 'SIP server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
   password: text('', { title: 'Password', description: 'Password of the account.', applies: 'on registering', secret: true }, LINE),
@@ -53,7 +72,7 @@ export const accountSchema = Type.Object({
 }, { title: 'Account', additionalProperties: false });
 
 export const intercomCallerSchema = Type.Object({
-  caller: text('', { title: 'Caller', description: 'Number, user@domain, or * for everyone the server lets through.', applies: 'next call' }, '^[^\\s]+$', 128),
+  caller: text('', { title: 'Caller', description: 'Number, user@domain, or * for everyone the server lets through.', applies: 'next call' }, CALLER, 128),
   password: text('', { title: 'Password', description: 'Lets this caller prove itself without a server: its phone answers our challenge.', applies: 'next call', secret: true }, LINE),
 }, { title: 'Allowed caller', additionalProperties: false });
 
@@ -67,7 +86,7 @@ export const settingsSchema = Type.Object({
   phone: group('Phone', {
     name: text('Offhook', { title: 'Name', description: 'Name of this phone.', applies: 'on restart' }, LINE, 64),
     country: choice('us', ['us', 'uk', 'de', 'fr', 'au'], { title: 'Country', description: 'Which tones and ringing this phone has.', applies: 'next call' }),
-    board: text('auto', { title: 'Board', description: 'auto, bench (handset drawn on the page), none (no handset at all), or a board file of hw/boards.', applies: 'on restart' }, '^[a-z0-9-]+$', 64),
+    board: text('auto', { title: 'Board', description: 'auto, bench (handset drawn on the page), none (no handset at all), or a board file of hw/boards.', applies: 'on restart' }, BOARD, 64),
   }),
   accounts: Type.Array(accountSchema, { title: 'Accounts', default: [], maxItems: 8 }),
   sip: group('SIP', {
@@ -75,7 +94,7 @@ export const settingsSchema = Type.Object({
     port: whole(5060, 0, 65_535, { title: 'Port', description: 'UDP and TCP port; 0 takes any free one.', applies: 'on restart' }),
     tcp: flag(true, { title: 'Accept TCP', description: 'Listen for TCP as well.', applies: 'on restart' }),
     acceptFrom: choice('registered', ['registered', 'listed', 'anyone'], { title: 'Who may call', description: 'registered: calls through the server we are registered at, and listed addresses. listed: listed addresses only. anyone: every caller rings (never answered by itself).', applies: 'next call' }),
-    allowAddresses: list(Type.String({ pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' }), [], { title: 'Listed addresses', description: 'Addresses or networks (192.168.1.0/24) that may call directly.', applies: 'next call' }),
+    allowAddresses: list(Type.String({ pattern: NETWORK, maxLength: 64, kind: 'network' }), [], { title: 'Listed addresses', description: 'Addresses or networks (192.168.1.0/24) that may call directly.', applies: 'next call' }),
     trace: flag(false, { title: 'Trace messages', description: 'Write every SIP message to the log at debug level, secrets blanked.', applies: 'now' }),
   }),
   sound: group('Sound', {
@@ -98,12 +117,12 @@ export const settingsSchema = Type.Object({
     rtpTimeoutS: whole(60, 0, 3_600, { title: 'Dead call', description: 'Hang up when no sound arrives for this long; 0 never does.', unit: 's', applies: 'next call' }),
   }),
   dialing: group('Dialling', {
-    plan: list(Type.String({ pattern: '^[0-9*#A-DxXzZnN.\\[\\]\\-+T<>:|!]+$', maxLength: 128 }), [], { title: 'Dial plan', description: 'Patterns, first match wins: digits, x any digit, [2-5], . any number of the last, <9:> replace at the start, ! refuse. Empty: the inter-digit time-out or # ends the number.', applies: 'now' }),
+    plan: list(Type.String({ pattern: DIAL_PATTERN, maxLength: 128, kind: 'dial pattern' }), [], { title: 'Dial plan', description: 'Patterns, first match wins: digits, x any digit, [2-5], . any number of the last, <9:> replace at the start, ! refuse. Empty: the inter-digit time-out or # ends the number.', applies: 'now' }),
     interDigitS: real(4, 0.5, 30, { title: 'Inter-digit time', description: 'A pause this long ends the number.', unit: 's', applies: 'now' }),
     sendKey: choice('#', ['#', 'none'], { title: 'Send key', description: 'Key that ends the number at once.', applies: 'now' }),
     emergencyOfCountry: flag(true, { title: 'Emergency numbers of the country', description: 'us 911; uk 999 112; de 112 110; fr 112 15 17 18; au 000 112.', applies: 'now' }),
-    emergency: list(Type.String({ pattern: '^[0-9]{2,8}$' }), [], { title: 'Further emergency numbers', description: 'Called before every rule, lock and pattern, as those of the country.', applies: 'now' }),
-    speedDial: Type.Record(Type.String({ pattern: '^[0-9*#]{1,4}$' }), Type.String({ minLength: 1, maxLength: 255, pattern: LINE }), { default: {}, title: 'Speed dial', description: 'Digits and what they call: a number or an address such as sip:door@192.168.1.9.', applies: 'now' }),
+    emergency: list(Type.String({ pattern: EMERGENCY, kind: 'emergency' }), [], { title: 'Further emergency numbers', description: 'Called before every rule, lock and pattern, as those of the country.', applies: 'now' }),
+    speedDial: Type.Record(Type.String({ pattern: SPEED_DIAL }), Type.String({ minLength: 1, maxLength: 255, pattern: LINE }), { default: {}, title: 'Speed dial', description: 'Digits and what they call: a number or an address such as sip:door@192.168.1.9.', applies: 'now' }),
     hotline: text('', { title: 'Hotline', description: 'Called by itself when the handset is lifted and nothing is dialled.', applies: 'now' }, LINE),
     hotlineS: real(0, 0, 30, { title: 'Hotline delay', description: 'How long to wait for a digit first.', unit: 's', applies: 'now' }),
     noDialS: whole(20, 5, 300, { title: 'Dial tone time', description: 'Dial tone that long without a digit becomes the dead line.', unit: 's', applies: 'now' }),
@@ -131,7 +150,7 @@ export const settingsSchema = Type.Object({
     flashMaxMs: whole(800, 200, 2_000, { title: 'Longest flash', description: 'A longer press of the hook hangs up.', unit: 'ms', applies: 'on restart' }),
     driver: choice('auto', ['auto', 'gpiochip', 'onoff', 'evdev'], { title: 'Driver', description: 'How pins are reached.', applies: 'on restart' }),
     inputDevice: text('', { title: 'Input device', description: 'evdev: path of the keypad, e.g. /dev/input/event0.', applies: 'on restart' }, LINE),
-    pins: Type.Record(Type.String({ pattern: '^[a-zA-Z]+$' }), Type.Union([Type.Integer({ minimum: 0, maximum: 1_023 }), Type.Array(Type.Integer({ minimum: 0, maximum: 1_023 }), { maxItems: 16 })]), { default: {}, title: 'Pins', description: 'Pins that differ from the board file: hook = 17, rows = [5, 6, 13, 26] ...', applies: 'on restart' }),
+    pins: Type.Record(Type.String({ pattern: '^[a-zA-Z]+$' }), Type.Union([PIN, Type.Array(PIN, { maxItems: 16 })], { kind: 'pins' }), { default: {}, title: 'Pins', description: 'Pins that differ from the board file: hook = 17, rows = [5, 6, 13, 26] ...', applies: 'on restart' }),
   }),
   web: group('Page', {
     enabled: flag(true, { title: 'Page', description: 'Serve the settings page.', applies: 'on restart' }),
