@@ -1,0 +1,190 @@
+// From keys to a number: emergency numbers first, then speed dial and service codes, then the owner's patterns. Pure.
+//
+// The pattern language is that of digit maps (RFC 3435 §2.1.5) with the replacement and the bar that desk phones add:
+//   0-9 * # A-D +   themselves        x any digit, z 1-9, n 2-9, [2-57] one of        . any number of the last, none too
+//   <9:0> at the start: replace what was dialled        ! at either end: refuse        T at the end: only after the time-out
+//   a|b either        First match wins: only an earlier pattern that could still match, or its own growth, makes one wait.
+
+import { PhoneError } from '../ports/errors.ts';
+
+interface Element {
+  /** The keys it takes. */
+  readonly keys: string;
+  readonly many: boolean;
+}
+
+interface Rule {
+  readonly source: string;
+  readonly elements: readonly Element[];
+  /** How many dialled digits `replacement` stands for. */
+  readonly cut: number;
+  readonly replacement: string;
+  readonly refuse: boolean;
+  readonly wait: boolean;
+}
+
+export type Plan = readonly Rule[];
+
+export interface Dialling {
+  readonly plan: Plan;
+  readonly emergency: readonly string[];
+  readonly speedDial: Readonly<Record<string, string>>;
+  /** Service codes such as '*43'. */
+  readonly codes: readonly string[];
+}
+
+/** 'complete': dial now. 'may grow': it would do, but more digits could follow. */
+export type Verdict =
+  | { readonly say: 'incomplete' | 'refused' | 'no match' }
+  | { readonly say: 'complete' | 'may grow'; readonly number: string; readonly kind: 'emergency' | 'speed dial' | 'code' | 'number' };
+
+/** Emergency numbers every telephone of the country reaches. */
+const countryEmergency: Readonly<Record<string, string>> = { us: '911', uk: '999 112', de: '112 110', fr: '112 15 17 18', au: '000 112' };
+
+/** The numbers that go before every rule: the country's (unless switched off) and the owner's. */
+export const emergencyNumbers = (country: string, ofCountry: boolean, own: readonly string[]): readonly string[] =>
+  [...new Set([...(ofCountry ? (countryEmergency[country] ?? '').split(' ') : []), ...own])].filter((n) => n !== '');
+
+const digits = '0123456789';
+const wild: Readonly<Record<string, string>> = { x: digits, z: digits.slice(1), n: digits.slice(2) };
+const literal = /^[0-9*#A-D+]$/;
+
+/** Compiles the setting dialing.plan; PhoneError BAD_DIAL_PLAN names the pattern and what is wrong with it. */
+export const compilePlan = (patterns: readonly string[]): Plan =>
+  patterns.flatMap((pattern, index) => pattern.split('|').map((part) => compileRule(part, pattern, index)));
+
+function compileRule(part: string, pattern: string, index: number): Rule {
+  const fail = (why: string): never => {
+    throw new PhoneError('BAD_DIAL_PLAN', `dialing.plan.${index} "${pattern}": ${why}`);
+  };
+  let at = 0;
+  let end = part.length;
+  let refuse = false;
+  let wait = false;
+  if (part[0] === '!') { refuse = true; at = 1; }
+  for (; end > at; end--) {
+    if (part[end - 1] === '!') refuse = true;
+    else if (part[end - 1] === 'T') wait = true;
+    else break;
+  }
+  const elements: Element[] = [];
+  let cut = 0;
+  let replacement = '';
+  if (part[at] === '<') {
+    const colon = part.indexOf(':', at);
+    const close = part.indexOf('>', at);
+    if (colon < 0 || close < colon || close >= end) fail('a replacement is written <dialled:instead>');
+    const dialled = part.slice(at + 1, colon);
+    replacement = part.slice(colon + 1, close);
+    for (const key of dialled) {
+      if (!literal.test(key) && wild[key.toLowerCase()] === undefined) fail(`"${key}" cannot be replaced, only keys can`);
+      elements.push({ keys: wild[key.toLowerCase()] ?? key, many: false });
+    }
+    for (const key of replacement) if (!literal.test(key)) fail(`"${key}" cannot be dialled instead`);
+    cut = elements.length;
+    at = close + 1;
+  }
+  while (at < end) {
+    const key = part[at++]!;
+    const last = elements.at(-1);
+    if (key === '.') {
+      if (last === undefined || last.many || elements.length === cut) fail('"." must follow a digit, x or [..]');
+      else elements[elements.length - 1] = { keys: last.keys, many: true };
+    } else if (key === '[') {
+      const close = part.indexOf(']', at);
+      if (close < 0 || close === at) fail('"[" needs keys and a "]"');
+      const inside = part.slice(at, close);
+      if (!/^([0-9*#A-D+](-[0-9])?)+$/.test(inside)) fail(`"[${inside}]" is not a choice of keys`);
+      let keys = '';
+      for (let i = 0; i < inside.length; i++) {
+        if (inside[i + 1] !== '-') { keys += inside[i]; continue; }
+        const from = digits.indexOf(inside[i]!), to = digits.indexOf(inside[i + 2]!);
+        if (from < 0 || to < from) fail(`"${inside.slice(i, i + 3)}" is not a range of digits`);
+        keys += digits.slice(from, to + 1);
+        i += 2;
+      }
+      elements.push({ keys, many: false });
+      at = close + 1;
+    } else if (literal.test(key)) elements.push({ keys: key, many: false });
+    else if (wild[key.toLowerCase()] !== undefined) elements.push({ keys: wild[key.toLowerCase()]!, many: false });
+    else fail(key === 'T' || key === '!' ? `"${key}" belongs at the end` : key === '<' ? '"<" belongs at the start' : `"${key}" means nothing here`);
+  }
+  if (elements.length === 0) fail('matches nothing');
+  return { source: part, elements, cut, replacement, refuse, wait };
+}
+
+/** Bits of fit(): the digits could begin a match; are one; are one that more digits could prolong. */
+const PARTIAL = 1, FULL = 2, MORE = 4;
+
+function fit({ elements }: Rule, dialled: string): number {
+  const end = elements.length;
+  let at = new Set<number>();
+  const enter = (into: Set<number>, p: number): void => {
+    into.add(p);
+    if (elements[p]?.many) enter(into, p + 1);
+  };
+  enter(at, 0);
+  for (const key of dialled) {
+    const next = new Set<number>();
+    for (const p of at) {
+      const element = elements[p];
+      if (element?.keys.includes(key)) enter(next, element.many ? p : p + 1);
+    }
+    at = next;
+  }
+  const full = at.has(end);
+  const open = at.size > (full ? 1 : 0);
+  return full ? FULL | (open ? MORE : 0) : open ? PARTIAL : 0;
+}
+
+/** What the digits dialled so far come to. Without a plan every number is good and may grow. */
+export function judge(dialling: Dialling, dialled: string): Verdict {
+  const { plan, emergency, speedDial, codes } = dialling;
+  if (emergency.includes(dialled)) return { say: 'complete', number: dialled, kind: 'emergency' };
+  let open = false;
+  for (const number of emergency) open ||= number.startsWith(dialled);
+  const short = Object.hasOwn(speedDial, dialled);
+  const code = codes.includes(dialled);
+  for (const key of codes) open ||= key.startsWith(dialled) && key !== dialled;
+  for (const key in speedDial) open ||= key.startsWith(dialled) && key !== dialled;
+  if (short || code) {
+    // A rule that could still match makes a short dial wait; star codes are nobody's beginning.
+    if (short) open ||= plan.length === 0 ? /^\d+$/.test(dialled) : plan.some((rule) => !rule.refuse && (fit(rule, dialled) & (PARTIAL | MORE)) !== 0);
+    return short
+      ? { say: open ? 'may grow' : 'complete', number: speedDial[dialled]!, kind: 'speed dial' }
+      : { say: open ? 'may grow' : 'complete', number: dialled, kind: 'code' };
+  }
+  if (plan.length === 0) return dialled === '' ? { say: 'incomplete' } : { say: 'may grow', number: dialled, kind: 'number' };
+  for (const rule of plan) {
+    const fits = fit(rule, dialled);
+    if ((fits & FULL) !== 0) {
+      if (rule.refuse) return { say: open || (fits & MORE) !== 0 ? 'incomplete' : 'refused' };
+      const number = rule.replacement + dialled.slice(rule.cut);
+      return { say: open || rule.wait || (fits & MORE) !== 0 ? 'may grow' : 'complete', number, kind: emergency.includes(number) ? 'emergency' : 'number' };
+    }
+    open ||= (fits & PARTIAL) !== 0;
+  }
+  return { say: open ? 'incomplete' : 'no match' };
+}
+
+/** The number that `dialled` is when nothing more comes (time-out, send key, a number typed on the page); undefined when there is none. */
+export function settle(dialling: Dialling, dialled: string): Extract<Verdict, { number: string }> | undefined {
+  const verdict = judge(dialling, dialled);
+  return 'number' in verdict ? verdict : undefined;
+}
+
+/**
+ * Rules that an emergency number overrules, in words: those that would refuse or rewrite it, and those whose longer numbers can no longer be
+ * dialled because it goes out at once. Nothing to repair for safety, but the owner should know.
+ */
+export function shadowed(plan: Plan, emergency: readonly string[]): readonly string[] {
+  const out: string[] = [];
+  for (const number of emergency) {
+    for (const rule of plan) {
+      const fits = fit(rule, number);
+      if ((fits & FULL) !== 0 && (rule.refuse || rule.cut > 0 || rule.replacement !== '')) out.push(`"${rule.source}" would ${rule.refuse ? 'refuse' : 'change'} ${number}, which is called as it is`);
+      else if ((fits & (PARTIAL | MORE)) !== 0 && !rule.elements.some((e) => e.many)) out.push(`"${rule.source}" begins like ${number}, which is called at once`);
+    }
+  }
+  return out;
+}
