@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
+import type { RegistrationState } from '../../src/sip/agent-types.ts';
 import {
   PACE, registrationOff, shown, step, type Registration, type RegistrationAction, type RegistrationEvent,
 } from '../../src/sip/registration-machine.ts';
@@ -13,7 +14,7 @@ function bench(chance = 0.5, expiresS = 600) {
     sent: [] as { atMs: number; expiresS: number; to: string | undefined }[],
     gone: false,
     get phase() { return state.phase; },
-    get shown() { return shown(state); },
+    get shown(): RegistrationState { return shown(state); },
     get dueMs() { return dueMs; },
     feed(event: RegistrationEvent) {
       const [next, ...actions] = step(state, event, run.nowMs, chance);
@@ -81,7 +82,7 @@ describe('registration', () => {
     r.feed({ event: 'start' });
     r.feed({ event: 'too brief', minS: 900 });
     assert.equal(r.sent[1]?.expiresS, 900);
-    r.feed({ ...granted, event: 'granted', server: 's', grantedS: 900 });
+    r.feed({ event: 'granted', server: 's', grantedS: 900 });
     r.until(900_000 * 0.75);
     assert.equal(r.sent[2]?.expiresS, 900);
   });
