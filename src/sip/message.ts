@@ -1,2 +1,341 @@
 // A SIP message as an index over its bytes: nothing is copied, and no string is made, until somebody asks (RFC 3261 §7).
-export {};
+// Knows lines, names and lists; what a header means stands in headers.ts, what a UA refuses in screen.ts.
+//
+//   INVITE sip:a@b SIP/2.0 | Via: v ... | From : f ... |    | body
+//   method^ uri    ^ lineEnd  ^  ^  ^  ^ four offsets a line   ^bodyStart ^bodyEnd
+
+export interface Message {
+  readonly kind: 'request' | 'response';
+  /** The wire bytes; the message owns them, all views point into them. */
+  readonly bytes: Buffer;
+  /** Offsets of the start line's first byte, of its second and third word, and of its end. */
+  readonly line: readonly [start: number, second: number, third: number, end: number];
+  /** Method of a request, '' for a response: see methodOf. */
+  readonly method: string;
+  /** Status of a response, 0 for a request. */
+  readonly status: number;
+  /** Four byte offsets a header line: name start, name end, value start, value end. */
+  readonly spans: readonly number[];
+  readonly bodyStart: number;
+  readonly bodyEnd: number;
+}
+
+/** Bytes that are no SIP message, and how far they could be read. */
+export interface Malformed {
+  readonly kind: 'malformed';
+  /** What is wrong, a sentence naming the line or header. */
+  readonly malformed: string;
+  /** What a request of this kind is answered with. */
+  readonly status: 400 | 513;
+  /** The index as far as it goes, when the start line was readable. */
+  readonly message: Message | undefined;
+  /** False when nobody can tell where the message ends: a stream is lost then. */
+  readonly framed: boolean;
+}
+
+/** Limits on what we read. A UDP datagram cannot be longer; the RFC gives none. */
+export const MAX_BYTES = 65_535;
+export const MAX_LINES = 256;
+
+/** Methods that have a name here; others are strings of their own (RFC 3261 §7.1). */
+export const METHODS = [
+  'INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'REGISTER', 'INFO', 'REFER', 'NOTIFY', 'SUBSCRIBE', 'UPDATE', 'PRACK', 'MESSAGE', 'PUBLISH',
+] as const;
+
+/** Compact header names: RFC 3261 §7.3.3 and §20, RFC 3515, 3891, 3892, 4028, 6665, 3841, 8224. */
+const COMPACT: Readonly<Record<string, string>> = {
+  via: 'v', from: 'f', to: 't', 'call-id': 'i', contact: 'm', 'content-length': 'l', 'content-type': 'c', 'content-encoding': 'e', subject: 's',
+  supported: 'k', 'refer-to': 'r', 'referred-by': 'b', event: 'o', 'allow-events': 'u', 'session-expires': 'x',
+  'accept-contact': 'a', 'reject-contact': 'j', 'request-disposition': 'd', identity: 'y',
+};
+
+/** Headers whose grammar is a comma-separated list (RFC 3261 §7.3.1, §25; RFC 3327, 3608, 3325, 3326, 5806, 7044). */
+const LISTS = new Set((
+  'via route record-route contact allow supported require proxy-require unsupported accept accept-encoding accept-language ' +
+  'content-encoding content-language in-reply-to call-info alert-info error-info warning reason allow-events path service-route ' +
+  'p-asserted-identity p-preferred-identity p-associated-uri history-info diversion answer-mode'
+).split(' '));
+
+const CR = 13, LF = 10, SP = 32, TAB = 9, COLON = 58, COMMA = 44, QUOTE = 34, BACKSLASH = 92, LESS = 60, MORE = 62;
+
+/**
+ * The index of one message. Without `stream`, `bytes` are a datagram: the body is what Content-Length says or the rest, more is
+ * ignored, less is malformed (RFC 3261 §18.3). With `stream`, Content-Length is required and bodyEnd may lie beyond `bytes`.
+ */
+export function parseMessage(bytes: Buffer, stream = false): Message | Malformed {
+  const length = bytes.length;
+  let at = 0;
+  while (at < length && (bytes[at] === CR || bytes[at] === LF)) at++; // RFC 3261 §7.5
+  if (length > MAX_BYTES) return fault('the message is too long', undefined, false, 513);
+
+  // Start line
+  const start = at;
+  const lineFeed = bytes.indexOf(LF, at);
+  if (lineFeed < 0) return fault('the start line does not end');
+  const lineEnd = bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+  const second = bytes.indexOf(SP, at) + 1;
+  if (second <= 0 || second >= lineEnd) return fault('the start line is one word');
+  let wrong = '';
+  let method = '';
+  let status = 0;
+  let third = bytes.indexOf(SP, second) + 1;
+  if (isVersion(bytes, start, second - 1)) {
+    if (third <= 0 || third > lineEnd) third = lineEnd; // no reason phrase and its space forgotten: harmless
+    for (let i = second; i < second + 3; i++) status = status * 10 + (bytes[i]! - 48);
+    const tight = third === lineEnd && bytes[lineEnd - 1] !== SP ? lineEnd : third - 1;
+    if (tight - second !== 3 || !(status >= 100 && status <= 699)) return fault('the status line has no status between 100 and 699');
+  } else {
+    if (third <= second + 1 || !isVersion(bytes, third, lineEnd)) return fault('the start line is neither a request nor a response');
+    if (!isToken(bytes, start, second - 1)) return fault('the method is no token');
+    method = methodAt(bytes, start, second - 1);
+    for (let i = second; i < third - 1; i++) if (bytes[i]! <= SP || bytes[i] === LESS) wrong = 'the Request-URI contains a space or "<"';
+  }
+
+  // Header lines; a line that begins with white space goes on the one before (§7.3.1)
+  const spans: number[] = [];
+  at = lineFeed + 1;
+  let body = -1;
+  let declared = -1;
+  let count = 0;
+  while (at < length) {
+    const first = bytes[at]!;
+    if (first === LF || (first === CR && bytes[at + 1] === LF)) {
+      body = at + (first === LF ? 1 : 2);
+      break;
+    }
+    const feed = bytes.indexOf(LF, at);
+    if (feed < 0) break;
+    const end = bytes[feed - 1] === CR ? feed - 1 : feed;
+    if (++count > MAX_LINES) return fault('there are too many header lines', undefined, false, 513);
+    if (first === SP || first === TAB) {
+      if (spans.length === 0) wrong ||= 'the first header line begins with white space';
+      else {
+        let stop = end;
+        while (stop > at && isSpace(bytes[stop - 1]!)) stop--;
+        if (stop > at) spans[spans.length - 1] = stop;
+      }
+    } else {
+      const colon = bytes.indexOf(COLON, at);
+      let nameEnd = colon;
+      while (nameEnd > at && isSpace(bytes[nameEnd - 1]!)) nameEnd--;
+      if (colon < 0 || colon > end || !isToken(bytes, at, nameEnd)) wrong ||= `header line ${count} is not "name: value"`;
+      else {
+        let from = colon + 1;
+        while (from < end && isSpace(bytes[from]!)) from++;
+        let stop = end;
+        while (stop > from && isSpace(bytes[stop - 1]!)) stop--;
+        spans.push(at, nameEnd, from, stop);
+      }
+    }
+    at = feed + 1;
+  }
+  if (body < 0) {
+    wrong ||= 'the header does not end with an empty line';
+    body = length;
+  }
+  for (let i = 0; i < spans.length; i += 4) {
+    const from = spans[i + 2]!, to = spans[i + 3]!;
+    const cr = bytes.indexOf(CR, from);
+    if (cr >= 0 && cr < to && strayCr(bytes, cr, to)) wrong ||= `header line ${i / 4 + 1} contains a bare carriage return`;
+    // A folded value may begin on the next line: the span then starts at that line's text
+    if (from < to && (bytes[from] === CR || bytes[from] === LF)) {
+      let begin = from;
+      while (begin < to && (isSpace(bytes[begin]!) || bytes[begin] === CR || bytes[begin] === LF)) begin++;
+      spans[i + 2] = begin;
+    }
+    if (!spells(bytes, spans[i]!, spans[i + 1]!, 'content-length') && !spells(bytes, spans[i]!, spans[i + 1]!, 'l')) continue;
+    const said = digits(bytes, spans[i + 2]!, to);
+    if (said < 0 || (declared >= 0 && said !== declared)) return fault('Content-Length is not one number', make(body), false);
+    declared = said;
+  }
+
+  function make(bodyEnd: number): Message {
+    return { kind: status === 0 ? 'request' : 'response', bytes, line: [start, second, third, lineEnd], method, status, spans, bodyStart: body, bodyEnd };
+  }
+  if (stream && declared < 0) return fault(wrong || 'Content-Length is missing on a stream', make(body), false);
+  if (declared > MAX_BYTES - body) return fault('the body is too long', make(body), false, 513);
+  const bodyEnd = declared < 0 ? length : body + declared;
+  if (!stream && bodyEnd > length) wrong ||= `Content-Length says ${declared} bytes, ${length - body} came`;
+  const message = make(stream || bodyEnd <= length ? bodyEnd : length);
+  return wrong === '' ? message : fault(wrong, message, true);
+}
+
+function fault(malformed: string, message?: Message, framed = false, status: 400 | 513 = 400): Malformed {
+  return { kind: 'malformed', malformed, status, message, framed };
+}
+
+/** The method of a request; of a response, the method in its CSeq (RFC 3261 §8.1.1.5), '' when unreadable. */
+export function methodOf(message: Message): string {
+  if (message.kind === 'request') return message.method;
+  const cseq = value(message, 'cseq');
+  if (cseq === undefined) return '';
+  let end = cseq.length;
+  while (end > 0 && isSpace(cseq[end - 1]!)) end--;
+  let start = end;
+  while (start > 0 && !isSpace(cseq[start - 1]!) && cseq[start - 1] !== LF) start--;
+  return methodAt(cseq, start, end);
+}
+
+/** The Request-URI as written; '' for a response. */
+export function requestUri(message: Message): string {
+  const [, second, third] = message.line;
+  return message.kind === 'request' ? message.bytes.toString('utf8', second, third - 1) : '';
+}
+
+/** The status of a response; 0 for a request. */
+export const statusOf = (message: Message): number => message.status;
+
+/** The reason phrase of a response, '' for a request. */
+export function reasonOf(message: Message): string {
+  const [, , third, end] = message.line;
+  return message.kind === 'response' ? message.bytes.toString('utf8', third, end).trim() : '';
+}
+
+/** Major and minor of the SIP version as written, '2.0'. */
+export function versionOf(message: Message): string {
+  const [start, second, third, end] = message.line;
+  return message.kind === 'request' ? message.bytes.toString('latin1', third + 4, end) : message.bytes.toString('latin1', start + 4, second - 1);
+}
+
+/** Index into spans of the next line of header `name` (lower case) at or after `from`; -1 when there is none. */
+export function find(message: Message, name: string, from = 0): number {
+  const { bytes, spans } = message;
+  const short = COMPACT[name];
+  for (let i = from; i < spans.length; i += 4) {
+    const start = spans[i]!, end = spans[i + 1]!;
+    if (end - start === 1 ? short !== undefined && (bytes[start]! | 0x20) === short.charCodeAt(0) : spells(bytes, start, end, name)) return i;
+  }
+  return -1;
+}
+
+/** A view of the first value of header `name` (lower case, compact form found too), folds and all. */
+export function value(message: Message, name: string): Buffer | undefined {
+  const i = find(message, name);
+  return i < 0 ? undefined : message.bytes.subarray(message.spans[i + 2]!, message.spans[i + 3]!);
+}
+
+/** Views of every line of header `name`, in wire order. */
+export function values(message: Message, name: string): Buffer[] {
+  const all: Buffer[] = [];
+  for (let i = find(message, name); i >= 0; i = find(message, name, i + 4)) all.push(message.bytes.subarray(message.spans[i + 2]!, message.spans[i + 3]!));
+  return all;
+}
+
+/** The first line of header `name` as a string, unfolded and trimmed; a list stays together, see texts. */
+export function text(message: Message, name: string): string | undefined {
+  const i = find(message, name);
+  return i < 0 ? undefined : lineText(message, i);
+}
+
+/** Every value of header `name`: lines in wire order, lists split at their commas where the header's grammar is a list. */
+export function texts(message: Message, name: string): string[] {
+  const all: string[] = [];
+  for (let i = find(message, name); i >= 0; i = find(message, name, i + 4)) {
+    if (LISTS.has(name)) all.push(...splitList(lineText(message, i)));
+    else all.push(lineText(message, i));
+  }
+  return all;
+}
+
+/** The line at index `i` of spans, as found by find(), unfolded. */
+export function lineText(message: Message, i: number): string {
+  return unfold(message.bytes.toString('utf8', message.spans[i + 2]!, message.spans[i + 3]!));
+}
+
+/** Folds become one space (RFC 3261 §7.3.1). */
+export function unfold(value: string): string {
+  return value.includes('\n') ? value.replace(/\r?\n[ \t]+/g, ' ').trim() : value;
+}
+
+/** A view of the body. */
+export function bodyOf(message: Message): Buffer {
+  return message.bytes.subarray(message.bodyStart, message.bodyEnd);
+}
+
+/** The elements of a comma-separated list, trimmed, empty ones left out; commas in quotes and in <> do not count. */
+export function splitList(list: string): string[] {
+  const all: string[] = [];
+  for (let at = 0; at <= list.length;) {
+    const end = elementEnd(list, at);
+    const element = list.slice(at, end).trim();
+    if (element !== '') all.push(element);
+    at = end + 1;
+  }
+  return all;
+}
+
+/** Where the list element that begins at `from` ends: at its comma or at the end of the list. */
+export function elementEnd(list: string, from = 0): number {
+  let quoted = false, inside = false;
+  for (let i = from; i < list.length; i++) {
+    const c = list.charCodeAt(i);
+    if (quoted) {
+      if (c === BACKSLASH) i++;
+      else if (c === QUOTE) quoted = false;
+    } else if (c === QUOTE) quoted = true;
+    else if (c === LESS) inside = true;
+    else if (c === MORE) inside = false;
+    else if (c === COMMA && !inside) return i;
+  }
+  return list.length;
+}
+
+/** True when bytes[start..end) spell `lower`, a lower-case token, whatever their case (RFC 3261 §7.3.1). */
+function spells(bytes: Buffer, start: number, end: number, lower: string): boolean {
+  if (end - start !== lower.length) return false;
+  for (let i = 0; i < lower.length; i++) {
+    const c = bytes[start + i]!;
+    if ((c >= 65 && c <= 90 ? c | 0x20 : c) !== lower.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function methodAt(bytes: Buffer, start: number, end: number): string {
+  next: for (const method of METHODS) {
+    if (end - start !== method.length) continue;
+    for (let i = 0; i < method.length; i++) if (bytes[start + i] !== method.charCodeAt(i)) continue next; // methods mind their case
+    return method;
+  }
+  return bytes.toString('latin1', start, end);
+}
+
+/** 'SIP/' digits '.' digits; whether it is 2.0 is decided by screen.ts. */
+function isVersion(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start < 7 || !spells(bytes, start, start + 4, 'sip/')) return false;
+  let dots = 0;
+  for (let i = start + 4; i < end; i++) {
+    if (bytes[i] === 46) dots++;
+    else if (bytes[i]! < 48 || bytes[i]! > 57) return false;
+  }
+  return dots === 1 && bytes[start + 4] !== 46 && bytes[end - 1] !== 46;
+}
+
+const isSpace = (c: number): boolean => c === SP || c === TAB;
+
+/** token of RFC 3261 §25.1: letters, digits and - . ! % * _ + ` ' ~ */
+function isToken(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const c = bytes[i]!;
+    const ok = (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 45 || c === 46 ||
+      c === 33 || c === 37 || c === 39 || c === 42 || c === 43 || c === 95 || c === 96 || c === 126;
+    if (!ok) return false;
+  }
+  return end > start;
+}
+
+function strayCr(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] === CR && bytes[i + 1] !== LF) return true;
+  return false;
+}
+
+/** The number that bytes[start..end) spell; -1 when it is none or has more than nine digits. */
+function digits(bytes: Buffer, start: number, end: number): number {
+  if (end <= start || end - start > 9) return -1;
+  let n = 0;
+  for (let i = start; i < end; i++) {
+    const c = bytes[i]!;
+    if (c < 48 || c > 57) return -1;
+    n = n * 10 + c - 48;
+  }
+  return n;
+}

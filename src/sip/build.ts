@@ -1,0 +1,143 @@
+// Messages to send. A response copies what RFC 3261 §8.2.6 copies as wire bytes; a request is written from its parts. Every value
+// that did not come from the wire is refused when it holds CR or LF.
+
+import { PhoneError } from '../ports/errors.ts';
+import type { Endpoint } from '../ports/net.ts';
+import { parseVia, tagOf } from './headers.ts';
+import { elementEnd, find, unfold } from './message.ts';
+import type { Message } from './message.ts';
+
+/** Header lines: name as it shall stand on the wire, value. */
+export type Headers = readonly (readonly [name: string, value: string])[];
+
+export interface RequestParts {
+  readonly method: string;
+  /** Request-URI. */
+  readonly uri: string;
+  /** All lines but Via and Content-Length; Max-Forwards: 70 is added when missing. */
+  readonly headers: Headers;
+  readonly body?: Uint8Array | undefined;
+}
+
+export interface ResponseOptions {
+  /** Default: the RFC's phrase. */
+  readonly reason?: string | undefined;
+  readonly headers?: Headers | undefined;
+  readonly body?: Uint8Array | undefined;
+  /** Tag put into To when the request has none there; 100 goes without (RFC 3261 §8.2.6.2). */
+  readonly toTag?: string | undefined;
+  /** Source of the request: written into its topmost Via as received and rport (RFC 3261 §18.2.1, RFC 3581 §4). */
+  readonly peer?: Endpoint | undefined;
+}
+
+export const MAX_FORWARDS = 70;
+
+/** Reason phrases: RFC 3261 §21, RFC 6665, RFC 3903, RFC 4028, RFC 5626, RFC 3323. */
+const REASONS: Readonly<Record<number, string>> = {
+  100: 'Trying', 180: 'Ringing', 181: 'Call Is Being Forwarded', 182: 'Queued', 183: 'Session Progress', 200: 'OK', 202: 'Accepted', 204: 'No Notification',
+  300: 'Multiple Choices', 301: 'Moved Permanently', 302: 'Moved Temporarily', 305: 'Use Proxy', 380: 'Alternative Service',
+  400: 'Bad Request', 401: 'Unauthorized', 402: 'Payment Required', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed', 406: 'Not Acceptable',
+  407: 'Proxy Authentication Required', 408: 'Request Timeout', 410: 'Gone', 412: 'Conditional Request Failed', 413: 'Request Entity Too Large',
+  414: 'Request-URI Too Long', 415: 'Unsupported Media Type', 416: 'Unsupported URI Scheme', 420: 'Bad Extension', 421: 'Extension Required',
+  422: 'Session Interval Too Small', 423: 'Interval Too Brief', 430: 'Flow Failed', 433: 'Anonymity Disallowed', 480: 'Temporarily Unavailable',
+  481: 'Call/Transaction Does Not Exist', 482: 'Loop Detected', 483: 'Too Many Hops', 484: 'Address Incomplete', 485: 'Ambiguous', 486: 'Busy Here',
+  487: 'Request Terminated', 488: 'Not Acceptable Here', 489: 'Bad Event', 491: 'Request Pending', 493: 'Undecipherable', 500: 'Server Internal Error',
+  501: 'Not Implemented', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Server Time-out', 505: 'Version Not Supported', 513: 'Message Too Large',
+  600: 'Busy Everywhere', 603: 'Decline', 604: 'Does Not Exist Anywhere', 606: 'Not Acceptable',
+};
+
+/** The usual phrase of `status`. */
+export const reasonPhrase = (status: number): string => REASONS[status] ?? ['Trying', 'OK', 'Redirected', 'Refused', 'Server Failure', 'Declined'][Math.floor(status / 100) - 1] ?? 'Unknown';
+
+/** A request on the wire; `via` is the value of its one Via line. Throws PhoneError BAD_HEADER for CR or LF in any value. */
+export function buildRequest(parts: RequestParts, via: string): Buffer {
+  let head = `${clean(parts.method, 'method')} ${clean(parts.uri, 'Request-URI')} SIP/2.0\r\nVia: ${clean(via, 'Via')}\r\n`;
+  if (!parts.headers.some(([name]) => name.toLowerCase() === 'max-forwards')) head += `Max-Forwards: ${MAX_FORWARDS}\r\n`;
+  return close(head + lines(parts.headers), parts.body);
+}
+
+/** The response to `request`. Throws PhoneError BAD_HEADER for CR or LF in the reason or a value of ours. */
+export function buildResponse(request: Message, status: number, options: ResponseOptions = {}): Buffer {
+  const { bytes, spans } = request;
+  const pieces: Buffer[] = [Buffer.from(`SIP/2.0 ${status} ${clean(options.reason ?? reasonPhrase(status), 'reason')}\r\n`)];
+  let first = true;
+  for (const name of COPIED) {
+    if (name === 'record-route' && (status === 100 || status >= 300)) continue; // dialogs only, §12.1.1
+    if (name === 'timestamp' && status !== 100) continue; // §8.2.6.1
+    for (let i = find(request, name); i >= 0; i = find(request, name, i + 4)) {
+      const start = spans[i]!, from = spans[i + 2]!, to = spans[i + 3]!;
+      const folded = hasFeed(bytes, start, to);
+      const stamped = first && name === 'via' && options.peer !== undefined;
+      if (folded || stamped) {
+        const line = unfold(bytes.toString('latin1', from, to));
+        pieces.push(Buffer.from(`${NAMES[name]}: ${stamped ? stamp(line, options.peer!) : line}`, 'latin1'));
+      } else pieces.push(bytes.subarray(start, to));
+      if (name === 'via') first = false;
+      else if (name === 'to' && status > 100 && options.toTag !== undefined && tagOf(request, 'to') === undefined) pieces.push(Buffer.from(`;tag=${clean(options.toTag, 'tag')}`));
+      pieces.push(CRLF);
+      if (name === 'from' || name === 'to' || name === 'call-id' || name === 'cseq') break;
+    }
+  }
+  const tail = close(lines(options.headers ?? []), options.body);
+  pieces.push(tail);
+  return Buffer.concat(pieces);
+}
+
+/** ACK of a non-2xx response to `invite` (RFC 3261 §17.1.1.3): same Via, Request-URI, Call-ID, From, Route; To of the response. */
+export const buildAck = (invite: Message, response: Message): Buffer => fromInvite(invite, 'ACK', response, []);
+
+/** CANCEL of `invite` (RFC 3261 §9.1): same Via, Request-URI, Call-ID, To, From, Route. */
+export const buildCancel = (invite: Message, headers: Headers = []): Buffer => fromInvite(invite, 'CANCEL', invite, headers);
+
+function fromInvite(invite: Message, method: string, to: Message, headers: Headers): Buffer {
+  const { bytes, line: [, second, third], spans } = invite;
+  const pieces: Buffer[] = [Buffer.from(`${method} `), bytes.subarray(second, third - 1), Buffer.from(' SIP/2.0\r\n')];
+  for (const name of ['via', 'max-forwards', 'from', 'to', 'call-id', 'cseq', 'route']) {
+    const from = name === 'to' ? to : invite;
+    for (let i = find(from, name); i >= 0; i = find(from, name, i + 4)) {
+      if (name === 'cseq') pieces.push(Buffer.from(`CSeq: ${parseInt(bytes.toString('latin1', spans[i + 2], spans[i + 3]), 10)} ${method}\r\n`));
+      else pieces.push(Buffer.from(`${NAMES[name]}: ${unfold(from.bytes.toString('latin1', from.spans[i + 2], from.spans[i + 3]))}\r\n`, 'latin1'));
+      if (name !== 'route') break;
+    }
+  }
+  pieces.push(close(lines(headers), undefined));
+  return Buffer.concat(pieces);
+}
+
+/** Copied into responses, in this order (RFC 3261 §8.2.6.2, §12.1.1, §8.2.6.1). */
+const COPIED = ['via', 'record-route', 'from', 'to', 'call-id', 'cseq', 'timestamp'];
+const NAMES: Readonly<Record<string, string>> = {
+  via: 'Via', 'record-route': 'Record-Route', from: 'From', to: 'To', 'call-id': 'Call-ID', cseq: 'CSeq', 'max-forwards': 'Max-Forwards', route: 'Route',
+};
+const CRLF = Buffer.from('\r\n');
+
+/** The line of Via values with received and rport in the first of them. */
+function stamp(line: string, peer: Endpoint): string {
+  const end = elementEnd(line);
+  const via = line.slice(0, end).trimEnd().replace(/;\s*received\s*(=[^;,]*)?/gi, '');
+  const asked = /;\s*rport\s*(=[^;,]*)?(?=;|$)/i;
+  const wants = asked.test(via);
+  const received = wants || parseVia(via)?.host.toLowerCase() !== peer.host ? `;received=${peer.host}` : '';
+  return via.replace(asked, `;rport=${peer.port}`) + received + line.slice(end);
+}
+
+function hasFeed(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] === 10) return true;
+  return false;
+}
+
+function lines(headers: Headers): string {
+  let out = '';
+  for (const [name, value] of headers) out += `${clean(name, 'name')}: ${clean(value, name)}\r\n`;
+  return out;
+}
+
+function close(head: string, body: Uint8Array | undefined): Buffer {
+  const start = Buffer.from(`${head}Content-Length: ${body?.length ?? 0}\r\n\r\n`);
+  return body === undefined || body.length === 0 ? start : Buffer.concat([start, body]);
+}
+
+function clean(value: string, where: string): string {
+  if (/[\r\n\0]/.test(value)) throw new PhoneError('BAD_HEADER', `a line break does not belong into ${where.replace(/[\r\n\0]/g, ' ')}`);
+  return value;
+}

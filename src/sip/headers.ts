@@ -1,0 +1,233 @@
+// What the values of headers mean (RFC 3261 §20): addresses, Via, CSeq, challenges, counts. Reads strings that message.ts hands
+// out; what cannot be read is undefined.
+
+import { elementEnd, find, lineText, splitList, text, texts, value } from './message.ts';
+import type { Message } from './message.ts';
+import { hostPort, isHost } from './uri.ts';
+import type { Params } from './uri.ts';
+
+/** From, To, Contact, Route, Refer-To ...: one address. */
+export interface NameAddr {
+  /** Display name without quotes and escapes, '' when there is none. */
+  readonly display: string;
+  /** As written; read it with parseUri. */
+  readonly uri: string;
+  /** Header parameters; values as written, see unquote. */
+  readonly params: Params;
+}
+
+export interface Via {
+  /** Upper case: 'UDP', 'TCP' ... */
+  readonly transport: string;
+  /** IPv6 without its brackets. */
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly params: Params;
+}
+
+export interface CSeq {
+  readonly number: number;
+  readonly method: string;
+}
+
+export interface Challenge {
+  /** 'digest' and others, lower case. */
+  readonly scheme: string;
+  /** Parameters by lower-case name, unquoted. */
+  readonly params: Params;
+  /** True when it came in Proxy-Authenticate: answer in Proxy-Authorization. */
+  readonly proxy: boolean;
+}
+
+/** A name-addr or addr-spec with its header parameters (RFC 3261 §20.10). */
+export function parseNameAddr(source: string): NameAddr | undefined {
+  const open = source[0] === '"' ? source.indexOf('<', quotedEnd(source, 0)) : source.indexOf('<');
+  if (open < 0) {
+    if (source[0] === '"') return undefined;
+    const semicolon = source.indexOf(';'); // without <> every parameter is the header's, §20
+    const uri = (semicolon < 0 ? source : source.slice(0, semicolon)).trim();
+    if (uri === '' || /[\s,?"]/.test(uri)) return uri === '*' ? STAR : undefined;
+    const params = semicolon < 0 ? NONE : parseParams(source.slice(semicolon));
+    return params && { display: '', uri, params };
+  }
+  const close = source.indexOf('>', open);
+  const display = source.slice(0, open).trim();
+  const params = close < 0 ? undefined : parseParams(source.slice(close + 1));
+  if (params === undefined || (display[0] === '"' ? quotedEnd(display, 0) !== display.length : /["<>,;:@]/.test(display))) return undefined;
+  const uri = source.slice(open + 1, close).trim();
+  return uri === '' ? undefined : { display: unquote(display), uri, params };
+}
+
+const NONE: Params = new Map();
+const STAR: NameAddr = { display: '', uri: '*', params: NONE };
+
+/** The address on the wire, always in <>. */
+export function formatNameAddr(display: string, uri: string, params: Params = NONE): string {
+  return `${display === '' ? '' : `${quote(display)} `}<${uri}>${formatParams(params)}`;
+}
+
+export function formatParams(params: Params): string {
+  let out = '';
+  for (const [name, value] of params) out += value === '' ? `;${name}` : `;${name}=${value}`;
+  return out;
+}
+
+/** ';name=value;flag' with white space anywhere; undefined when it is not that. The first of two of the same name counts. */
+export function parseParams(source: string): Params | undefined {
+  const list = source.trim();
+  const all = new Map<string, string>();
+  for (PARAM.lastIndex = 0; PARAM.lastIndex < list.length;) {
+    const match = PARAM.exec(list);
+    if (match === null) return undefined;
+    const name = match[1]?.toLowerCase();
+    if (name !== undefined && !all.has(name)) all.set(name, match[2] ?? '');
+  }
+  return all;
+}
+
+const PARAM = /;\s*(?:([^\s;=",<>]+)\s*(?:=\s*("(?:[^"\\]|\\[^])*"|[^\s;,"<>]*)\s*)?)?(?=;|$)/y;
+
+/** Index after the closing quote of the quoted string that begins at `from`; the length + 1 when it never closes. */
+function quotedEnd(source: string, from: number): number {
+  for (let i = from + 1; i < source.length; i++) {
+    if (source[i] === '\\') i++;
+    else if (source[i] === '"') return i + 1;
+  }
+  return source.length + 1;
+}
+
+/** A quoted string without its quotes and escapes; anything else as it is. */
+export function unquote(source: string): string {
+  return source.length >= 2 && source[0] === '"' ? source.slice(1, -1).replace(/\\([^])/g, '$1') : source;
+}
+
+/** `words` as a quoted string. */
+export const quote = (words: string): string => `"${words.replace(/["\\]/g, '\\$&')}"`;
+
+/** The address in header `name`, the first when there are several. */
+export function nameAddr(message: Message, name: string): NameAddr | undefined {
+  const i = find(message, name);
+  if (i < 0) return undefined;
+  const line = lineText(message, i);
+  return parseNameAddr(name === 'from' || name === 'to' ? line : line.slice(0, elementEnd(line)).trim());
+}
+
+/** All addresses in header `name`; undefined when one of them is malformed. */
+export function nameAddrs(message: Message, name: string): NameAddr[] | undefined {
+  const all: NameAddr[] = [];
+  for (const element of texts(message, name)) {
+    const one = parseNameAddr(element);
+    if (one === undefined) return undefined;
+    all.push(one);
+  }
+  return all;
+}
+
+/** The tag of From or To, undefined when there is none. */
+export function tagOf(message: Message, name: 'from' | 'to'): string | undefined {
+  const line = value(message, name);
+  if (line === undefined || !/;\s*tag/i.test(line.toString('latin1'))) return undefined;
+  return nameAddr(message, name)?.params.get('tag') || undefined;
+}
+
+/** One Via element: 'SIP/2.0/UDP host:port;branch=...', white space tolerated where §25.1 has it. */
+export function parseVia(element: string): Via | undefined {
+  const match = /^SIP\s*\/\s*2\.0\s*\/\s*([^\s/;]+)\s+(\[[\da-f:.]+\]|[\w.-]+)\s*(?::\s*(\d{1,5}))?\s*(;[^]*)?$/i.exec(element);
+  if (match === null) return undefined;
+  const params = match[4] === undefined ? NONE : parseParams(match[4]);
+  const host = match[2]!.replace(/^\[|\]$/g, '');
+  const port = match[3] === undefined ? undefined : Number(match[3]);
+  if (params === undefined || !isHost(host) || (port !== undefined && (port === 0 || port > 65_535))) return undefined;
+  return { transport: match[1]!.toUpperCase(), host, port, params };
+}
+
+/** The topmost Via, whoever sent the message. */
+export function topVia(message: Message): Via | undefined {
+  const line = text(message, 'via');
+  return line === undefined ? undefined : parseVia(line.slice(0, elementEnd(line)).trim());
+}
+
+export function formatVia(transport: string, host: string, port: number, branch: string): string {
+  return `SIP/2.0/${transport.toUpperCase()} ${hostPort(host, port)};branch=${branch};rport`;
+}
+
+/** CSeq: a number below 2^31 and a method (RFC 3261 §8.1.1.5). */
+export function cseqOf(message: Message): CSeq | undefined {
+  const match = /^(\d{1,10})\s+(\S+)$/.exec(text(message, 'cseq') ?? '');
+  return match === null || Number(match[1]) >= 2 ** 31 ? undefined : { number: Number(match[1]), method: match[2]! };
+}
+
+/** A header that is one whole number (Expires, Min-Expires, Max-Forwards, RSeq); undefined when absent, malformed or above 2^32-1. */
+export function countOf(message: Message, name: string): number | undefined {
+  return wholeNumber(text(message, name));
+}
+
+/** Seconds of Retry-After (RFC 3261 §20.33); its comment and duration are left aside. */
+export function retryAfterOf(message: Message): number | undefined {
+  return wholeNumber(/^\d+(?=\s*(?:[(;]|$))/.exec(text(message, 'retry-after') ?? '')?.[0]);
+}
+
+/** What a string of digits says; undefined above 2^32-1. */
+export function wholeNumber(source: string | undefined): number | undefined {
+  return source !== undefined && /^\d{1,10}$/.test(source) && Number(source) < 2 ** 32 ? Number(source) : undefined;
+}
+
+/** Option tags, methods and such, as written: Allow, Supported, Require, Proxy-Require. */
+export const tokens = (message: Message, name: string): string[] => texts(message, name).map((t) => t.split(';')[0]!.trim());
+
+/** Tells whether list header `name` has `token`, whatever its case. */
+export const hasToken = (message: Message, name: string, token: string): boolean => tokens(message, name).some((t) => t.toLowerCase() === token.toLowerCase());
+
+/** Those of Require that are not in `known` (RFC 3261 §8.2.2.3). */
+export const unknownRequired = (message: Message, known: readonly string[]): string[] => tokens(message, 'require').filter((t) => !known.includes(t.toLowerCase()));
+
+/** 'application/sdp': type and subtype of Content-Type in lower case; '' without one. */
+export const contentType = (message: Message): string => (text(message, 'content-type') ?? '').split(';')[0]!.replace(/\s+/g, '').toLowerCase();
+
+/** Reason values (RFC 3326): protocol, cause, text. */
+export function reasons(message: Message): { readonly protocol: string; readonly cause: number | undefined; readonly text: string }[] {
+  return texts(message, 'reason').map((element) => {
+    const semicolon = element.indexOf(';');
+    const params = semicolon < 0 ? NONE : parseParams(element.slice(semicolon)) ?? NONE;
+    return { protocol: element.slice(0, semicolon < 0 ? undefined : semicolon).trim().toUpperCase(), cause: wholeNumber(params.get('cause')), text: unquote(params.get('text') ?? '') };
+  });
+}
+
+/** All challenges of a 401 or 407, in wire order (RFC 3261 §20.44, §20.27); unreadable ones are left out. */
+export function challenges(message: Message): Challenge[] {
+  const all: Challenge[] = [];
+  for (const name of ['www-authenticate', 'proxy-authenticate']) {
+    for (const line of texts(message, name)) {
+      let one: string[] = [];
+      const take = (): void => {
+        const read = parseCredentials(one.join());
+        if (read !== undefined && read.scheme !== '') all.push({ ...read, proxy: name[0] === 'p' });
+      };
+      for (const element of splitList(line)) {
+        // A comma may also begin the next challenge: 'Digest a=b, c="d", Basic realm="e"'
+        if (/^[\w-]+\s+[\w-]+\s*=/.test(element)) {
+          take();
+          one = [];
+        }
+        one.push(element);
+      }
+      take();
+    }
+  }
+  return all;
+}
+
+/** 'Digest a=b, c="d"': scheme and parameters of a challenge, of Authorization, or of Authentication-Info without scheme. */
+export function parseCredentials(line: string): { readonly scheme: string; readonly params: Params } | undefined {
+  const match = /^\s*(?:([\w-]+)\s+(?=[\w-]+\s*=))?/.exec(line)!;
+  const params = new Map<string, string>();
+  for (let at = match[0].length; at < line.length;) {
+    const end = elementEnd(line, at);
+    const pair = /^\s*([\w-]+)\s*=\s*("(?:[^"\\]|\\[^])*"|[^\s"]*)\s*$/.exec(line.slice(at, end));
+    if (pair === null) {
+      if (line.slice(at, end).trim() !== '') return undefined;
+    } else if (!params.has(pair[1]!.toLowerCase())) params.set(pair[1]!.toLowerCase(), unquote(pair[2]!));
+    at = end + 1;
+  }
+  return params.size === 0 ? undefined : { scheme: (match[1] ?? '').toLowerCase(), params };
+}
