@@ -1,0 +1,155 @@
+// A real Kamailio on loopback: registrar with digest, proxy, record-route. Users 201 to 219, password secret-<user>.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, start, until, type Program } from './process.ts';
+
+export const passwordOf = (user: string) => `secret-${user}`;
+
+const config = (port: number, algorithm: string, folder: string) => `
+#!KAMAILIO
+debug=1
+log_stderror=yes
+fork=yes
+children=1
+tcp_children=1
+socket_workers=1
+disable_tcp=no
+auto_aliases=no
+alias="127.0.0.1:${port}"
+listen=udp:127.0.0.1:${port}
+listen=tcp:127.0.0.1:${port}
+mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/:/usr/lib/aarch64-linux-gnu/kamailio/modules/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "sanity.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "auth.so"
+loadmodule "xlog.so"
+loadmodule "kex.so"
+loadmodule "jsonrpcs.so"
+modparam("jsonrpcs", "transport", 2)
+modparam("jsonrpcs", "fifo_name", "${folder}/rpc.fifo")
+modparam("usrloc", "db_mode", 0)
+modparam("registrar", "max_expires", 3600)
+modparam("registrar", "min_expires", 10)
+modparam("auth", "nonce_expire", 300)
+modparam("auth", "qop", "auth")
+modparam("auth", "algorithm", "${algorithm}")
+modparam("tm", "fr_timer", 10000)
+modparam("tm", "fr_inv_timer", 60000)
+modparam("rr", "enable_full_lr", 1)
+
+request_route {
+  if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
+  if (!sanity_check("1511", "7")) { exit; }
+  if (is_method("OPTIONS") && uri==myself && $rU==$null) { sl_send_reply("200", "Keepalive"); exit; }
+  if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
+  if (has_totag()) {
+    if (loose_route()) { t_relay(); exit; }
+    if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
+    sl_send_reply("404", "Not here"); exit;
+  }
+  t_check_trans();
+  if (is_method("REGISTER")) {
+    if (!pv_www_authenticate("offhook.test", "secret-$fU", "0")) { www_challenge("offhook.test", "1"); exit; }
+    if (!save("location")) { sl_reply_error(); }
+    exit;
+  }
+  if (is_method("INVITE|MESSAGE|SUBSCRIBE|OPTIONS")) {
+    if (!pv_proxy_authenticate("offhook.test", "secret-$fU", "0")) { proxy_challenge("offhook.test", "1"); exit; }
+    consume_credentials();
+  }
+  record_route();
+  if ($rU == $null) { sl_send_reply("484", "Address Incomplete"); exit; }
+  if (!lookup("location")) {
+    if ($rc == -2) { sl_send_reply("405", "Method Not Allowed"); } else { sl_send_reply("404", "Not Found"); }
+    exit;
+  }
+  if (!t_relay()) { sl_reply_error(); }
+  exit;
+}
+`;
+
+export interface Kamailio {
+  readonly port: number;
+  readonly server: string;
+  /** Bindings that it holds for a user now. */
+  bindings(user: string): Promise<number>;
+  stop(): Promise<void>;
+  /** Start again on the same port, its memory gone. */
+  restart(): Promise<void>;
+}
+
+export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number } = {}): Promise<Kamailio> {
+  const port = options.port ?? await freePort();
+  const home = join(folder, `kamailio-${port}`);
+  mkdirSync(home, { recursive: true });
+  const file = join(home, 'kamailio.cfg');
+  writeFileSync(file, config(port, options.algorithm ?? 'MD5', home));
+  let program: Program | undefined;
+  const launch = async () => {
+    const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '32', '-M', '4', '-Y', home, '-P', join(home, 'pid'), '-n', '1']);
+    program = next;
+    const up = await until(() => answers(port), 15_000);
+    if (!up) throw new Error(`kamailio does not answer on ${port}:\n${next.output().slice(-3_000)}`);
+  };
+  await launch();
+  return {
+    port,
+    server: `127.0.0.1:${port}`,
+    async bindings(user) {
+      const text = program?.output() ?? '';
+      void text;
+      return countBindings(home, user);
+    },
+    async stop() { await program?.stop(); },
+    async restart() {
+      await program?.stop();
+      await launch();
+    },
+  };
+}
+
+/** true when an OPTIONS to the server itself is answered. */
+async function answers(port: number): Promise<boolean> {
+  const { createSocket } = await import('node:dgram');
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const done = (yes: boolean) => {
+      clearTimeout(timer);
+      socket.removeAllListeners();
+      socket.on('error', () => undefined);
+      socket.close();
+      resolve(yes);
+    };
+    const timer = setTimeout(() => done(false), 300);
+    socket.on('error', () => done(false));
+    socket.on('message', () => done(true));
+    socket.connect(port, '127.0.0.1', () => {
+      const own = socket.address().port;
+      socket.send([
+        `OPTIONS sip:127.0.0.1:${port} SIP/2.0`, `Via: SIP/2.0/UDP 127.0.0.1:${own};branch=z9hG4bK${own}.${Date.now()};rport`, 'Max-Forwards: 5',
+        `From: <sip:probe@127.0.0.1>;tag=${own}`, `To: <sip:127.0.0.1:${port}>`, `Call-ID: ${own}.${Date.now()}@127.0.0.1`, 'CSeq: 1 OPTIONS', 'Content-Length: 0', '', '',
+      ].join('\r\n'));
+    });
+  });
+}
+
+async function countBindings(home: string, user: string): Promise<number> {
+  const { execFile } = await import('node:child_process');
+  const { writeFile, readFile, rm } = await import('node:fs/promises');
+  const reply = join('/tmp', `oh-rpc-${process.pid}-${Date.now()}`);
+  await new Promise<void>((resolve, reject) => execFile('mkfifo', [reply], (error) => (error === null ? resolve() : reject(error))));
+  const answer = readFile(reply, 'utf8');
+  await writeFile(join(home, 'rpc.fifo'), JSON.stringify({ jsonrpc: '2.0', method: 'ul.lookup', params: ['location', user], reply_name: reply.replace('/tmp/', ''), id: 1 }) + '\n');
+  const text = await answer;
+  await rm(reply, { force: true });
+  return (text.match(/"Address"/g) ?? []).length;
+}

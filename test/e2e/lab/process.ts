@@ -1,0 +1,111 @@
+// Programs a test starts, and ends again by their id.
+
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface Program {
+  readonly child: ChildProcess;
+  /** Everything written so far, both outputs. */
+  readonly output: () => string;
+  /** Resolves with the match once the output has it after `from` characters; rejects after `ms` or when the program ends first. */
+  waitFor(pattern: RegExp, ms: number, from?: number): Promise<RegExpExecArray>;
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number>;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export function start(command: string, args: readonly string[], options: SpawnOptions = {}): Program {
+  const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+  let text = '';
+  const watchers = new Set<() => void>();
+  const add = (chunk: Buffer) => {
+    text += chunk.toString('utf8');
+    for (const look of watchers) look();
+  };
+  child.stdout?.on('data', add);
+  child.stderr?.on('data', add);
+  let over = false;
+  const ended = new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      over = true;
+      resolve(code ?? (signal === null ? -1 : 128));
+      for (const look of watchers) look();
+    });
+  });
+  ended.catch(() => undefined);
+  return {
+    child,
+    output: () => text,
+    ended,
+    waitFor(pattern, ms, from = 0) {
+      return new Promise((resolve, reject) => {
+        const done = () => {
+          clearTimeout(timer);
+          watchers.delete(look);
+        };
+        const look = () => {
+          const match = new RegExp(pattern.source, pattern.flags.replace('g', '')).exec(text.slice(from));
+          if (match !== null) {
+            done();
+            resolve(match);
+          } else if (over) {
+            done();
+            reject(new Error(`${command} ended before ${String(pattern)}:\n${text.slice(-4_000)}`));
+          }
+        };
+        const timer = setTimeout(() => {
+          done();
+          reject(new Error(`${command} did not say ${String(pattern)} within ${ms} ms:\n${text.slice(-4_000)}`));
+        }, ms);
+        watchers.add(look);
+        look();
+      });
+    },
+    async stop(signal = 'SIGTERM') {
+      if (over) return;
+      child.kill(signal);
+      const killer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      await ended.catch(() => undefined);
+      clearTimeout(killer);
+    },
+  };
+}
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Ask again until it is true; false after `ms`. */
+export async function until(true_: () => boolean | Promise<boolean>, ms: number, stepMs = 50): Promise<boolean> {
+  for (const end = Date.now() + ms; Date.now() < end; await pause(stepMs)) if (await true_()) return true;
+  return true_();
+}
+
+/** A port free on loopback for UDP and TCP alike. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await new Promise<number>((resolve, reject) => {
+      const server = createServer();
+      server.on('error', reject);
+      server.listen(0, '127.0.0.1', () => {
+        const address = server.address();
+        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+      });
+    });
+    const free = await new Promise<boolean>((resolve) => {
+      const socket = createSocket('udp4');
+      socket.on('error', () => resolve(false));
+      socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}
+
+/** A folder for one test, short enough for sockets in it. */
+export function scratch(name: string): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), `oh-${name}-`));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
