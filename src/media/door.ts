@@ -31,6 +31,8 @@ export interface StreamSession {
   /** Payload types of telephone-event (RFC 4733): what the other side takes, what we take. */
   readonly eventSend?: number;
   readonly eventReceive?: number;
+  /** Clock that both count durations in: that of the codec sent where the other side has it, else 8000, and 8000 where absent. */
+  readonly eventHz?: number;
   /** Our own direction after negotiation (RFC 3264 §6.1). */
   readonly direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
   readonly ptimeMs: number;
@@ -41,6 +43,8 @@ export interface ToneStep {
   readonly hz: readonly number[];
   /** Level of each frequency. */
   readonly dbm0: number;
+  /** How much louder each further frequency is than the one before it; DTMF has 2. */
+  readonly twistDb?: number;
   readonly ms: number;
 }
 

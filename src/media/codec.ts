@@ -1,0 +1,49 @@
+// What the engine knows of a codec, and who makes them. Opus is bound on first use, so that a phone that speaks G.711 only never loads it.
+
+import { PhoneError } from '../ports/errors.ts';
+import type { CodecUse } from './door.ts';
+import { createG711 } from './g711.ts';
+import { bindDiscordOpus, createDiscordOpus } from './opus-discordjs.ts';
+import { bindOpus, createOpus } from './opus.ts';
+
+/** One stream's coder, both ways; buffers belong to the caller. Nothing here throws: a length of 0 says that nothing came of it. */
+export interface Codec {
+  readonly name: string;
+  /** Rate of the samples on our side. */
+  readonly rateHz: 8000 | 16000;
+  /** Rate of the RTP clock. */
+  readonly clockHz: number;
+  /** Bytes written to `out` for one packet of `samples`; 0: send nothing (silence under DTX, or a length the codec does not have). */
+  encode(samples: Int16Array, out: Uint8Array): number;
+  /** Samples written to `out`; 0: undecodable, or more than `out` holds. */
+  decode(payload: Uint8Array, out: Int16Array): number;
+  /** Make up `samples` for a packet that is lost; samples written. Absent: the engine conceals. */
+  conceal?(out: Int16Array, samples: number): number;
+  /** The lost packet's `samples` from the redundancy in its successor `next`, which is decoded as usual afterwards; samples written. */
+  decodeFec?(next: Uint8Array, out: Int16Array, samples: number): number;
+  /** How many packets the other side loses, in percent: how much redundancy is worth sending. */
+  expectLoss?(percent: number): void;
+  close(): void;
+}
+
+export interface CodecOptions {
+  readonly opusBitrate: number;
+  readonly opusComplexity: number;
+}
+
+/** `use.fmtp` is the other side's; throws PhoneError OPUS_MISSING when Opus is asked for and no library is there. */
+export type CodecFactory = (use: CodecUse, options: CodecOptions) => Codec;
+
+/** True when Opus can be offered: Debian's libopus0, or else the optional package @discordjs/opus. */
+export function opusAvailable(): boolean {
+  return bindOpus() !== undefined || bindDiscordOpus() !== undefined;
+}
+
+export const createCodec: CodecFactory = (use, options) => {
+  if (use.name !== 'opus') return createG711(use.name);
+  const library = bindOpus();
+  if (library !== undefined) return createOpus(library, use.fmtp ?? '', options);
+  const addon = bindDiscordOpus();
+  if (addon !== undefined) return createDiscordOpus(addon, use.fmtp ?? '', options);
+  throw new PhoneError('OPUS_MISSING', 'The Opus codec needs the Debian package libopus0 (apt-get install libopus0), or take opus out of the setting media.codecs.');
+};
