@@ -107,7 +107,8 @@ export type CallEvent =
   | { readonly event: 'progress'; readonly status: number; readonly reason: string }
   /**
    * The other side offers (INVITE, re-INVITE, or the 2xx to our delayed offer): answer with call.answerOffer() or
-   * call.refuseOffer(). For the first INVITE the offer waits until call.accept().
+   * call.refuseOffer(). For the first INVITE the offer waits until call.accept(). An empty body: the other side asks for our offer
+   * (re-INVITE without one); call.answerOffer() then takes our offer, and `answer` follows with the ACK.
    */
   | { readonly event: 'offer'; readonly body: Buffer }
   /** The answer to our offer; may come early in a 1xx (`early`), then again, equal, with the 2xx. */
@@ -188,6 +189,8 @@ export interface Agent {
   addAccount(options: AccountOptions): Account;
   /** Throws PhoneError BAD_ADDRESS for a target that is no address. The call rings later; failures arrive as `ended`. */
   call(options: CallOptions): Call;
+  /** Address of ours that leads to the account's server, or to `target` without one, for the offer of a call to come; undefined without a route. */
+  localHostFor(target: string, account?: Account): Promise<string | undefined>;
   /** Send OPTIONS and resolve with the status, 408 when nobody answers. */
   options(target: string): Promise<number>;
   /** Network came back or changed: re-resolve, REGISTER at once. */
