@@ -139,7 +139,7 @@ function wrongLeaf(node: Node, value: unknown): string | undefined {
     case 'number': {
       const { minimum = -Infinity, maximum = Infinity } = node;
       const fits = typeof value === 'number' && value >= minimum && value <= maximum && (node.type === 'number' || Number.isInteger(value));
-      return fits ? undefined : `${minimum} to ${maximum}${unitOf(node)}${node.type === 'integer' && typeof value === 'number' && !Number.isInteger(value) ? ', a whole number' : ''}`;
+      return fits ? undefined : `${minimum} to ${maximum}${unitOf(node)}${node.type === 'integer' && Number.isFinite(value) && !Number.isInteger(value) ? ', a whole number' : ''}`;
     }
     default: {
       if (node.enum !== undefined) return typeof value === 'string' && node.enum.includes(value) ? undefined : `one of ${node.enum.join(', ')}`;

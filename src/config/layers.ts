@@ -46,7 +46,7 @@ export function overlay(node: Node, base: unknown, raw: unknown, good: unknown, 
     for (const [i, item] of raw.entries()) {
       const note: Report = (problem) => { wrong = true; report(problem); };
       if (node.items.properties === undefined) {
-        const before = wrong;
+        const before: boolean = wrong;
         wrong = false;
         check(node.items, item, `${key}.${i}`, note);
         if (!wrong) kept.push(item);

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { problems, type Problem } from '../../src/config/check.ts';
+import { defaults, withValue, type Tree } from '../../src/config/layers.ts';
+import type { Settings } from '../../src/config/schema.ts';
+
+const account = { id: '', user: '201', server: 'pbx.example', password: 'x', authUser: '', displayName: '', transport: 'udp', proxy: '', register: true, expiresS: 600, autoAnswer: 'off' } as const;
+
+/** The defaults with single values changed. */
+const settingsWith = (changes: Readonly<Record<string, unknown>>): Settings =>
+  Object.entries(changes).reduce<unknown>((tree, [key, value]) => withValue(tree as Tree, key.split('.'), value), defaults()) as Settings;
+
+test('the defaults are right', () => {
+  expect(problems(defaults())).toEqual([]);
+});
+
+describe('a wrong value is named with its dotted key and what would be right', () => {
+  const rows: readonly [changes: Readonly<Record<string, unknown>>, ...expected: Problem[]][] = [
+    [{ 'sip.port': -5 }, { key: 'sip.port', reason: '0 to 65535' }],
+    [{ 'sip.port': 70_000 }, { key: 'sip.port', reason: '0 to 65535' }],
+    [{ 'sip.port': 5060.5 }, { key: 'sip.port', reason: '0 to 65535, a whole number' }],
+    [{ 'sip.port': '5060' }, { key: 'sip.port', reason: '0 to 65535' }],
+    [{ 'sip.port': Number.NaN }, { key: 'sip.port', reason: '0 to 65535' }],
+    [{ 'sound.handset.playDb': 90 }, { key: 'sound.handset.playDb', reason: '-40 to 20 dB' }],
+    [{ 'phone.country': 'se' }, { key: 'phone.country', reason: 'one of us, uk, de, fr, au' }],
+    [{ 'phone.name': 'a\r\nb' }, { key: 'phone.name', reason: 'one line of text' }],
+    [{ 'phone.name': 'x'.repeat(65) }, { key: 'phone.name', reason: 'at most 64 characters' }],
+    [{ 'calls.waiting': 'yes' }, { key: 'calls.waiting', reason: 'true or false' }],
+    [{ 'sip.host': '1.2.3.400' }, { key: 'sip.host', reason: 'no such address' }],
+    [{ 'sip.allowAddresses': ['10.0.0.0/33'] }, { key: 'sip.allowAddresses.0', reason: 'the part after / must be 0 to 32' }],
+    [{ 'sip.allowAddresses': ['fd00::/64', '10.0.0.256'] }, { key: 'sip.allowAddresses.1', reason: 'no such address' }],
+    [{ 'sip.allowAddresses': Array.from({ length: 101 }, () => '10.0.0.1') }, { key: 'sip.allowAddresses', reason: 'at most 100 entries' }],
+    [{ 'sip.colour': 'red' }, { key: 'sip.colour', reason: 'no such setting' }],
+    [{ 'sip.prot': 5 }, { key: 'sip.prot', reason: 'no such setting; perhaps sip.port' }],
+    [{ 'media.codecs': [] }, { key: 'media.codecs', reason: 'at least one codec' }],
+    [{ 'media.codecs': ['PCMU', 'PCMU'] }, { key: 'media.codecs', reason: 'each codec once' }],
+    [{ 'media.rtpPortMin': 40_000 }, { key: 'media.rtpPortMax', reason: 'above the lowest RTP port (40000), with room for an even port and the next' }],
+    [{ 'media.jitterMinMs': 200, 'media.jitterMaxMs': 100 }, { key: 'media.jitterMaxMs', reason: 'not less than the least jitter buffer (200 ms)' }],
+    [{ 'hardware.flashMinMs': 400, 'hardware.flashMaxMs': 300 }, { key: 'hardware.flashMaxMs', reason: 'more than the shortest flash (400 ms)' }],
+    [{ 'web.port': 5060 }, { key: 'web.port', reason: 'SIP over TCP already uses this port' }],
+    [{ 'dialing.plan': ['[2-'] }, { key: 'dialing.plan.0', reason: 'the range at 3 goes nowhere' }],
+    [{ 'dialing.plan': ['xx', '<9'] }, { key: 'dialing.plan.1', reason: '< without >' }],
+    [{ 'dialing.plan': ['.'] }, { key: 'dialing.plan.0', reason: '. repeats what stands before it' }],
+    [{ 'dialing.speedDial': { hello: '201' } }, { key: 'dialing.speedDial.hello', reason: '“hello” cannot stand on the left side' }],
+    [{ 'dialing.speedDial': { 1: '' } }, { key: 'dialing.speedDial.1', reason: 'must not be empty' }],
+    [{ 'hardware.pins': { hook: 'x' } }, { key: 'hardware.pins.hook', reason: 'a pin number from 0 to 1023, or a list of them' }],
+    [{ accounts: [{ ...account, server: 'pbx.example:99999' }] }, { key: 'accounts.0.server', reason: 'the port must be 1 to 65535' }],
+    [{ accounts: [{ ...account, server: 'pbx example' }] }, { key: 'accounts.0.server', reason: 'a host name or address, optionally :port' }],
+    [{ accounts: [{ ...account, server: '' }] }, { key: 'accounts.0.server', reason: 'where should this account register? Give the server, or turn Register off' }],
+    [{ accounts: [account, { ...account }] }, { key: 'accounts.1.id', reason: 'account 1 is also called 201@pbx.example' }],
+    [{ accounts: [account, { ...account, id: '201@pbx.example', user: '5' }] }, { key: 'accounts.1.id', reason: 'account 1 is also called 201@pbx.example' }],
+  ];
+  for (const [changes, ...expected] of rows) {
+    test(JSON.stringify(changes).slice(0, 90), () => { expect(problems(settingsWith(changes))).toEqual(expected); });
+  }
+});
+
+test('what is right is not refused', () => {
+  expect(problems(settingsWith({
+    accounts: [account, { ...account, server: '[2001:db8::1]:5062', user: '7' }, { ...account, server: '', register: false, user: '' }],
+    'sip.allowAddresses': ['10.0.0.0/8', '2001:db8::/32', '::1', '::ffff:10.0.0.1', '1:2:3:4:5:6:7:8'],
+    'dialing.plan': ['[2-5]xx', '<9:>x.', '!1900', '0T', '00x.T'],
+    'dialing.speedDial': { 1: '201', '*9': 'sip:door@192.168.1.9' },
+    'hardware.pins': { hook: 17, rows: [5, 6, 13, 26] },
+    'web.port': 5060, 'sip.tcp': false,
+  }))).toEqual([]);
+});
+
+test('a missing setting and a group that is none are named', () => {
+  const { sip: _, ...rest } = defaults();
+  expect(problems(rest)).toEqual([{ key: 'sip', reason: 'is missing' }]);
+  expect(problems({ ...defaults(), web: 5 })).toEqual([{ key: 'web', reason: 'a group of settings' }]);
+  expect(problems('nonsense')).toEqual([{ key: '', reason: 'a group of settings' }]);
+});
