@@ -1,0 +1,74 @@
+// Symmetric RTP (RFC 4961) with a guard: where a stream's packets may come from, and so where ours go.
+//
+//   negotiated address --- always taken, and from its first packet on nobody else is
+//   somebody else ------- only while the negotiated one was never heard, and only after RUN packets in a row that belong
+//                         together (address, SSRC, payload type, rising sequence); then latched, and the next stranger is refused
+//
+// One packet of a stranger moves nothing. A new negotiation starts over.
+
+import type { Endpoint } from '../ports/net.ts';
+
+/** Packets in a row from a stranger: fewer when only the port differs (a NAT that maps ports), more when the host does. */
+const RUN_SAME_HOST = 3;
+const RUN_OTHER_HOST = 6;
+const NOWHERE: Endpoint = { host: '', port: 0 };
+
+const same = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.host === b.host;
+
+export class Latch {
+  #negotiated = NOWHERE;
+  #current = NOWHERE;
+  #settled = false;
+  #suitor = NOWHERE;
+  #ssrc = 0;
+  #payloadType = 0;
+  #sequence = 0;
+  #run = 0;
+
+  /** Where to send, and whom we hear. */
+  get to(): Endpoint {
+    return this.#current;
+  }
+
+  /** True once `to` is an address that packets really come from. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** A new negotiation. Naming the same address again keeps what was learnt. */
+  negotiate(remote: Endpoint): void {
+    if (same(remote, this.#negotiated)) return;
+    this.#negotiated = this.#current = remote;
+    this.#settled = false;
+    this.#run = 0;
+  }
+
+  /** Whether a valid RTP packet of a payload type we take may be heard. */
+  accept(from: Endpoint, ssrc: number, payloadType: number, sequence: number): boolean {
+    if (same(from, this.#current)) {
+      this.#settled = true;
+      return true;
+    }
+    if (same(from, this.#negotiated)) { // signalled beats guessed
+      this.#current = this.#negotiated;
+      this.#settled = true;
+      return true;
+    }
+    if (this.#settled) return false;
+    const step = (sequence - this.#sequence) & 0xffff;
+    if (same(from, this.#suitor) && ssrc === this.#ssrc && payloadType === this.#payloadType && step > 0 && step < 16) {
+      this.#run++;
+    } else if (this.#run > 0 && this.#suitor.host === this.#negotiated.host && from.host !== this.#negotiated.host) {
+      return false; // another port of the right host goes before a wrong host
+    } else {
+      this.#suitor = from;
+      this.#ssrc = ssrc;
+      this.#payloadType = payloadType;
+      this.#run = 1;
+    }
+    this.#sequence = sequence;
+    if (this.#run < (from.host === this.#negotiated.host ? RUN_SAME_HOST : RUN_OTHER_HOST)) return false;
+    this.#current = this.#suitor;
+    return this.#settled = true;
+  }
+}
