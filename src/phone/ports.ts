@@ -1,0 +1,58 @@
+// What the telephone is given to live on. Types only.
+
+import type { Settings } from '../config/types.ts';
+import type { Media, ToneProgram } from '../media/door.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Cadence, Hardware } from '../ports/hardware.ts';
+import type { Log } from '../ports/log.ts';
+import type { Endpoint } from '../ports/net.ts';
+import type { Random } from '../ports/random.ts';
+import type { Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
+import type { TextStore } from './call-log.ts';
+
+type Country = Settings['phone']['country'];
+
+/** The tone tables of the media room, handed in whole. */
+export interface Sounds {
+  readonly tones: Readonly<Record<Country, Readonly<Record<'dial' | 'stutter' | 'ringback' | 'busy' | 'congestion' | 'sit' | 'callWaiting' | 'howler' | 'confirm', ToneProgram>>>>;
+  readonly ringCadence: Readonly<Record<Country, Cadence>>;
+  readonly ringTone: Readonly<Record<Country, ToneProgram>>;
+  readonly intercomBeep: ToneProgram;
+  readonly statusTones: Readonly<Record<'no network' | 'not registered' | 'wrong password' | 'server silent' | 'no such server' | 'all well' | 'no account', { readonly program: ToneProgram; readonly words: string }>>;
+  /** A key's own tone. */
+  readonly dtmfProgram: (digit: string, ms: number) => ToneProgram;
+}
+
+export type Invite = NonNullable<Call['invite']>;
+
+export interface PhonePorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: Random;
+  readonly media: Media;
+  readonly hardware: Hardware;
+  /** The settings as they are now. */
+  readonly settings: () => Settings;
+  /** Changes one setting by its dotted name, for service codes dialled (*78). */
+  readonly change: (key: string, value: unknown) => void;
+  readonly store: TextStore;
+  readonly sounds: Sounds;
+  /** Makes the agent that reports to these handlers; started by phone.start(). */
+  readonly agent: (handlers: AgentHandlers) => Agent;
+  /** All values of a header of an INVITE, name in lower case. */
+  readonly texts: (invite: Invite, name: string) => readonly string[];
+  /** Network.sourceFor: the address of ours that leads to a numeric host. */
+  readonly sourceFor: (host: string) => Promise<string | undefined>;
+  /** Opus can be used. */
+  readonly opus: boolean;
+}
+
+/** Where the service codes lead, and where their calls come from. */
+export interface Services {
+  /** Address called by *43. */
+  readonly echo?: string;
+  /** Address called by *44. */
+  readonly state?: string;
+  /** The built-in line's own address: calls from there are always let in. */
+  readonly from?: Endpoint;
+}
