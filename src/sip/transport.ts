@@ -1,0 +1,360 @@
+// UDP and TCP under the transactions: RFC 3261 §18, RFC 3581, RFC 5626 keep-alive. Frames, connects, reuses connections, picks the
+// Via address; never reads further into a message than its index.
+
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { DatagramSocket, Endpoint, Network, StreamHandler, StreamListener, StreamSocket } from '../ports/net.ts';
+import type { Transport } from './agent-types.ts';
+import { framer } from './framing.ts';
+import { formatVia, topVia } from './headers.ts';
+import { parseMessage } from './message.ts';
+import type { Malformed, Message } from './message.ts';
+
+/** Where to send: numeric host and port. */
+export interface Destination extends Endpoint {
+  readonly transport: Transport;
+}
+
+/** Where a message came from and may be answered to: a UDP peer, or one TCP connection, the same object for each of its messages. */
+export interface Flow extends Destination {
+  /** Our end. */
+  readonly local: Endpoint;
+}
+
+/** Why nothing could be sent. */
+export interface Failure {
+  readonly why: 'refused' | 'no route' | 'no connection in time' | 'connection closed';
+  readonly detail: string;
+}
+
+export interface TransportUser {
+  onMessage(message: Message, flow: Flow): void;
+  onMalformed(malformed: Malformed, flow: Flow): void;
+  /** Sends to `to` fail, or its connection closed. */
+  onFailure(to: Destination, failure: Failure): void;
+}
+
+export interface TransportOptions {
+  readonly listen: Endpoint;
+  /** Accept TCP; connections of our own making work in any case. */
+  readonly tcp: boolean;
+  readonly trace?: ((direction: 'in' | 'out', bytes: Uint8Array, peer: Endpoint, transport: Transport) => void) | undefined;
+}
+
+export interface TransportPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly network: Network;
+}
+
+/** A SYN unanswered so long is given up: well below timer B, so that another target can still be tried. */
+const CONNECT_MS = 5_000;
+/** RFC 5626 §4.4.1: no pong within 10 s and the flow is dead. */
+const PONG_MS = 10_000;
+/** Beyond this the accepted connection that was silent longest is closed. */
+const MAX_CONNECTIONS = 64;
+/** How long the answer of Network.sourceFor is believed. */
+const SOURCE_MS = 60_000;
+const CRLF = Buffer.from('\r\n'), PING = Buffer.from('\r\n\r\n');
+
+export const keyOf = (to: Destination): string => `${to.transport} ${to.host} ${to.port}`;
+
+export class TransportLayer {
+  readonly #ports: TransportPorts;
+  readonly #options: TransportOptions;
+  readonly #connections = new Map<string, Connection>(); // in order of use
+  #user: TransportUser | undefined;
+  #udp: DatagramSocket | undefined;
+  #listener: StreamListener | undefined;
+  #sources = new Map<string, string>();
+  #sourcesAtMs = 0;
+  #closed = false;
+  /** Since the start: messages in and out, datagrams that were none, keep-alives. */
+  readonly counts = { in: 0, out: 0, malformed: 0, keepAlives: 0 };
+
+  constructor(ports: TransportPorts, options: TransportOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** Who gets what arrives; before start(). */
+  use(user: TransportUser): void {
+    this.#user = user;
+  }
+
+  /** Bind UDP and, when asked, TCP on the same port. Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
+  async start(): Promise<void> {
+    const { listen, tcp } = this.#options;
+    for (let tries = listen.port === 0 ? 8 : 1; ; tries--) {
+      const udp = await this.#ports.network.udp(listen, {
+        onDatagram: (bytes, from) => this.#onDatagram(bytes, from),
+        onError: (error, to) => {
+          if (to !== undefined) this.#user?.onFailure({ transport: 'udp', host: to.host, port: to.port }, failureOf(error));
+        },
+      });
+      try {
+        if (tcp) this.#listener = await this.#ports.network.listen({ host: listen.host, port: udp.local.port }, (socket) => this.#accept(socket));
+      } catch (error) {
+        udp.close();
+        if (tries > 1) continue; // the system chose a UDP port whose TCP twin is taken
+        throw error;
+      }
+      this.#udp = udp;
+      return;
+    }
+  }
+
+  /** Where UDP listens, the port as bound. */
+  get local(): Endpoint {
+    return this.#udp?.local ?? this.#options.listen;
+  }
+
+  /** The address of ours that leads to `host`, when it is known already; see learnAddress. */
+  addressFor(host: string): string | undefined {
+    const bound = this.#options.listen.host;
+    if (bound !== '' && bound !== '0.0.0.0' && bound !== '::') return bound;
+    if (this.#ports.clock.now() - this.#sourcesAtMs > SOURCE_MS) this.#sources.clear();
+    return this.#sources.get(host);
+  }
+
+  /** The address of ours that leads to `host`, for Via and Contact; undefined when there is no route. Cached for a minute. */
+  async learnAddress(host: string): Promise<string | undefined> {
+    const known = this.addressFor(host);
+    if (known !== undefined) return known;
+    const source = await this.#ports.network.sourceFor(host);
+    if (source === undefined) return undefined;
+    if (this.#sources.size === 0 || this.#sources.size >= 64) {
+      this.#sources.clear();
+      this.#sourcesAtMs = this.#ports.clock.now();
+    }
+    this.#sources.set(host, source);
+    return source;
+  }
+
+  /** Forget which address leads where: the network changed. */
+  networkChanged(): void {
+    this.#sources.clear();
+  }
+
+  /** Via of a request of ours to `to` (RFC 3261 §18.1.1, rport of RFC 3581 §3); undefined while addressFor is. */
+  via(to: Destination, branch: string): string | undefined {
+    const host = this.addressFor(to.host);
+    return host === undefined ? undefined : formatVia(to.transport, host, this.local.port, branch);
+  }
+
+  /** Send `bytes`; over TCP the flow's own connection, else one to that peer, else a new one. Failures arrive at onFailure. */
+  send(bytes: Buffer, to: Destination): void {
+    if (this.#closed) return;
+    this.counts.out++;
+    this.#options.trace?.('out', bytes, to, to.transport);
+    if (to.transport === 'udp') this.#udp?.send(bytes, to);
+    else this.#connection(to).send(bytes);
+  }
+
+  /** True when a send to `to` needs no new connection. */
+  isOpen(to: Destination): boolean {
+    return to.transport === 'udp' || (to instanceof Connection ? !to.ended : this.#connections.has(keyOf(to)));
+  }
+
+  /** Keep the way to `to` open: CRLFCRLF (RFC 5626 §3.5.1). Over TCP a missing pong is a failure of the flow; false when there is no connection. */
+  ping(to: Destination): boolean {
+    if (to.transport === 'udp') {
+      this.#udp?.send(PING, to);
+      return this.#udp !== undefined;
+    }
+    const connection = to instanceof Connection && !to.ended ? to : this.#connections.get(keyOf(to));
+    connection?.ping();
+    return connection !== undefined;
+  }
+
+  /**
+   * Where a response to `request` goes (RFC 3261 §18.2.2, RFC 3581 §4). Departs from §18.2.2: maddr is ignored, for it lets a
+   * stranger aim our responses at anybody.
+   */
+  replyTo(request: Message, flow: Flow): Destination {
+    if (flow.transport === 'tcp' && this.isOpen(flow)) return flow;
+    const via = topVia(request);
+    if (flow.transport === 'udp' && via?.params.has('rport') === true) return flow;
+    return { transport: flow.transport, host: flow.host, port: via?.port ?? 5060 };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const connection of [...this.#connections.values()]) connection.end();
+    this.#connections.clear();
+    this.#listener?.close();
+    this.#udp?.close();
+  }
+
+  #onDatagram(bytes: Buffer, from: Endpoint): void {
+    if (this.#closed) return;
+    let blank = 0;
+    while (blank < bytes.length && (bytes[blank] === 13 || bytes[blank] === 10 || bytes[blank] === 0)) blank++;
+    if (blank === bytes.length) { // keep-alives: CRLFs, also the zero bytes of some makers
+      this.counts.keepAlives++;
+      return;
+    }
+    this.#deliver(parseMessage(bytes), { transport: 'udp', host: from.host, port: from.port, local: this.local }, bytes);
+  }
+
+  #deliver(message: Message | Malformed, flow: Flow, bytes: Buffer): void {
+    this.#options.trace?.('in', bytes, flow, flow.transport);
+    if (message.kind === 'malformed') {
+      this.counts.malformed++;
+      this.#user?.onMalformed(message, flow);
+    } else {
+      this.counts.in++;
+      this.#user?.onMessage(message, flow);
+    }
+  }
+
+  #accept(socket: StreamSocket): StreamHandler {
+    const connection = new Connection(socket.remote, this.#callbacks(), this.#ports.clock, false);
+    connection.socket = socket;
+    this.#connections.set(keyOf(connection), connection);
+    if (this.#connections.size > MAX_CONNECTIONS) {
+      for (const other of this.#connections.values()) {
+        if (other.ours || other === connection) continue;
+        other.fail({ why: 'connection closed', detail: 'too many connections' });
+        break;
+      }
+    }
+    return connection;
+  }
+
+  #connection(to: Destination): Connection {
+    if (to instanceof Connection && !to.ended) return to;
+    const key = keyOf(to);
+    const known = this.#connections.get(key);
+    if (known !== undefined) return known;
+    const connection = new Connection(to, this.#callbacks(), this.#ports.clock, true);
+    this.#connections.set(key, connection);
+    const { host } = this.#options.listen;
+    connection.socket = this.#ports.network.connect({ host: to.host, port: to.port }, connection, host === '' || host === '0.0.0.0' || host === '::' ? undefined : host);
+    return connection;
+  }
+
+  #callbacks(): ConnectionUser {
+    return {
+      onMessage: (message, connection) => {
+        const key = keyOf(connection);
+        if (this.#connections.get(key) === connection) { // to the end of the order of use
+          this.#connections.delete(key);
+          this.#connections.set(key, connection);
+        }
+        const bytes = message.kind === 'malformed' ? message.message?.bytes : message.bytes;
+        this.#deliver(message, connection, bytes ?? CRLF);
+      },
+      onKeepAlive: () => { this.counts.keepAlives++; },
+      onEnd: (connection, failure) => {
+        const key = keyOf(connection);
+        if (this.#connections.get(key) === connection) this.#connections.delete(key);
+        if (!this.#closed) this.#user?.onFailure(connection, failure);
+      },
+    };
+  }
+}
+
+interface ConnectionUser {
+  onMessage(message: Message | Malformed, connection: Connection): void;
+  onKeepAlive(): void;
+  onEnd(connection: Connection, failure: Failure): void;
+}
+
+/** One TCP connection; sends queue until it is open. */
+class Connection implements Flow, StreamHandler {
+  readonly transport = 'tcp';
+  readonly host: string;
+  readonly port: number;
+  /** True for one that we opened. */
+  readonly ours: boolean;
+  socket: StreamSocket | undefined;
+  ended = false;
+  readonly #user: ConnectionUser;
+  readonly #clock: Clock;
+  readonly #take: (chunk: Buffer) => void;
+  #queue: Buffer[] | undefined;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(remote: Endpoint, user: ConnectionUser, clock: Clock, ours: boolean) {
+    this.host = remote.host;
+    this.port = remote.port;
+    this.ours = ours;
+    this.#user = user;
+    this.#clock = clock;
+    if (ours) {
+      this.#queue = [];
+      this.#stopTimer = clock.after(CONNECT_MS, () => this.fail({ why: 'no connection in time', detail: `${remote.host} port ${remote.port} did not answer` }));
+    }
+    this.#take = framer({
+      onMessage: (message) => { if (!this.ended) user.onMessage(message, this); },
+      onMalformed: (malformed) => {
+        if (this.ended) return;
+        user.onMessage(malformed, this);
+        if (!malformed.framed) this.fail({ why: 'connection closed', detail: malformed.malformed });
+      },
+      onPing: () => {
+        user.onKeepAlive();
+        this.socket?.send(CRLF);
+      },
+      onPong: () => user.onKeepAlive(),
+    });
+  }
+
+  get local(): Endpoint {
+    return this.socket?.local ?? { host: '', port: 0 };
+  }
+
+  send(bytes: Buffer): void {
+    if (this.#queue !== undefined) this.#queue.push(bytes);
+    else this.socket?.send(bytes);
+  }
+
+  ping(): void {
+    this.send(PING);
+    if (this.#queue !== undefined || this.#stopTimer !== undefined) return;
+    this.#stopTimer = this.#clock.after(PONG_MS, () => this.fail({ why: 'connection closed', detail: 'no answer to the keep-alive' }));
+  }
+
+  onOpen(): void {
+    if (!this.ours || this.ended) return;
+    this.#quiet();
+    const queue = this.#queue ?? [];
+    this.#queue = undefined;
+    for (const bytes of queue) this.socket?.send(bytes);
+  }
+
+  onBytes(bytes: Buffer): void {
+    if (this.ended) return;
+    if (this.#queue === undefined) this.#quiet(); // anything heard is a pong
+    this.#take(bytes);
+  }
+
+  onClose(error: Error | undefined): void {
+    this.fail(error === undefined ? { why: 'connection closed', detail: 'closed by the other side' } : failureOf(error));
+  }
+
+  fail(failure: Failure): void {
+    if (this.ended) return;
+    this.end();
+    this.#user.onEnd(this, failure);
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#quiet();
+    this.#queue = undefined;
+    this.socket?.close();
+  }
+
+  #quiet(): void {
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+  }
+}
+
+function failureOf(error: Error): Failure {
+  const code = 'code' in error ? String(error.code) : '';
+  const why = code === 'ECONNREFUSED' ? 'refused' : code === 'ECONNRESET' || code === 'EPIPE' ? 'connection closed' : code === 'ETIMEDOUT' ? 'no connection in time' : 'no route';
+  return { why, detail: error.message };
+}
