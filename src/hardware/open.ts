@@ -1,0 +1,107 @@
+// The door of this room: settings and a board's name in, Hardware out.
+
+import type { Settings } from '../config/types.ts';
+import type { Clock } from '../ports/clock.ts';
+import { PhoneError } from '../ports/errors.ts';
+import type { Hardware } from '../ports/hardware.ts';
+import type { Log } from '../ports/log.ts';
+import { createBench, type Bench } from './bench.ts';
+import { flashLimits, openBoard } from './board-hardware.ts';
+import { boardWithPins } from './board.ts';
+import { detectBoard } from './detect.ts';
+import { openEvdev } from './evdev.ts';
+import { openGpiochip } from './gpiochip.ts';
+import { openLinux, type Linux } from './linux.ts';
+import { openOnoff, type OnoffModule } from './onoff.ts';
+
+export interface HardwarePorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The board file hw/boards/ID.toml, parsed; undefined when there is none of that name. */
+  readonly boardFile: (id: string) => unknown;
+  /** Left out: the machine we run on. */
+  readonly linux?: Linux;
+  /** Left out: the installed package. */
+  readonly loadOnoff?: () => Promise<OnoffModule>;
+}
+
+/** `bench` is there when the handset is drawn instead of wired. */
+export interface OpenedHardware extends Hardware {
+  readonly bench?: Bench;
+}
+
+/**
+ * Open what `board` (the setting phone.board: auto, bench, none or the name of a board file) has. Throws PhoneError BAD_SETTING, GPIO_MISSING, PIN_BUSY,
+ * PIN_FORBIDDEN, PIN_UNKNOWN, GPIO_FAILED, ONOFF_MISSING or FFI_MISSING, each with a sentence that says what to do.
+ */
+export async function openHardware(ports: HardwarePorts, settings: Settings['hardware'], board: string): Promise<OpenedHardware> {
+  const { clock, log } = ports;
+  if (board === 'none') return { board, close: () => {} };
+  const wantsInput = settings.driver === 'evdev' || (settings.driver === 'auto' && settings.inputDevice !== '');
+  if (board === 'bench' && !wantsInput) return onBench(createBench({ clock }));
+  const linux = ports.linux ?? await openLinux();
+  const id = board === 'auto' ? detectBoard(linux) : board;
+  if (id === 'bench' && !wantsInput) return onBench(createBench({ clock }));
+  const rotaryFlash = (rotary: boolean) => {
+    const limits = flashLimits(settings, rotary);
+    if (limits.minMs >= limits.maxMs) throw new PhoneError('BAD_SETTING', `hardware.flashMaxMs (${limits.maxMs}) must be more than the shortest flash (${limits.minMs})`);
+    return limits;
+  };
+
+  if (id === 'bench') {
+    const bench = createBench({ clock });
+    return withInput(onBench(bench), openEvdev({ clock, log, linux }, settings.inputDevice, rotaryFlash(false)));
+  }
+  const file = ports.boardFile(id);
+  if (file === undefined) throw new PhoneError('BAD_SETTING', `phone.board: there is no board file ${id}.toml; set it to auto, bench, none, or the name of a file in hw/boards`);
+  const checked = boardWithPins(file, settings.pins);
+  const limits = rotaryFlash(checked.rotary !== undefined);
+  if (wantsInput) {
+    // The kernel's own drivers hold the pins of hook and keys; what is left of the board is ours.
+    const rest = { ...checked };
+    delete rest.hook;
+    delete rest.keypad;
+    delete rest.rotary;
+    const left = rest.bell ?? rest.lamp ?? rest.relay ?? rest.privacy;
+    const input = openEvdev({ clock, log, linux }, settings.inputDevice, limits);
+    try {
+      const outputs: Hardware = left === undefined ? { board: id, close: () => {} } : openBoard(clock, rest, openGpiochip({ clock, log, linux }, checked.chips), settings);
+      return withInput(outputs, input);
+    } catch (error) {
+      input.close();
+      throw error;
+    }
+  }
+  const pins = settings.driver === 'onoff'
+    ? await openOnoff({ clock, linux }, checked.chips, ...(ports.loadOnoff === undefined ? [] : [ports.loadOnoff]))
+    : openGpiochip({ clock, log, linux }, checked.chips);
+  return openBoard(clock, checked, pins, settings);
+}
+
+const onBench = (bench: Bench): OpenedHardware => ({ ...bench.hardware, bench });
+
+/** Hook and keys of an input device in place of, or on a bench besides, those of `rest`. */
+function withInput(rest: OpenedHardware, input: ReturnType<typeof openEvdev>): OpenedHardware {
+  const { keypad: otherKeys, hook: otherHook } = rest;
+  const hook = input.hook === undefined ? otherHook : otherHook === undefined ? input.hook : joinHooks(input.hook, otherHook);
+  return {
+    ...rest,
+    ...(hook === undefined ? {} : { hook }),
+    keypad: otherKeys === undefined ? input.keypad : {
+      subscribe: (on) => { input.keypad.subscribe(on); otherKeys.subscribe(on); },
+      close: () => { input.keypad.close(); otherKeys.close(); },
+    },
+    close: () => { input.close(); rest.close(); },
+  };
+}
+
+/** Two handsets on one phone: off hook while either is. */
+function joinHooks(a: NonNullable<Hardware['hook']>, b: NonNullable<Hardware['hook']>): NonNullable<Hardware['hook']> {
+  return {
+    get offHook() { return a.offHook || b.offHook; },
+    subscribe(on) {
+      for (const [self, other] of [[a, b], [b, a]] as const) self.subscribe((event, atMs) => { if (event === 'flash' || !other.offHook) on(event, atMs); });
+    },
+    close() { a.close(); b.close(); },
+  };
+}
