@@ -30,15 +30,9 @@ export class Latch {
     return this.#current;
   }
 
-  /** True once `to` is an address that packets really come from. */
-  get settled(): boolean {
-    return this.#settled;
-  }
-
-  /** A new negotiation. Naming the same address again keeps what was learnt. */
+  /** A new negotiation. Naming the same address again keeps sending to where it was, but lets another prove itself. */
   negotiate(remote: Endpoint): void {
-    if (same(remote, this.#negotiated)) return;
-    this.#negotiated = this.#current = remote;
+    if (!same(remote, this.#negotiated)) this.#negotiated = this.#current = remote;
     this.#settled = false;
     this.#run = 0;
   }

@@ -1,0 +1,148 @@
+// A sound card as the engine uses it: opened when a place on it is needed, closed 2 s after none is, one beat a period.
+//
+//   captured -> gain -> every stream of the place
+//   playback <- gain <- every stream of the place + its tone
+//
+// When the card cannot be opened, or delivers nothing, the clock takes its place with silence: calls, tones and digits go on.
+
+import type { AudioDevice, AudioStatus, AudioSystem } from '../ports/audio.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { MediaEvent, Place, PlaceSettings } from './door.ts';
+import { factorOf, mix, weigh } from './mixer.ts';
+import { createPace, type Pace } from './pace.ts';
+import type { Stream } from './stream.ts';
+import type { ToneGenerator } from './tones.ts';
+
+export const ENGINE_HZ = 16_000;
+const LINGER_MS = 2000;
+const WATCH_MS = 100;
+
+/** A place and what goes on there. */
+export interface PlaceState {
+  readonly place: Place;
+  settings: PlaceSettings;
+  warm: boolean;
+  tone: ToneGenerator | undefined;
+  toneId: number;
+  /** Streams routed here. */
+  readonly streams: Stream[];
+}
+
+export interface CardPorts {
+  readonly clock: Clock;
+  readonly audio: AudioSystem;
+  readonly tell: (event: MediaEvent) => void;
+}
+
+export class Card {
+  readonly #ports: CardPorts;
+  readonly #settings: PlaceSettings;
+  readonly #places: readonly PlaceState[];
+  readonly #stand: Pace;
+  readonly #frames: number;
+  readonly #captured: Int16Array;
+  readonly #heard: Int16Array;
+  readonly #mixed: Int16Array;
+  /** What the card would have given and taken while the clock stands in for it. */
+  readonly #silence: Int16Array;
+  readonly #unheard: Int16Array;
+  #device: AudioDevice | undefined;
+  #open = false;
+  #beatMs = 0;
+  #cancelClose: (() => void) | undefined;
+  #cancelWatch = (): void => undefined;
+
+  /** `places` name the same device; the first one's settings open it. */
+  constructor(places: readonly PlaceState[], ports: CardPorts) {
+    this.#ports = ports;
+    this.#places = places;
+    this.#settings = places[0]!.settings;
+    this.#frames = this.#settings.periodMs * ENGINE_HZ / 1000;
+    this.#stand = createPace(ports.clock, this.#settings.periodMs, () => this.#beat(this.#silence, this.#unheard.fill(0)));
+    this.#captured = new Int16Array(this.#frames);
+    this.#heard = new Int16Array(this.#frames);
+    this.#mixed = new Int16Array(this.#frames);
+    this.#silence = new Int16Array(this.#frames);
+    this.#unheard = new Int16Array(this.#frames);
+  }
+
+  /** To be called whenever a place changed: opens the card at once, closes it after a while. */
+  settle(): void {
+    if (this.#places.some((p) => p.warm || p.tone !== undefined || p.streams.length > 0)) {
+      this.#cancelClose?.();
+      this.#cancelClose = undefined;
+      if (!this.#open) this.#start();
+    } else if (this.#open) this.#cancelClose ??= this.#ports.clock.after(LINGER_MS, () => this.close());
+  }
+
+  close(): void {
+    this.#cancelClose?.();
+    this.#cancelClose = undefined;
+    this.#cancelWatch();
+    this.#stand.stop();
+    this.#open = false;
+    const device = this.#device;
+    this.#device = undefined;
+    device?.close();
+  }
+
+  #start(): void {
+    const { audio, clock } = this.#ports, { device: name, periods } = this.#settings;
+    this.#open = true;
+    this.#beatMs = clock.now();
+    this.#cancelWatch = clock.after(WATCH_MS, this.#watch);
+    try {
+      this.#device = audio.open({ name, rateHz: ENGINE_HZ, periodFrames: this.#frames, periods, onPeriod: this.#onPeriod, onStatus: (status) => this.#tellStatus(status) });
+      const status = this.#device.status();
+      if (status.state === 'lost') this.#tellStatus(status);
+    } catch (error) {
+      this.#stand.start();
+      this.#tellStatus({ state: 'lost', trouble: (error as Error).message, xruns: 0, reopened: 0, delayFrames: 0 });
+    }
+  }
+
+  #tellStatus(status: AudioStatus): void {
+    for (const { place } of this.#places) this.#ports.tell({ event: 'device', place, device: this.#settings.device, status });
+  }
+
+  readonly #onPeriod = (captured: Int16Array, playback: Int16Array): void => {
+    if (!this.#open) return;
+    this.#beatMs = this.#ports.clock.now();
+    this.#stand.stop();
+    this.#beat(captured, playback);
+  };
+
+  /** A card that says it runs but delivers nothing: the clock stands in until it does. */
+  readonly #watch = (): void => {
+    const { clock } = this.#ports;
+    if (clock.now() - this.#beatMs >= WATCH_MS) this.#stand.start();
+    this.#cancelWatch = clock.after(WATCH_MS, this.#watch);
+  };
+
+  #beat(captured: Int16Array, playback: Int16Array): void {
+    const now = this.#ports.clock.now(), count = Math.min(this.#frames, playback.length, captured.length);
+    const heard = this.#heard, mixed = this.#mixed, places = this.#places;
+    for (let p = 0; p < places.length; p++) {
+      const state = places[p]!, { streams, settings } = state;
+      if (streams.length === 0 && state.tone === undefined) continue;
+      mixed.fill(0);
+      if (streams.length > 0) {
+        let spoken = captured;
+        if (settings.captureDb !== 0) weigh(captured, spoken = this.#captured, count, factorOf(settings.captureDb));
+        for (let i = 0; i < streams.length; i++) {
+          streams[i]!.say(spoken, count);
+          streams[i]!.hear(heard, count, now);
+          mix(heard, mixed, count);
+        }
+      }
+      const { tone, toneId, place } = state;
+      if (tone !== undefined && !tone.mix(mixed)) {
+        state.tone = undefined;
+        this.#ports.tell({ event: 'tone ended', place, id: toneId });
+        this.settle();
+      }
+      if (settings.playDb !== 0) weigh(mixed, mixed, count, factorOf(settings.playDb));
+      mix(mixed, playback, count);
+    }
+  }
+}

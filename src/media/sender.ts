@@ -1,0 +1,166 @@
+// The send path of a stream: 16 kHz sound in as the card captures it, packets out. Captured samples are the RTP clock: the timestamp
+// counts them also while nothing is sent.
+//
+//   push() -> (in-band DTMF) -> to the codec's rate -> frame of one packet time -> encode behind the header -> emit
+//                                                                            \-> or a packet of the digit under way (RFC 4733)
+
+import type { Codec } from './codec.ts';
+import { dtmfProgram } from './dtmf.ts';
+import { halver } from './resample.ts';
+import { RTP_HEADER_BYTES, u32, writeRtpHeader } from './rtp.ts';
+import { EventSender } from './telephone-event.ts';
+import { ToneGenerator } from './tones.ts';
+import type { Random } from '../ports/random.ts';
+
+/** The largest Opus frame, or 120 ms of G.711, behind a header. */
+const PACKET_BYTES = RTP_HEADER_BYTES + 1500;
+/** Pause between digits, and how many may wait. */
+const GAP_MS = 60;
+const QUEUE = 64;
+const PERIOD = 1920;
+/** Packet times that Opus has frames for. */
+const OPUS_MS: readonly number[] = [10, 20, 40, 60];
+
+export class Sender {
+  readonly ssrc: number;
+  packets = 0;
+  octets = 0;
+  /** Whether packets leave: the direction and the other side's address allow it. */
+  enabled = false;
+  muted = false;
+  readonly #emit: (packet: Uint8Array) => void;
+  readonly #packet = new Uint8Array(PACKET_BYTES);
+  readonly #payload = this.#packet.subarray(RTP_HEADER_BYTES);
+  /** The packet as last cut to length: most codecs always have the same. */
+  #cut = this.#packet;
+  readonly #halver = halver();
+  readonly #scratch = new Int16Array(PERIOD);
+  readonly #events = new EventSender();
+  readonly #digits: { readonly digit: string; readonly ms: number }[] = [];
+  #gapMs = 0;
+  #tone: ToneGenerator | undefined;
+  #toneBuffer = new Int16Array(160);
+  #codec: Codec | undefined;
+  #payloadType = 0;
+  #eventType: number | undefined;
+  #frame = new Int16Array(160);
+  #filled = 0;
+  #ptimeMs = 20;
+  #sequence: number;
+  #timestamp: number;
+  /** The next packet of sound begins a talk-spurt (RFC 3551 §4.1). */
+  #spurt = true;
+
+  constructor(random: Random, emit: (packet: Uint8Array) => void) {
+    const chance = random.bytes(10);
+    this.ssrc = u32(chance, 0);
+    this.#timestamp = u32(chance, 4);
+    this.#sequence = ((chance[8]! << 8) | chance[9]!) & 0x7fff; // room before the first wrap, for SRTP later and for simple peers now
+    this.#emit = emit;
+  }
+
+  /** The RTP timestamp of the sample pushed next. */
+  get timestamp(): number {
+    const codec = this.#codec;
+    return codec === undefined ? this.#timestamp : (this.#timestamp + this.#filled * codec.clockHz / codec.rateHz) >>> 0;
+  }
+
+  configure(codec: Codec, payloadType: number, asked: number, eventType: number | undefined): void {
+    const ptimeMs = codec.name === 'opus' ? (OPUS_MS.includes(asked) ? asked : 20) : asked >= 10 && asked <= 120 ? Math.floor(asked) : 20;
+    if (codec !== this.#codec || ptimeMs !== this.#ptimeMs) {
+      this.#frame = new Int16Array(ptimeMs * codec.rateHz / 1000);
+      this.#filled = 0;
+      this.#halver.reset();
+      this.#spurt = true;
+    }
+    this.#codec = codec;
+    this.#payloadType = payloadType;
+    this.#ptimeMs = ptimeMs;
+    this.#eventType = eventType;
+  }
+
+  /** Queue a digit; false when too many wait. */
+  digit(digit: string, ms: number): boolean {
+    return this.#digits.length < QUEUE && this.#digits.push({ digit, ms }) > 0;
+  }
+
+  /** Take `count` samples captured last. */
+  push(samples: Int16Array, count: number): void {
+    const codec = this.#codec;
+    if (codec === undefined) return;
+    let from = samples;
+    if (this.#eventType === undefined && this.#inBand(count)) from = this.#toneBuffer;
+    else if (this.muted) from = silence;
+    const scratch = this.#scratch, frame = this.#frame;
+    let have = count;
+    if (codec.rateHz === 8000) {
+      have = this.#halver.run(from, count, scratch, 0);
+      from = scratch;
+    }
+    for (let i = 0; i < have; i++) {
+      frame[this.#filled++] = from[i]!;
+      if (this.#filled === frame.length) {
+        this.#filled = 0;
+        this.#flush(codec);
+      }
+    }
+  }
+
+  /** Fill the tone buffer when a digit is being sounded into the stream. */
+  #inBand(count: number): boolean {
+    if (this.#tone === undefined) {
+      this.#gapMs -= count / 16;
+      if (this.#digits.length === 0 || this.#gapMs > 0) return false;
+      const { digit, ms } = this.#digits.shift()!;
+      this.#tone = new ToneGenerator(dtmfProgram(digit, ms), 16_000);
+    }
+    if (this.#toneBuffer.length !== count) this.#toneBuffer = new Int16Array(count);
+    else this.#toneBuffer.fill(0);
+    if (!this.#tone.mix(this.#toneBuffer)) {
+      this.#tone = undefined;
+      this.#gapMs = GAP_MS;
+    }
+    return true;
+  }
+
+  #flush(codec: Codec): void {
+    const ticks = this.#ptimeMs * codec.clockHz / 1000;
+    if (this.#event(ticks, codec.clockHz)) this.#spurt = true;
+    else {
+      const bytes = this.enabled ? codec.encode(this.#frame, this.#payload) : 0;
+      if (bytes > 0) this.#send(this.#spurt, this.#payloadType, this.#timestamp, bytes);
+      this.#spurt = bytes === 0;
+    }
+    this.#timestamp = (this.#timestamp + ticks) >>> 0;
+  }
+
+  /** Send the packet of the digit under way, or begin the next one; false when sound has its turn. */
+  #event(ticks: number, clockHz: number): boolean {
+    const events = this.#events;
+    if (!events.busy) {
+      if (this.#eventType === undefined) return false;
+      this.#gapMs -= this.#ptimeMs;
+      const waiting = this.#digits[0];
+      if (waiting === undefined || this.#gapMs > 0) return false;
+      this.#digits.shift();
+      if (!events.start(waiting.digit, waiting.ms, this.#timestamp, ticks, clockHz)) return false;
+    }
+    if (!events.next()) return false;
+    this.#payload.set(events.payload);
+    if (this.enabled && this.#eventType !== undefined) this.#send(events.marker, this.#eventType, events.timestamp, events.payload.length);
+    if (!events.busy) this.#gapMs = GAP_MS;
+    return true;
+  }
+
+  #send(marker: boolean, payloadType: number, timestamp: number, bytes: number): void {
+    writeRtpHeader(this.#packet, marker, payloadType, this.#sequence, timestamp, this.ssrc);
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    this.packets++;
+    this.octets += bytes;
+    const length = RTP_HEADER_BYTES + bytes;
+    if (this.#cut.length !== length) this.#cut = this.#packet.subarray(0, length);
+    this.#emit(this.#cut);
+  }
+}
+
+const silence = new Int16Array(PERIOD);

@@ -1,0 +1,332 @@
+// One RTP stream of a call: its pair of sockets, its two paths, its reports. Sound goes in by say() and out by hear(), both at 16 kHz,
+// by whoever the stream is routed to. Knows nothing of cards and places.
+
+import type { Clock } from '../ports/clock.ts';
+import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
+import type { Random } from '../ports/random.ts';
+import type { Codec, CodecFactory } from './codec.ts';
+import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import { Latch } from './latch.ts';
+import { Receiver } from './receiver.ts';
+import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
+import { readRtp, rtpPacket, type RtpPacket } from './rtp.ts';
+import { Sender } from './sender.ts';
+import { eventOf, EventReceiver } from './telephone-event.ts';
+
+export interface StreamPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly udp: Network;
+  readonly codec: CodecFactory;
+  readonly tell: (event: MediaEvent) => void;
+}
+
+/** Comfort noise (RFC 3389): tolerated, though we never ask for it. */
+const COMFORT_NOISE = 13;
+const SECOND_MS = 1000;
+const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
+
+export class Stream {
+  readonly #id: StreamId;
+  readonly #ports: StreamPorts;
+  readonly #settings: MediaSettings;
+  readonly #cname: Uint8Array;
+  readonly #sender: Sender;
+  readonly #receiver: Receiver;
+  readonly #latch = new Latch();
+  readonly #codecs = new Map<string, Codec>();
+  readonly #packet: RtpPacket = rtpPacket();
+  readonly #news = rtcpNews();
+  #rtp: DatagramSocket | undefined;
+  #rtcp: DatagramSocket | undefined;
+  #closed = false;
+  #session: StreamSession | undefined;
+  #hearing = false;
+  /** Codecs that could not be made, told once each. */
+  #missing = '';
+
+  #reception = reception();
+  #events: EventReceiver | undefined;
+  #newSsrc = 0;
+  #newSequence = -1;
+  #received = 0;
+  #refused = 0;
+  /** Whether 'heard' was told, and stands. */
+  #heard = false;
+  /** 'silent' is told once, until something is heard or negotiated. */
+  #alarm: 'armed' | 'told' = 'armed';
+  #heardMs = 0;
+
+  /** Wall time minus monotonic time when the stream began: reports must not follow a clock that is set. */
+  readonly #wallMs: number;
+  #reportBuffer: Uint8Array | undefined;
+  #reportedPackets = 0;
+  #rtcpFrom: Endpoint | undefined;
+  #lastSr = 0;
+  #lastSrMs = 0;
+  #roundTripMs = -1;
+  #remoteLoss = 0;
+  #stopReports = (): void => undefined;
+  #stopWatch = (): void => undefined;
+
+  constructor(id: StreamId, cname: string, ports: StreamPorts, settings: MediaSettings) {
+    this.#id = id;
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#cname = Buffer.from(cname);
+    this.#wallMs = ports.clock.wall() - ports.clock.now();
+    this.#sender = new Sender(ports.random, (packet) => this.#rtp?.send(packet, this.#latch.to));
+    this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType));
+  }
+
+  /** True once negotiated, until closed: the stream wants to be served. */
+  get live(): boolean {
+    return this.#session !== undefined && !this.#closed;
+  }
+
+  set muted(muted: boolean) {
+    this.#sender.muted = muted;
+  }
+
+  /** Bind the pair of ports, an even one and the next (RFC 3550 §11); tells 'opened' or 'failed'; false when there is nothing to go on with. */
+  async open(host: string): Promise<boolean> {
+    const { udp, random, tell } = this.#ports;
+    const first = this.#settings.rtpPortMin + (this.#settings.rtpPortMin & 1);
+    const pairs = Math.max(0, (this.#settings.rtpPortMax - first + 1) >> 1);
+    const start = Math.floor(random.fraction() * pairs);
+    const onError = (): void => undefined; // a refusal says no more than silence does, which is watched
+    for (let i = 0; i < pairs && !this.#closed; i++) {
+      const port = first + 2 * ((start + i) % pairs);
+      let rtp: DatagramSocket | undefined;
+      try {
+        rtp = await udp.udp({ host, port }, { onDatagram: (bytes, from) => this.#onRtp(bytes, from), onError });
+        const rtcp = await udp.udp({ host, port: port + 1 }, { onDatagram: (bytes, from) => this.#onRtcp(bytes, from), onError });
+        if (this.#closed) {
+          rtp.close();
+          rtcp.close();
+          return false;
+        }
+        this.#rtp = rtp;
+        this.#rtcp = rtcp;
+        tell({ event: 'opened', stream: this.#id, port, rtcpPort: port + 1 });
+        return true;
+      } catch (error) {
+        rtp?.close();
+        const { code, message } = error as { code?: string; message: string };
+        if (code === 'PORT_IN_USE') continue;
+        tell({ event: 'failed', stream: this.#id, code: code ?? 'NO_RTP_PORT', message });
+        return false;
+      }
+    }
+    if (!this.#closed) {
+      tell({ event: 'failed', stream: this.#id, code: 'NO_RTP_PORT', message: `No free pair of ports from ${this.#settings.rtpPortMin} to ${this.#settings.rtpPortMax}: widen the settings media.rtpPortMin and media.rtpPortMax.` });
+    }
+    return false;
+  }
+
+  /** Begin, or go on differently. */
+  negotiated(session: StreamSession): void {
+    const { clock, random } = this.#ports;
+    const before = this.#session;
+    this.#session = session;
+    if (before?.send.name === session.send.name && before.send.fmtp !== session.send.fmtp) this.#forget(session.send.name);
+    this.#latch.negotiate(session.remote);
+    const codec = this.#codec(session.send);
+    this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
+    if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend);
+    const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
+    if (hearing && !this.#hearing) this.#receiver.reset();
+    this.#hearing = hearing;
+    this.#heardMs = clock.now();
+    if (this.#events === undefined || before?.send.name !== session.send.name) this.#renewEvents();
+    if (before !== undefined) return;
+    this.#stopReports = clock.after(rtcpIntervalMs(random, true), this.#reportDue);
+    this.#stopWatch = clock.after(SECOND_MS, this.#watch);
+  }
+
+  /** Queue a digit; false when it is none, or too many wait. */
+  digit(digit: string, ms: number): boolean {
+    return eventOf(digit) >= 0 && this.#sender.digit(digit, ms);
+  }
+
+  /** Take `count` samples of 16 kHz to send. */
+  say(samples: Int16Array, count: number): void {
+    this.#sender.push(samples, count);
+  }
+
+  /** Give `count` samples of 16 kHz to hear. */
+  hear(out: Int16Array, count: number, nowMs: number): void {
+    this.#events?.poll(nowMs);
+    if (this.#hearing) this.#receiver.pull(out, count, nowMs);
+    else out.fill(0, 0, count);
+  }
+
+  stats(): StreamStats {
+    const { jitter, concealedMs } = this.#receiver;
+    const { host, port } = this.#latch.to;
+    const name = this.#session?.send.name;
+    return {
+      codec: name ?? '',
+      remote: host === '' ? '' : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+      sentPackets: this.#sender.packets,
+      receivedPackets: this.#received,
+      lostPackets: Math.max(0, lostOf(this.#reception)),
+      latePackets: jitter.late + jitter.dropped,
+      refusedPackets: this.#refused,
+      jitterMs: this.#reception.jitter * 1000 / clockOf(name),
+      playoutDelayMs: jitter.delayMs,
+      concealedMs,
+      roundTripMs: this.#roundTripMs,
+      remoteLossPercent: this.#remoteLoss,
+    };
+  }
+
+  /** Say goodbye (RFC 3550 §6.6) and free everything. */
+  close(): void {
+    if (this.#closed) return;
+    if (this.#session !== undefined) this.#report(true);
+    this.#closed = true;
+    this.#stopReports();
+    this.#stopWatch();
+    this.#rtp?.close();
+    this.#rtcp?.close();
+    for (const codec of this.#codecs.values()) codec.close();
+  }
+
+  #codec(use: CodecUse): Codec | undefined {
+    let codec = this.#codecs.get(use.name);
+    if (codec !== undefined || this.#missing.includes(use.name)) return codec;
+    try {
+      codec = this.#ports.codec(use, this.#settings);
+      this.#codecs.set(use.name, codec);
+    } catch (error) {
+      this.#missing += `${use.name} `;
+      const { code, message } = error as { code?: string; message: string };
+      this.#ports.tell({ event: 'trouble', code: code ?? 'CODEC_FAILED', message });
+    }
+    return codec;
+  }
+
+  #forget(name: string): void {
+    this.#codecs.get(name)?.close();
+    this.#codecs.delete(name);
+  }
+
+  #useOf(payloadType: number): CodecUse | undefined {
+    const uses = this.#session?.receive;
+    if (uses !== undefined) for (let i = 0; i < uses.length; i++) if (uses[i]!.payloadType === payloadType) return uses[i];
+    return undefined;
+  }
+
+  #codecOf(payloadType: number): Codec | undefined {
+    const use = this.#useOf(payloadType);
+    return use === undefined ? undefined : this.#codec(use);
+  }
+
+  #renewEvents(): void {
+    this.#events = new EventReceiver(clockOf(this.#session?.send.name), (digit, ms) => this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms }));
+  }
+
+  #onRtp(bytes: Buffer, from: Endpoint): void {
+    const packet = this.#packet, session = this.#session;
+    if (this.#closed || session === undefined) return;
+    const now = this.#ports.clock.now();
+    const known = readRtp(bytes, packet);
+    const event = known && packet.payloadType === session.eventReceive;
+    const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
+    const noise = known && packet.payloadType === COMFORT_NOISE;
+    if ((use === undefined && !event && !noise) || !this.#latch.accept(from, packet.ssrc, packet.payloadType, packet.sequence) || !this.#sameSource(packet)) {
+      this.#refused++;
+      return;
+    }
+    this.#received++;
+    this.#heardMs = now;
+    arrive(this.#reception, packet, use === undefined ? NaN : now * clockOf(use.name) / 1000);
+    if (!this.#heard) {
+      this.#heard = true;
+      this.#ports.tell({ event: 'heard', stream: this.#id });
+    }
+    if (event) this.#events?.receive(packet.payload, packet.timestamp, packet.marker, now);
+    else if (use !== undefined && this.#hearing) this.#receiver.put(packet, now);
+  }
+
+  /** Another SSRC is believed from its second packet in a row on: the sender began anew (RFC 3550 §8.2, §A.1). */
+  #sameSource(packet: RtpPacket): boolean {
+    const { ssrc, sequence } = packet, heard = this.#reception;
+    if (ssrc === heard.ssrc && heard.highest >= 0) {
+      this.#newSequence = -1;
+      return true;
+    }
+    if (heard.highest >= 0 && (ssrc !== this.#newSsrc || sequence !== this.#newSequence)) {
+      this.#newSsrc = ssrc;
+      this.#newSequence = (sequence + 1) & 0xffff;
+      return false;
+    }
+    const lost = lostOf(heard);
+    this.#reception = reception(ssrc);
+    this.#reception.lostBefore = lost;
+    this.#newSequence = -1;
+    this.#lastSr = 0;
+    this.#receiver.reset();
+    this.#renewEvents();
+    return true;
+  }
+
+  #onRtcp(bytes: Buffer, from: Endpoint): void {
+    if (this.#closed) return;
+    const news = this.#news, now = this.#ports.clock.now();
+    if (from.host !== this.#latch.to.host || !readRtcp(bytes, this.#sender.ssrc, news)) {
+      this.#refused++;
+      return;
+    }
+    this.#rtcpFrom = from;
+    if (news.sr !== 0) {
+      this.#lastSr = news.sr;
+      this.#lastSrMs = now;
+    }
+    if (!news.aboutUs) return;
+    const roundTrip = roundTripMs(news, this.#wallMs + now);
+    if (roundTrip >= 0) this.#roundTripMs = roundTrip;
+    this.#remoteLoss = news.lossPercent;
+    const name = this.#session?.send.name;
+    if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(Math.round(news.lossPercent));
+  }
+
+  readonly #reportDue = (): void => {
+    this.#report(false);
+    this.#stopReports = this.#ports.clock.after(rtcpIntervalMs(this.#ports.random, false), this.#reportDue);
+  };
+
+  #report(bye: boolean): void {
+    const session = this.#session!, { to } = this.#latch;
+    if (this.#rtcp === undefined || unspecified(session.remote)) return;
+    const now = this.#ports.clock.now();
+    const out = this.#reportBuffer ??= new Uint8Array(384);
+    const bytes = writeRtcp(out, {
+      ssrc: this.#sender.ssrc, cname: this.#cname, sender: this.#sender.packets > this.#reportedPackets, wallMs: this.#wallMs + now,
+      timestamp: this.#sender.timestamp, packets: this.#sender.packets, octets: this.#sender.octets,
+      lastSr: this.#lastSr, sinceLastSrMs: now - this.#lastSrMs, bye,
+    }, this.#reception);
+    this.#reportedPackets = this.#sender.packets;
+    const port = to.port === session.remote.port && to.host === session.remote.host ? session.rtcpPort : to.port + 1;
+    const target = this.#rtcpFrom?.host === to.host ? this.#rtcpFrom : { host: to.host, port };
+    if (target.port > 0 && target.port < 65_536) this.#rtcp.send(out.subarray(0, bytes), target);
+  }
+
+  /** Only where sound is due both ways: whoever holds us may be silent. */
+  readonly #watch = (): void => {
+    const { clock, tell } = this.#ports;
+    const limit = this.#settings.rtpTimeoutS, since = clock.now() - this.#heardMs;
+    const due = limit > 0 && this.#session?.direction === 'sendrecv' && since >= limit * SECOND_MS;
+    if (due && this.#alarm === 'armed') {
+      this.#alarm = 'told';
+      this.#heard = false;
+      tell({ event: 'silent', stream: this.#id, seconds: Math.floor(since / SECOND_MS) });
+    } else if (!due) this.#alarm = 'armed';
+    if (!this.#closed) this.#stopWatch = clock.after(SECOND_MS, this.#watch);
+  };
+}
+
+/** Ticks a second of a codec's RTP clock, and of the events that go with it. */
+const clockOf = (name: string | undefined): number => (name === 'opus' ? 48_000 : 8_000);
+
