@@ -1,0 +1,590 @@
+// The transaction layer (RFC 3261 §17, RFC 6026): matches messages to transactions, carries out what the tables say, and gives
+// requests and responses to the user once each. Events raised meanwhile queue up. Dialogs are not known here.
+
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Random } from '../ports/random.ts';
+import { buildAck, buildCancel, buildRequest, buildResponse } from './build.ts';
+import type { Headers, RequestParts } from './build.ts';
+import { cseqOf, tagOf, topVia } from './headers.ts';
+import { methodOf, parseMessage, requestUri, text, texts } from './message.ts';
+import type { Malformed, Message } from './message.ts';
+import { answerable, screen } from './screen.ts';
+import type { Abilities, Refusal } from './screen.ts';
+import { T1, T2, inviteClient, inviteServer, nonInviteClient, nonInviteServer, timerMs } from './tables.ts';
+import type { Action, Event, Machine, Timer } from './tables.ts';
+import { keyOf } from './transport.ts';
+import type { Destination, Failure, Flow, TransportLayer, TransportUser } from './transport.ts';
+
+/** Who sent a request of ours hears what became of it: provisional responses, then one of the other three. */
+export interface ClientUser {
+  onProvisional?(response: Message, from: Flow): void;
+  /** The final response; of an INVITE every 2xx, also repeated and forked ones, for 32 s (RFC 6026 §7.2): acknowledge each. */
+  onFinal(response: Message, from: Flow): void;
+  /** Nobody answered in 64*T1: like 408 (RFC 3261 §8.1.3.1). */
+  onTimeout(): void;
+  /** It could not be sent: like 503 (RFC 3261 §8.1.3.1). */
+  onTransportError(failure: Failure): void;
+}
+
+export interface ClientTransaction {
+  readonly method: string;
+  /** True until a final response, a time-out or a failure. */
+  readonly waiting: boolean;
+  /**
+   * CANCEL an INVITE (RFC 3261 §9.1): sent once a provisional response came, never after a final one. The INVITE still ends by
+   * its final response, or by onTimeout 64*T1 after the CANCEL.
+   */
+  cancel(headers?: Headers): void;
+  /** Forget it: nothing is sent or told any more. For a request that a newer one replaces. */
+  abandon(): void;
+}
+
+export interface ServerTransaction {
+  readonly request: Message;
+  /** Where the request came from. */
+  readonly from: Flow;
+  /** Tag that our responses put into To when the request has none. */
+  readonly toTag: string;
+  /** True until a final response was given. */
+  readonly open: boolean;
+  /** Send a response; after a final one this does nothing. 2xx to INVITE: call resend() until its ACK comes (RFC 3261 §13.3.1.4). */
+  respond(status: number, options?: { readonly reason?: string | undefined; readonly headers?: Headers | undefined; readonly body?: Uint8Array | undefined }): void;
+  /** Send the last response once more. */
+  resend(): void;
+  /** Told when CANCEL for this INVITE came (already answered 200) and no final response was given: answer 487. */
+  onCancel: ((cancel: Message) => void) | undefined;
+  /** Told when a non-2xx to INVITE was never acknowledged (timer H), or a response could not be sent. */
+  onFailure: ((failure: Failure | undefined) => void) | undefined;
+}
+
+export interface TransactionUser {
+  /** A new request other than ACK and CANCEL, screened. */
+  onRequest(request: Message, server: ServerTransaction, from: Flow): void;
+  /** The ACK of a 2xx, or one that belongs to nothing. */
+  onAck(ack: Message, from: Flow): void;
+  /** A flow failed: UDP refused, TCP connection lost. */
+  onFlowFailed?(to: Destination, failure: Failure): void;
+}
+
+export interface TransactionOptions {
+  /** Checked before a request is passed up. */
+  readonly abilities?: Abilities;
+  /** Open server transactions beyond which new requests get 503. */
+  readonly limit?: number;
+  /** Transactions that only wait for stragglers; of each kind (INVITE, other) the oldest beyond this end early. */
+  readonly lingering?: number;
+}
+
+export interface TransactionPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** RFC 3261 §8.1.1.7: a branch that is unique across space and time begins so. */
+const COOKIE = 'z9hG4bK';
+const BUSY: Refusal = { status: 503, headers: [['Retry-After', '5']] };
+const NEVER = Infinity;
+
+/** An unpredictable token of `bytes` bytes in hex: branches, tags (at least 32 bits, §19.3), Call-IDs. */
+export const randomToken = (random: Random, bytes = 8): string => Buffer.from(random.bytes(bytes)).toString('hex');
+
+/** One transaction. Its timers are instants, all of them served by one alarm. */
+interface Entry {
+  readonly machine: Machine;
+  readonly key: string;
+  readonly to: Destination;
+  readonly invite: boolean;
+  state: string;
+  /** The last message sent, and for a client the request even after CANCEL. */
+  bytes: Buffer | undefined;
+  /** Timers A, E, G and 100. */
+  resendAtMs: number;
+  resendTimer: Timer;
+  resendMs: number;
+  /** All others. */
+  endAtMs: number;
+  endTimer: Timer;
+  readonly client: Client | undefined;
+  readonly server: Server | undefined;
+}
+
+class Client implements ClientTransaction {
+  readonly method: string;
+  readonly user: ClientUser;
+  readonly #layer: Transactions;
+  waiting = true;
+  /** Headers of the CANCEL that waits for a provisional response. */
+  cancelling: Headers | undefined;
+  entry: Entry | undefined;
+
+  constructor(layer: Transactions, method: string, user: ClientUser) {
+    this.#layer = layer;
+    this.method = method;
+    this.user = user;
+  }
+
+  cancel(headers: Headers = []): void {
+    if (this.entry?.invite === true && this.waiting && this.cancelling === undefined) this.#layer.cancel(this.entry, headers);
+  }
+
+  abandon(): void {
+    this.waiting = false;
+    if (this.entry !== undefined) this.#layer.forget(this.entry);
+  }
+}
+
+class Server implements ServerTransaction {
+  readonly request: Message;
+  readonly from: Flow;
+  readonly toTag: string;
+  /** Tells merged requests from new ones (RFC 3261 §8.2.2.2). */
+  readonly origin: number;
+  readonly #layer: Transactions;
+  open = true;
+  entry: Entry | undefined;
+  onCancel: ((cancel: Message) => void) | undefined = undefined;
+  onFailure: ((failure: Failure | undefined) => void) | undefined = undefined;
+
+  constructor(layer: Transactions, request: Message, from: Flow, toTag: string, origin: number) {
+    this.#layer = layer;
+    this.request = request;
+    this.from = from;
+    this.toTag = toTag;
+    this.origin = origin;
+  }
+
+  respond(status: number, options: { readonly reason?: string | undefined; readonly headers?: Headers | undefined; readonly body?: Uint8Array | undefined } = {}): void {
+    if (!this.open || this.entry === undefined) return;
+    const bytes = buildResponse(this.request, status, { ...options, toTag: this.toTag, peer: this.from });
+    this.open = status < 200;
+    this.#layer.answer(this.entry, status, bytes);
+  }
+
+  resend(): void {
+    if (this.entry !== undefined) this.#layer.answer(this.entry, this.open ? 100 : 200, undefined);
+  }
+}
+
+export class Transactions implements TransportUser {
+  readonly #ports: TransactionPorts;
+  readonly #transport: TransportLayer;
+  readonly #user: TransactionUser;
+  readonly #abilities: Abilities;
+  readonly #limit: number;
+  readonly #lingering: number;
+  readonly #clients = new Map<string, Entry>();
+  readonly #servers = new Map<string, Entry>();
+  /** Those that wait for stragglers, oldest first: INVITE, other. */
+  readonly #stragglers = [new Set<Entry>(), new Set<Entry>()] as const;
+  readonly #events: (() => void)[] = [];
+  #running = false;
+  #stopAlarm: (() => void) | undefined;
+  #alarmAtMs = NEVER;
+  #closed = false;
+  /** Since the start: responses that belong to nothing, requests refused before any user saw them, refused for the limit. */
+  readonly counts = { strayResponses: 0, refused: 0, overload: 0 };
+
+  constructor(ports: TransactionPorts, transport: TransportLayer, user: TransactionUser, options: TransactionOptions = {}) {
+    this.#ports = ports;
+    this.#transport = transport;
+    this.#user = user;
+    this.#abilities = options.abilities ?? {};
+    this.#limit = options.limit ?? 200;
+    this.#lingering = options.lingering ?? 128;
+    transport.use(this);
+  }
+
+  /** Transactions alive, those that wait for stragglers included. */
+  get size(): number {
+    return this.#clients.size + this.#servers.size;
+  }
+
+  /**
+   * Send a request in a transaction of its own; Via is ours to add. Throws PhoneError BAD_HEADER when a part holds a line break.
+   * `user` is never called before this returns.
+   */
+  send(request: RequestParts, to: Destination, user: ClientUser): ClientTransaction {
+    const branch = COOKIE + randomToken(this.#ports.random);
+    const client = new Client(this, request.method, user);
+    const invite = request.method === 'INVITE';
+    this.#begin(client, invite ? inviteClient : nonInviteClient, `${branch} ${request.method}`, to, request, branch);
+    return client;
+  }
+
+  /**
+   * Acknowledge a 2xx (RFC 3261 §13.2.2.4): outside any transaction, with a branch of its own. Returns what sends the same bytes again, for
+   * the repeated 2xx.
+   */
+  sendAck(ack: RequestParts, to: Destination): () => void {
+    const branch = COOKIE + randomToken(this.#ports.random);
+    let bytes: Buffer | undefined;
+    const send = (): void => {
+      const via = this.#transport.via(to, branch);
+      if (via !== undefined) bytes ??= buildRequest(ack, via);
+      if (bytes !== undefined) this.#transport.send(bytes, to);
+      else {
+        void this.#transport.learnAddress(to.host).then((host) => { if (host !== undefined) send(); }, () => undefined); // a repeated 2xx asks again
+      }
+    };
+    send();
+    return send;
+  }
+
+  /** Stop at once: no more timers, nothing told, nothing sent. The transport stays the caller's to close. */
+  close(): void {
+    this.#closed = true;
+    this.#clients.clear();
+    this.#servers.clear();
+    for (const set of this.#stragglers) set.clear();
+    this.#stopAlarm?.();
+    this.#alarmAtMs = NEVER;
+  }
+
+  // -- what the transport brings
+
+  onMessage(message: Message, flow: Flow): void {
+    if (this.#closed) return;
+    if (message.kind === 'response') this.#onResponse(message, flow);
+    else this.#onRequest(message, flow);
+  }
+
+  onMalformed(malformed: Malformed, flow: Flow): void {
+    const request = answerable(malformed);
+    if (request === undefined || this.#closed) return;
+    const sentence = malformed.malformed;
+    this.#refuse(request, flow, { status: malformed.status, ...(malformed.status === 400 ? { reason: `Bad Request: ${sentence}` } : {}) });
+  }
+
+  onFailure(to: Destination, failure: Failure): void {
+    const key = keyOf(to);
+    for (const map of [this.#clients, this.#servers]) {
+      for (const entry of [...map.values()]) {
+        if (keyOf(entry.to) !== key) continue;
+        // A lost connection fails who waits for an answer on it; for a server only a send of its own fails
+        if (entry.server !== undefined && to.transport === 'tcp') continue;
+        this.#raise(entry, 'transport error', undefined, undefined, failure);
+      }
+    }
+    this.#queue(() => this.#user.onFlowFailed?.(to, failure));
+  }
+
+  #onResponse(response: Message, flow: Flow): void {
+    const method = methodOf(response);
+    const branch = topVia(response)?.params.get('branch');
+    const entry = branch === undefined ? undefined : this.#clients.get(`${branch} ${method}`);
+    // More than one Via: not meant for us (RFC 3261 §8.1.3.3). Matching: §17.1.3
+    if (entry === undefined || screen(response) !== undefined || texts(response, 'via').length !== 1) {
+      this.counts.strayResponses++;
+      return;
+    }
+    const { status } = response;
+    this.#raise(entry, status < 200 ? '1xx' : status < 300 ? '2xx' : '3xx-6xx', response, flow);
+  }
+
+  #onRequest(request: Message, flow: Flow): void {
+    const via = topVia(request);
+    if (via === undefined) {
+      this.counts.refused++; // nobody to answer
+      return;
+    }
+    const { method } = request;
+    const branch = via.params.get('branch') ?? '';
+    // Matching: RFC 3261 §17.2.3, with the older rule of RFC 2543 for a branch without the cookie
+    const id = branch.startsWith(COOKIE) ? `${branch} ${via.host}:${via.port ?? ''}` :
+      `${requestUri(request)} ${text(request, 'call-id') ?? ''} ${tagOf(request, 'from') ?? ''} ${cseqOf(request)?.number ?? ''} ${via.host}:${via.port ?? ''} ${branch}`;
+    const known = this.#servers.get(`${id} ${method === 'ACK' ? 'INVITE' : method}`);
+    if (known !== undefined) {
+      this.#raise(known, method === 'ACK' ? 'ack' : 'request', request, flow);
+      return;
+    }
+    const refusal = screen(request, this.#abilities);
+    if (method === 'ACK') {
+      if (refusal === undefined) this.#queue(() => this.#user.onAck(request, flow));
+      return; // never answered, §17
+    }
+    if (refusal !== undefined) return this.#refuse(request, flow, refusal);
+    if (this.#servers.size - this.#waitingServers >= this.#limit) {
+      this.counts.overload++;
+      return this.#refuse(request, flow, BUSY);
+    }
+
+    const origin = originOf(request);
+    const server = new Server(this, request, flow, randomToken(this.#ports.random), origin);
+    const invite = method === 'INVITE';
+    const entry = this.#entry(invite ? inviteServer : nonInviteServer, `${id} ${method}`, this.#transport.replyTo(request, flow), invite, undefined, server);
+    server.entry = entry;
+    if (method === 'CANCEL') this.#onCancel(server, entry, this.#servers.get(`${id} INVITE`), request);
+    else if (tagOf(request, 'to') === undefined && this.#isMerged(request, origin)) {
+      this.#servers.set(entry.key, entry);
+      entry.state = invite ? 'proceeding' : 'trying';
+      server.respond(482);
+    } else {
+      this.#servers.set(entry.key, entry);
+      this.#raise(entry, 'request', request, flow);
+    }
+  }
+
+  /** RFC 3261 §9.2: 200 to a CANCEL that meets its INVITE, in the same breath the user hears of it; else 481. */
+  #onCancel(server: Server, entry: Entry, invite: Entry | undefined, cancel: Message): void {
+    this.#servers.set(entry.key, entry);
+    entry.state = 'trying';
+    const target = invite?.server;
+    if (target === undefined) return server.respond(481);
+    this.answer(entry, 200, buildResponse(cancel, 200, { toTag: target.toTag, peer: server.from })); // same tag as the INVITE's: §9.2
+    server.open = false;
+    this.#queue(() => { if (target.open) target.onCancel?.(cancel); });
+  }
+
+  /** RFC 3261 §8.2.2.2: the same request by another path while the first is still known. */
+  #isMerged(request: Message, origin: number): boolean {
+    for (const { server } of this.#servers.values()) {
+      if (server !== undefined && server.origin === origin && server.request.method === request.method && text(server.request, 'call-id') === text(request, 'call-id')) return true;
+    }
+    return false;
+  }
+
+  /** Answer without a transaction (RFC 3261 §8.2.7): the same request gets the same tag. */
+  #refuse(request: Message, flow: Flow, refusal: Refusal): void {
+    this.counts.refused++;
+    if (request.method === 'ACK' || topVia(request) === undefined) return;
+    const toTag = (originOf(request) >>> 0).toString(16);
+    this.#transport.send(buildResponse(request, refusal.status, { reason: refusal.reason, headers: refusal.headers, toTag, peer: flow }), this.#transport.replyTo(request, flow));
+  }
+
+  // -- what transactions ask of the layer
+
+  /** For Client.cancel. */
+  cancel(entry: Entry, headers: Headers): void {
+    entry.client!.cancelling = headers;
+    if (entry.state === 'proceeding') this.#sendCancel(entry);
+  }
+
+  /** For Server.respond and resend: `bytes` undefined repeats the last response. */
+  answer(entry: Entry, status: number, bytes: Buffer | undefined): void {
+    this.#queue(() => {
+      if (bytes !== undefined) entry.bytes = bytes;
+      this.#step(entry, status < 200 ? 'send 1xx' : status < 300 ? 'send 2xx' : 'send 3xx-6xx');
+    });
+  }
+
+  forget(entry: Entry): void {
+    entry.state = 'terminated';
+    this.#remove(entry);
+  }
+
+  #begin(client: Client, machine: Machine, key: string, to: Destination, request: RequestParts, branch: string): void {
+    const entry = this.#entry(machine, key, to, client.method === 'INVITE', client, undefined);
+    client.entry = entry;
+    const start = (via: string): void => {
+      entry.bytes = buildRequest(request, via);
+      this.#clients.set(key, entry);
+      this.#raise(entry, 'request');
+    };
+    const via = this.#transport.via(to, branch);
+    if (via !== undefined) return start(via);
+    buildRequest(request, ''); // a fault of the caller shows now, not later
+    const lost = (detail: string): void => {
+      entry.state = entry.invite ? 'calling' : 'trying';
+      this.#raise(entry, 'transport error', undefined, undefined, { why: 'no route', detail });
+    };
+    void this.#transport.learnAddress(to.host).then((host) => {
+      if (entry.state === 'terminated' || this.#closed) return;
+      const known = host === undefined ? undefined : this.#transport.via(to, branch);
+      if (known === undefined) lost(`no route to ${to.host}`);
+      else start(known);
+    }, (error: unknown) => lost(String(error)));
+  }
+
+  #entry(machine: Machine, key: string, to: Destination, invite: boolean, client: Client | undefined, server: Server | undefined): Entry {
+    return {
+      machine, key, to, invite, state: 'initial', bytes: undefined,
+      resendAtMs: NEVER, resendTimer: 'A', resendMs: 0, endAtMs: NEVER, endTimer: 'B', client, server,
+    };
+  }
+
+  #sendCancel(invite: Entry): void {
+    const request = invite.bytes === undefined ? undefined : parseMessage(invite.bytes);
+    const client = invite.client!;
+    if (request?.kind !== 'request') return;
+    const bytes = buildCancel(request, client.cancelling);
+    const ignored: ClientUser = { onFinal: () => undefined, onTimeout: () => undefined, onTransportError: () => undefined };
+    const cancel = new Client(this, 'CANCEL', ignored); // the INVITE's own end tells all there is to tell
+    const entry = this.#entry(nonInviteClient, invite.key.replace(/ INVITE$/, ' CANCEL'), invite.to, false, cancel, undefined);
+    cancel.entry = entry;
+    entry.bytes = bytes;
+    this.#clients.set(entry.key, entry);
+    this.#raise(entry, 'request');
+    this.#start(invite, 'B');
+  }
+
+  // -- the machine
+
+  #queue(event: () => void): void {
+    this.#events.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) next();
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #raise(entry: Entry, event: Event, message?: Message, flow?: Flow, failure?: Failure): void {
+    this.#queue(() => this.#step(entry, event, message, flow, failure));
+  }
+
+  #step(entry: Entry, event: Event, message?: Message, flow?: Flow, failure?: Failure): void {
+    const row = this.#closed ? undefined : entry.machine[entry.state]?.[event];
+    if (row === undefined) return;
+    entry.state = row.to;
+    const lingers = row.to === 'completed' || row.to === 'confirmed' || row.to === 'accepted';
+    if (lingers) this.#linger(entry);
+    for (const action of row.do) this.#perform(entry, action, message, flow, failure);
+    if (entry.state === 'terminated') this.#remove(entry);
+  }
+
+  #perform(entry: Entry, action: Action, message: Message | undefined, flow: Flow | undefined, failure: Failure | undefined): void {
+    const { client, server } = entry;
+    switch (action) {
+      case 'send':
+        if (entry.bytes !== undefined) this.#transport.send(entry.bytes, this.#target(entry));
+        return;
+      case 'send 100':
+        if (entry.bytes !== undefined) return;
+        entry.bytes = buildResponse(server!.request, 100, { peer: server!.from });
+        this.#transport.send(entry.bytes, this.#target(entry));
+        return;
+      case 'ack': {
+        const request = entry.bytes === undefined ? undefined : parseMessage(entry.bytes);
+        if (request?.kind === 'request' && message !== undefined) this.#transport.send(buildAck(request, message), entry.to);
+        return;
+      }
+      case 'pass up':
+        if (message === undefined || flow === undefined) return;
+        if (server !== undefined) {
+          if (message.method === 'ACK') this.#user.onAck(message, flow);
+          else this.#user.onRequest(message, server, flow);
+        } else if (message.status < 200) {
+          if (client!.cancelling !== undefined && entry.endAtMs === NEVER) this.#sendCancel(entry);
+          client!.user.onProvisional?.(message, flow);
+        } else {
+          client!.waiting = false;
+          client!.user.onFinal(message, flow);
+        }
+        return;
+      case 'time out':
+        if (client !== undefined) {
+          client.waiting = false;
+          client.user.onTimeout();
+        } else server!.onFailure?.(undefined);
+        return;
+      case 'give up':
+        if (failure === undefined) return;
+        if (client !== undefined) {
+          client.waiting = false;
+          client.user.onTransportError(failure);
+        } else server!.onFailure?.(failure);
+        return;
+      case 'double A':
+      case 'double E':
+      case 'double G':
+      case 'pause E': {
+        const longest = action === 'double A' ? NEVER : T2;
+        entry.resendMs = action === 'pause E' ? T2 : Math.min(2 * entry.resendMs, longest);
+        entry.resendAtMs = this.#ports.clock.now() + entry.resendMs;
+        this.#arm(entry.resendAtMs);
+        return;
+      }
+      default: {
+        const timer = action.slice(action.indexOf(' ') + 1) as Timer;
+        if (action.startsWith('start ')) this.#start(entry, timer);
+        else if (entry.resendTimer === timer) entry.resendAtMs = NEVER;
+        else if (entry.endTimer === timer) entry.endAtMs = NEVER;
+      }
+    }
+  }
+
+  /** The flow of the request while it lives, else where §18.2.2 says. */
+  #target(entry: Entry): Destination {
+    const { server, to } = entry;
+    return server === undefined || this.#transport.isOpen(to) ? to : this.#transport.replyTo(server.request, server.from);
+  }
+
+  #start(entry: Entry, timer: Timer): void {
+    const ms = timerMs(timer, entry.to.transport === 'tcp');
+    if (ms === undefined) return;
+    if (ms === 0) return this.#raise(entry, `timer ${timer}`);
+    const atMs = this.#ports.clock.now() + ms;
+    if (timer === 'A' || timer === 'E' || timer === 'G' || timer === '100') {
+      entry.resendTimer = timer;
+      entry.resendMs = ms;
+      entry.resendAtMs = atMs;
+    } else {
+      entry.resendAtMs = timer === 'B' || timer === 'F' || timer === 'H' ? entry.resendAtMs : NEVER;
+      entry.endTimer = timer;
+      entry.endAtMs = atMs;
+    }
+    this.#arm(atMs);
+  }
+
+  #arm(atMs: number): void {
+    if (atMs >= this.#alarmAtMs) return;
+    this.#stopAlarm?.();
+    this.#alarmAtMs = atMs;
+    this.#stopAlarm = this.#ports.clock.after(atMs - this.#ports.clock.now(), () => this.#onAlarm());
+  }
+
+  #onAlarm(): void {
+    this.#alarmAtMs = NEVER;
+    this.#stopAlarm = undefined;
+    const now = this.#ports.clock.now();
+    let next = NEVER;
+    for (const map of [this.#clients, this.#servers]) {
+      for (const entry of map.values()) {
+        if (entry.endAtMs <= now) {
+          entry.endAtMs = NEVER;
+          this.#raise(entry, `timer ${entry.endTimer}`);
+        } else if (entry.resendAtMs <= now) {
+          entry.resendAtMs = NEVER;
+          this.#raise(entry, `timer ${entry.resendTimer}`);
+        }
+        next = Math.min(next, entry.endAtMs, entry.resendAtMs);
+      }
+    }
+    if (next !== NEVER) this.#arm(next);
+  }
+
+  get #waitingServers(): number {
+    let count = 0;
+    for (const set of this.#stragglers) for (const entry of set) if (entry.server !== undefined) count++;
+    return count;
+  }
+
+  /** Departs from RFC 3261 §17 under a flood only: the longest waiting give way before memory does. */
+  #linger(entry: Entry): void {
+    const set = this.#stragglers[entry.invite ? 0 : 1];
+    set.add(entry);
+    if (set.size <= this.#lingering) return;
+    for (const oldest of set) {
+      this.forget(oldest);
+      return;
+    }
+  }
+
+  #remove(entry: Entry): void {
+    const map = entry.client === undefined ? this.#servers : this.#clients;
+    if (map.get(entry.key) === entry) map.delete(entry.key);
+    this.#stragglers[entry.invite ? 0 : 1].delete(entry);
+  }
+}
+
+/** A number that a request keeps whatever path it takes: From tag, Call-ID and CSeq (RFC 3261 §8.2.2.2), FNV-1a. */
+function originOf(request: Message): number {
+  const words = `${tagOf(request, 'from') ?? ''} ${text(request, 'call-id') ?? ''} ${text(request, 'cseq') ?? ''}`;
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words.charCodeAt(i), 0x01000193);
+  return hash;
+}
