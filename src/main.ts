@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+// The command: `offhook run` is the telephone, every other word is said to a running one through its control socket.
+
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PhoneError } from './ports/errors.ts';
+import { askControl, type Reply } from './system/control.ts';
+
+const USAGE = `offhook run [--state DIR] [--config FILE] [--set key=value]... [--log text|json] [--welcome]
+    the telephone, in the foreground. Settings come from the file (settings.toml of the state folder), then from the
+    environment (OFFHOOK_SIP_PORT=5070), then from --set (accounts.0.user=201). Any number run side by side, each with
+    its own --state, sip.port and web.port.
+offhook call TARGET [--until ringing|answered] [--intercom] [--account ID] [--header 'Name: value']...
+offhook answer|hangup|hold|resume [CALL]
+offhook transfer TARGET [--call ID]       blind; with --to CALL instead of TARGET attended
+offhook dtmf DIGITS [--ms N] [--call ID]
+offhook mute on|off [CALL]
+offhook lift|hang|flash|key KEY           the handset's own hook and keys
+offhook status [--json]                   what the phone says of itself
+offhook measure [CALL]                    packets, losses, delay of a call
+offhook quit
+    each talks to the phone that runs with the same --state; exit 0 only when the thing happened, 1 with the reason when not.
+offhook devices                           sound devices by name`;
+
+function stateFolder(given: string | undefined): string {
+  const base = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
+  return resolve(given ?? process.env['OFFHOOK_STATE'] ?? join(base, 'offhook'));
+}
+
+const options = {
+  state: { type: 'string' }, config: { type: 'string' }, set: { type: 'string', multiple: true }, log: { type: 'string' }, welcome: { type: 'boolean' },
+  until: { type: 'string' }, intercom: { type: 'boolean' }, account: { type: 'string' }, header: { type: 'string', multiple: true },
+  call: { type: 'string' }, to: { type: 'string' }, ms: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+
+class UsageError extends Error {}
+
+const onlyOf = (word: string | undefined, ...allowed: readonly string[]) => {
+  if (word === undefined || !allowed.includes(word)) throw new UsageError(`one of ${allowed.join(', ')} is needed`);
+  return word;
+};
+const needed = (word: string | undefined, what: string) => {
+  if (word === undefined || word === '') throw new UsageError(`${what} is needed`);
+  return word;
+};
+
+/** The control socket's command for a word of the command line; undefined when it is no such word. */
+function command(word: string, rest: readonly string[], v: Values): Record<string, unknown> | undefined {
+  const call = v.call ?? rest[0];
+  const which = call === undefined ? {} : { call };
+  switch (word) {
+    case 'call':
+      return {
+        do: 'call', target: needed(rest[0], 'a number or address'), until: onlyOf(v.until ?? 'answered', 'ringing', 'answered'),
+        ...(v.intercom === true ? { intercom: true } : {}), ...(v.account === undefined ? {} : { account: v.account }),
+        ...(v.header === undefined ? {} : { headers: v.header.map((line) => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]) }),
+      };
+    case 'answer': case 'hangup': case 'hold': case 'resume': case 'measure':
+      return { do: word, ...which };
+    case 'transfer':
+      return { do: word, ...(v.to === undefined ? { target: needed(rest[0], 'a number or address') } : { to: v.to }), ...(v.call === undefined ? {} : { call: v.call }) };
+    case 'dtmf':
+      return { do: word, digits: needed(rest[0], 'digits'), ...(v.ms === undefined ? {} : { ms: Number(v.ms) }), ...(v.call === undefined ? {} : { call: v.call }) };
+    case 'mute':
+      return { do: word, muted: onlyOf(rest[0], 'on', 'off') === 'on', ...(rest[1] === undefined ? {} : { call: rest[1] }) };
+    case 'key':
+      return { do: word, key: needed(rest[0], 'a key') };
+    case 'lift': case 'hang': case 'flash': case 'status': case 'quit':
+      return { do: word };
+    default:
+      return undefined;
+  }
+}
+
+async function main(): Promise<number> {
+  const { values, positionals: [word = '', ...rest] } = parseArgs({ options, allowPositionals: true });
+  if (values.help === true || word === 'help' || word === '') {
+    process.stdout.write(`${USAGE}\n`);
+    return word === '' && values.help !== true ? 2 : 0;
+  }
+  const state = stateFolder(values.state);
+  if (word === 'run') {
+    const { run } = await import('./main/run.ts');
+    return run({
+      state,
+      config: values.config === undefined ? undefined : resolve(values.config),
+      set: [...(values.set ?? []), ...(values.log === undefined ? [] : [`log.format=${onlyOf(values.log, 'text', 'json')}`])],
+      welcome: values.welcome === true,
+    });
+  }
+  if (word === 'devices') {
+    const { listDevices } = await import('./main/devices.ts');
+    process.stdout.write(listDevices());
+    return 0;
+  }
+  const say = command(word, rest, values);
+  if (say === undefined) throw new UsageError(`${word} is no command`);
+  const reply = await askControl(join(state, 'control.sock'), say);
+  if (values.json === true || word === 'status' || word === 'measure') {
+    process.stdout.write(`${JSON.stringify(reply['status'] ?? reply['stats'] ?? reply, undefined, 2)}\n`);
+  } else if (!reply.ok) {
+    process.stderr.write(`offhook: ${why(reply)}\n`);
+  } else if (typeof reply['call'] === 'string') {
+    process.stdout.write(`${reply['call']}\n`);
+  }
+  return reply.ok ? 0 : 1;
+}
+
+const why = (reply: Reply) => (typeof reply['why'] === 'string' ? reply['why'] : 'refused');
+
+main().then(
+  (code) => { process.exitCode = code; },
+  (error: unknown) => {
+    const usage = error instanceof UsageError || (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+    if (usage) process.stderr.write(`offhook: ${(error as Error).message}\n\n${USAGE}\n`);
+    else if (error instanceof PhoneError) process.stderr.write(`offhook: ${error.message}\n`);
+    else process.stderr.write(`offhook: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+    process.exitCode = usage ? 2 : 1;
+  },
+);

@@ -1,0 +1,11 @@
+// The budgeted core as one door: what stays under 1 MB of JavaScript heap together (npm run budget measures the bundle of this
+// file, which the phone itself runs).
+
+export { createEngine } from '../media/engine.ts';
+export { createCodec, opusAvailable } from '../media/codec.ts';
+export { dtmfProgram } from '../media/dtmf.ts';
+export { intercomBeep, ringCadence, ringTone, statusTones, tones } from '../media/tone-tables.ts';
+export { createAgent } from '../sip/agent.ts';
+export { texts } from '../sip/message.ts';
+export { createPhone } from '../phone/phone.ts';
+export { createBuiltIn } from '../phone/builtin.ts';

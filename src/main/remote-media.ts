@@ -1,0 +1,49 @@
+// The media room's door as the main thread sees it: commands are posted to the media thread, events come back.
+
+import { Worker } from 'node:worker_threads';
+import type { Media, MediaEvent, MediaSettings } from '../media/door.ts';
+import { PhoneError } from '../ports/errors.ts';
+import type { Log, LogFields, LogLevel } from '../ports/log.ts';
+
+/** What the media thread says besides its events. */
+export type ThreadMessage =
+  | { readonly kind: 'event'; readonly event: MediaEvent }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: LogFields; readonly fact: string }
+  | { readonly kind: 'ready' };
+
+export interface ThreadOptions {
+  readonly settings: MediaSettings;
+}
+
+/** Young generation of the media thread: its garbage is a few datagrams, so small and soon swept is best. */
+const YOUNG_MB = 2;
+
+/** Starts the media thread; resolves when it listens. `died` is called when it ends unasked. */
+export function startMediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void): Promise<Media> {
+  const worker = new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+  let listener: ((event: MediaEvent) => void) | undefined;
+  let closed = false;
+  const media: Media = {
+    command: (command) => worker.postMessage(command),
+    subscribe: (on) => { listener = on; },
+    close() {
+      closed = true;
+      worker.postMessage({ do: 'end' });
+    },
+  };
+  return new Promise((resolve, reject) => {
+    const fail = (why: string, cause?: unknown) => {
+      if (closed) return;
+      const error = new PhoneError('MEDIA_THREAD_DIED', `the media thread ended: ${why}`, cause);
+      reject(error);
+      died(error);
+    };
+    worker.on('message', (message: ThreadMessage) => {
+      if (message.kind === 'event') listener?.(message.event);
+      else if (message.kind === 'log') log[message.level](message.fields, message.fact);
+      else resolve(media);
+    });
+    worker.on('error', (error) => fail(error.message, error));
+    worker.on('exit', (code) => fail(`exit code ${code}`));
+  });
+}

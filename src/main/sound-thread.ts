@@ -1,0 +1,33 @@
+// Entry of the media thread: the engine and the sound cards, with sockets and time of their own. Nothing else runs here.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { createAudioSystem } from '../audio/system.ts';
+import { createCodec } from '../media/codec.ts';
+import type { MediaCommand } from '../media/door.ts';
+import { createEngine } from '../media/engine.ts';
+import type { Log, LogFields, LogLevel } from '../ports/log.ts';
+import { systemClock } from '../system/clock.ts';
+import { systemNetwork } from '../system/network.ts';
+import { systemRandom } from '../system/random.ts';
+import type { ThreadMessage, ThreadOptions } from './remote-media.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
+const post = (message: ThreadMessage) => port.postMessage(message);
+const { settings } = workerData as ThreadOptions;
+
+const say = (level: LogLevel) => (fields: LogFields, fact: string) => post({ kind: 'log', level, fields, fact });
+const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') };
+const clock = systemClock();
+const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork(), audio: createAudioSystem({ clock, log }), codec: createCodec }, settings);
+
+engine.subscribe((event) => post({ kind: 'event', event }));
+port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
+  if (command.do === 'end') {
+    engine.close();
+    port.close();
+  } else {
+    engine.command(command);
+  }
+});
+post({ kind: 'ready' });
