@@ -7,6 +7,9 @@ import { whenDue } from './due.ts';
 import { hookDueAt, hookState, isOffHook, stepHook, type FlashLimits } from './hook.ts';
 import { rotaryDueAt, rotaryState, stepRotary, type PulsePlan, type RotaryInput } from './rotary.ts';
 
+/** Turn that late alarms behind a debounced switch give it to settle first. */
+const AFTER_SWITCH_MS = 10;
+
 export interface Switch {
   readonly closed: boolean;
   /** The raw contact changed. */
@@ -50,7 +53,7 @@ export function createHook(clock: Clock, limits: FlashLimits, offHook: boolean):
     state = next;
     cancel();
     const due = hookDueAt(state, limits);
-    cancel = due === undefined ? () => {} : whenDue(clock, due, () => step('due', due));
+    cancel = due === undefined ? () => {} : whenDue(clock, due, () => step('due', due), AFTER_SWITCH_MS);
     for (const event of events) for (const on of listeners) on(event, atMs);
   };
   return {
@@ -92,7 +95,7 @@ export function createDial(clock: Clock, plan: PulsePlan, hasOffNormal: boolean)
     state = next;
     cancelDue();
     const due = hasOffNormal ? undefined : rotaryDueAt(state);
-    cancelDue = due === undefined ? () => {} : whenDue(clock, due, () => step('due', due));
+    cancelDue = due === undefined ? () => {} : whenDue(clock, due, () => step('due', due), AFTER_SWITCH_MS);
     if (digit === undefined) return;
     tell(digit, true, atMs);
     cancelUp = clock.after(DIALLED_KEY_MS, () => tell(digit, false, clock.now()));
