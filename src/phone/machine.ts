@@ -187,6 +187,8 @@ export const table: { readonly [S in LineState]: Rows } = {
     'ended|waiting': { to: 'ringing', second: 'none', do: ['forget active', 'waiting off', 'second to active', 'ring'] },
     'ended|held': { to: 'speaker', second: 'none', do: ['forget active', 'second to active', 'resume'] },
     ...waiting('speaker'),
+    'flash|held': { to: 'speaker', do: ['swap'] },
+    'flash|waiting': { to: 'speaker', second: 'held', do: ['waiting off', 'swap'] },
     'ask answer|waiting': { to: 'speaker', second: 'held', do: ['waiting off', 'swap'] },
     'ask end': { to: 'on hook', do: ['end active'] },
     'ask end|waiting': { to: 'ringing', second: 'none', do: ['end active', 'waiting off', 'second to active', 'ring'] },

@@ -1,0 +1,184 @@
+// Commands from page, command line and programs: each resolves when the thing happened, or says why it did not.
+
+import type { Accounts } from './accounts.ts';
+import type { Desk } from './desk.ts';
+import type { Handset } from './handset.ts';
+import type { Line, LineEvent } from './line.ts';
+import { plan } from './outgoing.ts';
+import type { Command, Outcome, PhoneStatus } from './status.ts';
+import type { StreamStats } from '../media/door.ts';
+
+const GAP_MS = 60;
+const REINVITE_MS = 35_000;
+const TRANSFER_MS = 60_000;
+const ENDED_MS = 6_000;
+const ANSWER_MS = 10_000;
+
+const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, code, why, ...(status === 0 ? {} : { status }) });
+
+export interface Commands {
+  run(command: Command): Promise<Outcome>;
+  onStats(ask: number, stats: StreamStats): void;
+}
+
+export function createCommands(desk: Desk, handset: Handset, accounts: Pick<Accounts, 'list'>, status: () => PhoneStatus): Commands {
+  const { clock, media } = desk.ports;
+  const asked = new Map<number, (stats: StreamStats) => void>();
+  let ask = 0;
+
+  /** Resolves with what `on` makes of the line's events, or with `late`. */
+  const until = (line: Line, on: (event: LineEvent) => Outcome | undefined, ms: number, late: Outcome): Promise<Outcome> =>
+    new Promise((resolve) => desk.watch((from, event) => {
+      const outcome = from === line ? on(event) : undefined;
+      if (outcome === undefined) return false;
+      resolve(outcome);
+      return true;
+    }, ms, () => resolve(late)));
+
+  /** The call meant: by its id, else the one talked on, else the newest that `fits`. */
+  const lineOf = (id: string | undefined, fits: (line: Line) => boolean): Line | Outcome => {
+    const all = [...desk.lines].filter((l) => !l.leaving);
+    if (id !== undefined) {
+      const line = all.find((l) => l.id === id);
+      return line === undefined ? no('NO_SUCH_CALL', `there is no call ${id}`) : fits(line) ? line : no('WRONG_STATE', `call ${id} is ${line.state}`);
+    }
+    const line = handset.active !== undefined && fits(handset.active) ? handset.active : all.reverse().find(fits);
+    return line ?? no('NO_SUCH_CALL', 'there is no such call');
+  };
+  const talking = (line: Line): boolean => line.state === 'established';
+
+  const call = (command: Extract<Command, { do: 'call' }>): Promise<Outcome> => {
+    const planned = plan(desk, command.target, command);
+    if ('done' in planned) return Promise.resolve({ ok: true, state: 'done' });
+    if ('refused' in planned) return Promise.resolve(no(planned.tone === 'sit' ? 'NOT_A_NUMBER' : 'NOT_REGISTERED', planned.refused));
+    let line: Line | undefined;
+    if (desk.headless) {
+      line = desk.newLine('out', planned.label);
+      void line.dial(planned.call, { to: 'place', place: 'handset' });
+    } else line = handset.call(planned);
+    if (line === undefined) return Promise.resolve(no('BUSY', 'the telephone is in use'));
+    const { id } = line;
+    const { noAnswerS } = desk.settings().calls;
+    return until(line, (event) => {
+      if (event.is === 'established') return { ok: true, call: id, state: 'answered' };
+      if (event.is === 'ended') return no('CALL_FAILED', event.ending.why, event.ending.status);
+      return command.until === 'ringing' && (event.is === 'ringing' || event.is === 'early') ? { ok: true, call: id, state: 'ringing' } : undefined;
+    }, (noAnswerS + 10) * 1_000, no('NO_ANSWER', 'no answer', 408));
+  };
+
+  const hangUp = (line: Line): Promise<Outcome> => {
+    const over = until(line, (event) => event.is === 'ended' ? { ok: true, call: line.id, state: 'ended' } : undefined, ENDED_MS, no('NOT_ENDED', 'the call did not end'));
+    if (line === handset.active) handset.handle('ask end');
+    line.hangUp();
+    return over;
+  };
+
+  const answer = (line: Line): Promise<Outcome> => {
+    const up = until(line, (event) => event.is === 'established' ? { ok: true, call: line.id, state: 'answered' }
+      : event.is === 'ended' ? no('CALL_FAILED', event.ending.why, event.ending.status) : undefined, ANSWER_MS, no('NOT_ANSWERED', 'the call was not answered'));
+    if (line === handset.active || line === handset.second) handset.handle('ask answer');
+    else line.pickUp('handset');
+    desk.show();
+    return up;
+  };
+
+  const hold = (line: Line, on: boolean): Promise<Outcome> => {
+    const state = on ? 'held' : 'resumed';
+    if (line.held === on) return Promise.resolve({ ok: true, call: line.id, state });
+    const done = until(line, (event) => event.is === state && event.by === 'us' ? { ok: true, call: line.id, state }
+      : event.is === 'not held' ? no('REFUSED', event.why) : event.is === 'ended' ? no('CALL_FAILED', event.ending.why) : undefined, REINVITE_MS, no('NO_ANSWER', 'the other side did not answer'));
+    // The handset's other call comes back as by a flash: one talks, the other is held.
+    if (on || line !== handset.second || !handset.handle('flash')) line.hold(on);
+    return done;
+  };
+
+  const transfer = (line: Line, { target, to }: Extract<Command, { do: 'transfer' }>): Promise<Outcome> => {
+    const other = to === undefined ? undefined : lineOf(to, talking);
+    if (other !== undefined && 'ok' in other) return Promise.resolve(other);
+    let address: string;
+    if (other !== undefined) address = other.call!.remote.uri;
+    else {
+      const planned = plan(desk, target ?? '');
+      if (!('call' in planned)) return Promise.resolve(no('NOT_A_NUMBER', 'refused' in planned ? planned.refused : 'that is a service code'));
+      const [first] = planned.call.to;
+      address = first!.target;
+      if (!/^sips?:/i.test(address)) address = `sip:${address}@${(line.call!.account ?? first!.account)?.options.server ?? line.call!.remote.host}`;
+    }
+    const done = until(line, (event) => {
+      if (event.is === 'transfer progress' && event.status >= 200) {
+        if (event.status >= 300) return no('TRANSFER_FAILED', event.reason, event.status);
+        desk.raise({ event: 'transferred', call: line.id, to: address });
+        return { ok: true, call: line.id, state: 'transferred' };
+      }
+      // Some end the call at once instead of telling how it went (RFC 5589 §6.1).
+      return event.is === 'ended' ? event.ending.by === 'them' ? { ok: true, call: line.id, state: 'transferred' } : no('CALL_FAILED', event.ending.why) : undefined;
+    }, TRANSFER_MS, no('NO_ANSWER', 'nothing was heard of the transfer'));
+    line.call!.transfer(address, other?.call);
+    return done.then((outcome) => {
+      if (outcome.ok) {
+        line.hangUp('transferred');
+        other?.hangUp('transferred');
+      }
+      return outcome;
+    });
+  };
+
+  const dtmf = (line: Line, digits: string, ms: number): Promise<Outcome> => {
+    if (!/^[0-9*#A-D]{1,64}$/.test(digits)) return Promise.resolve(no('BAD_DIGITS', 'digits are 0-9 * # A-D, 64 at most'));
+    for (const digit of digits) if (!line.digit(digit, ms)) return Promise.resolve(no('WRONG_STATE', 'digits cannot be sent now'));
+    return new Promise((resolve) => clock.after(digits.length * (ms + GAP_MS), () => resolve({ ok: true, call: line.id, state: 'sent' })));
+  };
+
+  return {
+    onStats(id, stats) {
+      asked.get(id)?.(stats);
+      asked.delete(id);
+    },
+    async run(command) {
+      switch (command.do) {
+        case 'status': return { ok: true, status: status() };
+        case 'call': return call(command);
+        case 'lift':
+        case 'hang':
+        case 'flash':
+        case 'key':
+          if (desk.headless) return no('NO_HANDSET', 'this phone has no handset');
+          if (command.do === 'key') handset.key(command.key, true);
+          else handset.handle(command.do === 'hang' ? 'hang up' : command.do);
+          return { ok: true, state: handset.state.line };
+        case 'hangup': {
+          if (command.call === undefined) {
+            const all = [...desk.lines].filter((l) => !l.leaving);
+            if (all.length === 0) return no('NO_SUCH_CALL', 'there is no call');
+            const outcomes = await Promise.all(all.map(hangUp));
+            return outcomes.find((o) => !o.ok) ?? outcomes[0]!;
+          }
+          break;
+        }
+        default:
+      }
+      const fits = command.do === 'answer' ? (l: Line) => l.rings : command.do === 'hangup' ? () => true
+        : command.do === 'resume' ? (l: Line) => talking(l) && l.held : command.do === 'hold' ? (l: Line) => talking(l) && !l.held : command.do === 'dtmf' ? (l: Line) => l.state !== 'ringing' : talking;
+      const line = lineOf(command.call, fits);
+      if ('ok' in line) return line;
+      switch (command.do) {
+        case 'hangup': return hangUp(line);
+        case 'answer': return answer(line);
+        case 'hold': return hold(line, true);
+        case 'resume': return hold(line, false);
+        case 'transfer': return transfer(line, command);
+        case 'dtmf': return dtmf(line, command.digits.toUpperCase(), Math.min(2_000, Math.max(40, command.ms ?? 100)));
+        case 'mute':
+          line.mute(command.muted);
+          return { ok: true, call: line.id, state: command.muted ? 'muted' : 'unmuted' };
+        case 'measure':
+          return new Promise((resolve) => {
+            const id = ++ask;
+            asked.set(id, (stats) => resolve({ ok: true, call: line.id, stats }));
+            clock.after(1_000, () => { if (asked.delete(id)) resolve(no('NO_ANSWER', 'the sound engine did not answer')); });
+            media.command({ do: 'measure', stream: line.stream, ask: id });
+          });
+      }
+    },
+  };
+}

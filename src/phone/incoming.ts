@@ -1,0 +1,99 @@
+// A call comes in: who it is, whether it may, and whether it rings, answers itself or hears busy.
+
+import type { Accounts } from './accounts.ts';
+import { admit } from './admission.ts';
+import type { Desk } from './desk.ts';
+import type { Handset } from './handset.ts';
+import { decide, wishOf } from './intercom.ts';
+import { offHook } from './machine.ts';
+import { hostOf, userOf } from './outgoing.ts';
+import type { AgentHandlers } from '../sip/agent-types.ts';
+
+/** More calls than anyone can want at once; the next one hears busy. */
+const MOST_LINES = 8;
+/** A stranger is told of once in this time; scanners come in hundreds. */
+const STRANGER_MS = 60_000;
+
+export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts): AgentHandlers['onIncoming'] {
+  let toldAtMs = -STRANGER_MS;
+  let untold = 0;
+
+  return (call, source, challenge) => {
+    const settings = desk.settings();
+    const { clock, hardware, sounds } = desk.ports;
+    const { invite } = call;
+    const texts = (name: string): readonly string[] => invite === undefined ? [] : desk.ports.texts(invite, name);
+    // Behind the registered server the identity it asserts counts (RFC 3325 §9); from elsewhere nobody vouches for one.
+    const asserted = source.registeredServer === undefined ? undefined : texts('p-asserted-identity').find((t) => /sips?:/i.test(t));
+    const assertedUri = asserted === undefined ? undefined : /<([^>]*)>/.exec(asserted)?.[1] ?? asserted.trim();
+    const user = assertedUri === undefined ? call.remote.user : userOf(assertedUri);
+    const host = assertedUri === undefined ? call.remote.host : hostOf(assertedUri);
+    const peer = `${source.peer.host}:${source.peer.port}`;
+    // What calls back: through the server the number, to a direct caller its whole address.
+    const from = call.account !== undefined ? user || host : `sip:${user === '' ? '' : `${user}@`}${hostPort(call.remote.uri)}`;
+
+    const refuse = (status: number, why: string): void => {
+      call.reject(status);
+      desk.raise({ event: 'refused', from, peer, status, why });
+    };
+
+    const admission = admit(source, call.remote.user, settings, desk.services.from);
+    if (admission.let === 'prove') return challenge();
+    if (admission.let === 'out') {
+      call.reject(admission.status);
+      if (clock.now() - toldAtMs < STRANGER_MS) {
+        untold++;
+        return;
+      }
+      toldAtMs = clock.now();
+      desk.raise({ event: 'refused', from, peer, status: admission.status, why: untold === 0 ? admission.why : `${admission.why} (and ${untold} more since)` });
+      untold = 0;
+      return;
+    }
+    if (desk.lines.size >= MOST_LINES) return refuse(486, 'too many calls');
+    if (settings.calls.doNotDisturb) return refuse(486, 'do not disturb');
+    const { line: state } = handset.state;
+    const privacy = settings.intercom.privacy || hardware.privacy?.closed === true;
+    const around = { busy: [...desk.lines].some((l) => !l.leaving) || offHook(state), privacy, headless: desk.headless };
+    const caller = { throughServer: source.registeredServer !== undefined, authenticated: source.authenticated, trusted: admission.trusted, user, host };
+    const wish = wishOf(texts);
+    const decision = decide(wish, caller, around, settings, accounts.settingsOf(call.account));
+    if (decision.do === 'refuse') return refuse(decision.status, decision.why);
+
+    const line = desk.newLine('in', from);
+    line.name = call.remote.display;
+    if (user !== '') {
+      desk.memory.lastCaller = from;
+      desk.remember();
+    }
+    // Told before anything can come of it: the log then reads incoming, answered, ended, however quick it goes.
+    desk.raise({ event: 'incoming', call: line.id, from, name: line.name, account: call.account?.id ?? '' });
+    line.ring(call, settings.calls.ringS);
+    if (line.state !== 'ringing') return; // no sound in common
+    call.progress(180);
+    if (wish !== undefined || decision.do === 'answer') desk.ports.log.info({ call: line.id, from, do: decision.do, why: decision.why }, 'automatic answer decided');
+
+    const ring = (): void => {
+      if (desk.headless) desk.show();
+      else if ((!settings.calls.waiting && around.busy && state !== 'just lifted') || handset.active?.emergency === true) line.hangUp('busy');
+      else handset.incoming(line);
+    };
+    if (decision.do === 'ring') return ring();
+    const { place, afterMs, maxS } = decision;
+    const answer = (): void => {
+      if (!line.rings) return; // gone, or a person was quicker: then it is an ordinary call
+      line.auto = { place, beep: sounds.intercomBeep, maxS };
+      line.intercom = maxS > 0;
+      if (desk.headless || around.busy || !handset.intercom(line)) line.pickUp(place);
+      desk.show();
+    };
+    if (afterMs === 0) return answer();
+    if (desk.headless || !around.busy) ring();
+    clock.after(afterMs, answer);
+  };
+}
+
+/** user@host:port of a direct caller, so that calling back works. */
+function hostPort(uri: string): string {
+  return /^sips?:(?:[^@]*@)?(\[[^\]]*\](?::\d+)?|[^;?>]*)/i.exec(uri)?.[1] ?? '';
+}

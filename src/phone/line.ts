@@ -1,0 +1,428 @@
+// One call with its sound: joins the agent's call, offer/answer and a media stream, and tells the telephone what became of it.
+//
+//   agent Call --CallEvent--> Line <--MediaEvent-- media        Line --LineEvent--> phone, built-in line
+//
+// Which call a person talks on, tones, bell and lamp are not known here.
+
+import type { CallLogEntry, CallStatus } from './status.ts';
+import type { PhonePorts } from './ports.ts';
+import type { CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '../media/door.ts';
+import { PhoneError } from '../ports/errors.ts';
+import { answerOffer, applyAnswer, makeOffer } from '../sdp/offer.ts';
+import type { LocalMedia, StreamSession } from '../sdp/types.ts';
+import type { Account, Call, CallEvent, CallOptions, Ending } from '../sip/agent-types.ts';
+
+/** Where a call of ours goes; further ones are tried when an emergency call cannot reach the first. */
+export interface Destination {
+  readonly target: string;
+  readonly account: Account | undefined;
+}
+
+export type LineEvent =
+  | { readonly is: 'ringing' | 'early' | 'established' }
+  | { readonly is: 'held' | 'resumed'; readonly by: 'us' | 'them' }
+  /** Our hold or resume was refused, or the call has no sound any more. */
+  | { readonly is: 'not held'; readonly why: string }
+  | { readonly is: 'digit'; readonly digit: string; readonly ms: number }
+  | { readonly is: 'transfer asked'; readonly target: string; readonly by: string }
+  | { readonly is: 'transfer progress'; readonly status: number; readonly reason: string }
+  | { readonly is: 'ended'; readonly ending: Ending };
+
+export type LinePorts = Pick<PhonePorts, 'clock' | 'media' | 'settings' | 'opus'> & {
+  /** Names the other side of our RTCP, RFC 7022. */
+  readonly cname: string;
+  readonly call: (options: CallOptions) => Call;
+  /** The address of ours to use towards a destination. */
+  readonly hostFor: (to: Destination) => Promise<string>;
+};
+
+/** How a line is answered. */
+export interface Answering {
+  readonly route: Route;
+  /** Play this first, and only then open the microphone. */
+  readonly beep?: ToneProgram;
+  readonly maxS?: number;
+}
+
+export interface Outgoing {
+  readonly to: readonly Destination[];
+  readonly user: string;
+  readonly display: string;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly emergency?: boolean;
+}
+
+const SILENCE_AFTER_HANG_UP_MS = 5_000;
+const DIGIT_MS = 100;
+const busy = new Set([486, 600, 603, 487]);
+
+/** A tone id of the beep of stream n; the telephone's own tones count up from 1. */
+export const BEEP_ID = 1_000_000_000;
+
+export class Line {
+  readonly id: string;
+  readonly stream: StreamId;
+  readonly direction: 'in' | 'out';
+  readonly startedAt: number;
+  call: Call | undefined;
+  place: Place = 'handset';
+  state: 'calling' | 'ringing' | 'established' | 'ended' = 'calling';
+  held = false;
+  remoteHeld = false;
+  muted = false;
+  intercom = false;
+  emergency = false;
+  /** Answered without a person: where, and with what caution. */
+  auto: { readonly place: Place; readonly beep: ToneProgram; readonly maxS: number } | undefined;
+  /** Who it is, as shown; the address for calling back. */
+  remote: string;
+  name = '';
+  codec = '';
+  ending: Ending | undefined;
+  readonly #ports: LinePorts;
+  readonly #tell: (line: Line, event: LineEvent) => void;
+  #route: Route = { to: 'nothing' };
+  #answering: Answering | undefined;
+  #plan: Outgoing | undefined;
+  #attempt = 0;
+  #host = '';
+  #port: { readonly rtp: number; readonly rtcp: number } | undefined;
+  /** The last description we sent; the other side's offer that waits for accept(). */
+  #last: Buffer | undefined;
+  #theirs: Buffer | undefined;
+  #session: StreamSession | undefined;
+  #beeping = false;
+  /** A re-INVITE of ours waits for its answer. */
+  #asking = false;
+  #establishedMs = 0;
+  #leaving = false;
+  #leavingWhy = '';
+  #cancel: (() => void) | undefined;
+
+  constructor(ports: LinePorts, stream: StreamId, direction: 'in' | 'out', remote: string, tell: (line: Line, event: LineEvent) => void) {
+    this.#ports = ports;
+    this.#tell = tell;
+    this.stream = stream;
+    this.id = String(stream);
+    this.direction = direction;
+    this.remote = remote;
+    this.startedAt = ports.clock.wall();
+  }
+
+  // --- outgoing
+
+  /** Call `plan.to`, the sound joined to `route`. Failures come as `ended`. */
+  async dial(plan: Outgoing, route: Route): Promise<void> {
+    this.#plan = plan;
+    this.#route = route;
+    this.emergency = plan.emergency === true;
+    if (route.to === 'place') this.place = route.place;
+    this.#timer(this.#ports.settings().calls.noAnswerS, () => this.hangUp('no answer'));
+    const host = await this.#ports.hostFor(plan.to[0]!);
+    if (this.state !== 'ended') this.#open(host);
+  }
+
+  #open(host: string): void {
+    this.#host = host;
+    this.#ports.media.command({ do: 'open', stream: this.stream, host, cname: this.#ports.cname });
+  }
+
+  #invite(): void {
+    const plan = this.#plan!;
+    const { target, account } = plan.to[this.#attempt]!;
+    this.#last = makeOffer(this.#local(), this.#last);
+    try {
+      this.#take(this.#ports.call({
+        target, offer: this.#last, user: plan.user, displayName: plan.display,
+        ...(account === undefined ? {} : { account }), ...(plan.headers === undefined ? {} : { headers: plan.headers }),
+      }));
+    } catch (error) {
+      if (!(error instanceof PhoneError)) throw error;
+      this.#ended({ by: 'us', status: 484, why: error.message });
+    }
+  }
+
+  // --- incoming
+
+  /** Let a call that came in wait for accept(); it ends by itself with 480 after `ringS`. */
+  ring(call: Call, ringS: number): void {
+    this.state = 'ringing';
+    this.#host = call.localHost;
+    this.#timer(ringS, () => this.#refuse(480, 'not answered'));
+    this.#take(call);
+  }
+
+  /** Answer: the sound is opened first, the 200 follows. */
+  accept(answering: Answering): void {
+    if (this.state !== 'ringing' || this.#answering !== undefined) return;
+    this.#answering = answering;
+    this.#route = answering.route;
+    if (answering.route.to === 'place') this.place = answering.route.place;
+    this.#open(this.#host);
+  }
+
+  /** Answer at `place`, unless `auto` names another. */
+  pickUp(place: Place): void {
+    const { auto } = this;
+    this.accept({ route: { to: 'place', place: auto?.place ?? place }, ...(auto === undefined ? {} : { beep: auto.beep, maxS: auto.maxS }) });
+  }
+
+  #answer(): void {
+    const call = this.call!;
+    if (this.#theirs === undefined) {
+      this.#last = makeOffer(this.#local());
+      call.accept(this.#last);
+    } else {
+      const made = answerOffer(this.#theirs, this.#local());
+      if ('refuse' in made) return this.#refuse(488, made.why);
+      this.#last = made.answer;
+      call.accept(made.answer);
+      this.#negotiated(made.session);
+    }
+    this.#theirs = undefined;
+    this.#establish(); // the agent's own event may come at once or with the ACK; the first counts
+  }
+
+  /** Refuse a call that rings. */
+  #refuse(status: number, why: string): void {
+    if (this.state !== 'ringing') return;
+    this.call!.reject(status);
+    this.#ended({ by: 'us', status, why });
+  }
+
+  // --- both
+
+  /** End it, whatever it is: a caller hears busy, a call of ours is cancelled, a conversation ended. */
+  hangUp(why = 'hung up'): void {
+    if (this.state === 'ended' || this.#leaving) return;
+    if (this.direction === 'in' && this.state === 'ringing') return this.#refuse(486, 'declined');
+    const status = this.state === 'established' ? 0 : 487;
+    this.#leaving = true;
+    this.#cancel?.();
+    const over = (): void => this.#ended({ by: 'us', status, why });
+    if (this.call === undefined) return over();
+    this.#ports.media.command({ do: 'route', stream: this.stream, route: { to: 'nothing' } });
+    this.#plan = undefined;
+    this.#leavingWhy = why;
+    this.#cancel = this.#ports.clock.after(SILENCE_AFTER_HANG_UP_MS, over);
+    this.call.hangUp();
+  }
+
+  /** Hold the other side, or take it back. */
+  hold(on: boolean): void {
+    if (this.state !== 'established' || this.held === on || this.#port === undefined) return;
+    this.held = on;
+    this.#last = makeOffer(this.#local(), this.#last);
+    this.#join();
+    this.#asking = true;
+    this.call!.offer(this.#last);
+  }
+
+  /** Join the sound to another place. */
+  moveTo(place: Place): void {
+    this.place = place;
+    this.#route = { to: 'place', place };
+    if (this.#session !== undefined) this.#join();
+  }
+
+  mute(muted: boolean): void {
+    this.muted = muted;
+    if (this.#port !== undefined) this.#ports.media.command({ do: 'mute', stream: this.stream, muted: muted || this.#beeping });
+  }
+
+  /** Send a digit; false when there is no sound to send it in. */
+  digit(digit: string, ms = DIGIT_MS): boolean {
+    if (this.#session === undefined || this.held) return false;
+    this.#ports.media.command({ do: 'digit', stream: this.stream, digit, ms });
+    return true;
+  }
+
+  /** Sound came before the answer. */
+  get early(): boolean {
+    return this.state !== 'established' && this.#session !== undefined;
+  }
+
+  /** Comes in and waits for a person. */
+  get rings(): boolean {
+    return this.direction === 'in' && this.state === 'ringing' && this.#answering === undefined;
+  }
+
+  /** Was ever talked on. */
+  get established(): boolean {
+    return this.#establishedMs !== 0;
+  }
+
+  /** Hung up by us, and not over yet. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
+  /** What is called, as dialled in the last attempt. */
+  get destination(): Destination | undefined {
+    return this.#plan?.to[this.#attempt];
+  }
+
+  get seconds(): number {
+    return this.#establishedMs === 0 ? 0 : Math.round((this.#ports.clock.now() - this.#establishedMs) / 1_000);
+  }
+
+  status(): CallStatus {
+    return {
+      id: this.id, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
+      account: this.call?.account?.id ?? this.destination?.account?.id ?? '', codec: this.codec, place: this.place, seconds: this.seconds, held: this.held,
+      remoteHeld: this.remoteHeld, muted: this.muted, encrypted: false, intercom: this.intercom, emergency: this.emergency,
+    };
+  }
+
+  logEntry(): CallLogEntry {
+    const { startedAt: at, direction, remote: who, name, intercom, ending } = this;
+    const missed = direction === 'in' && this.#establishedMs === 0 && ending?.reason?.includes('cause=200') !== true && ending?.why !== 'declined';
+    return { at, direction, who, name, seconds: this.seconds, how: ending?.why ?? '', missed, intercom };
+  }
+
+  onMedia(event: MediaEvent): void {
+    if (event.event === 'opened') {
+      this.#port = { rtp: event.port, rtcp: event.rtcpPort };
+      if (this.muted) this.mute(true);
+      if (this.#leaving || this.state === 'ended') return;
+      if (this.direction === 'out') this.#invite();
+      else this.#answer();
+    } else if (event.event === 'failed') {
+      if (this.state === 'ringing' && this.direction === 'in') this.#refuse(500, event.message);
+      else if (this.call === undefined) this.#ended({ by: 'us', status: 500, why: event.message });
+      else this.hangUp(event.message);
+    } else if (event.event === 'digit') this.#say({ is: 'digit', digit: event.digit, ms: event.ms });
+    else if (event.event === 'silent' && this.state === 'established' && !this.held && !this.remoteHeld) this.hangUp(`no sound for ${event.seconds} s`);
+    else if (event.event === 'tone ended' && event.id === BEEP_ID + this.stream) {
+      this.#beeping = false;
+      this.mute(this.muted);
+    }
+  }
+
+  #take(call: Call): void {
+    this.call = call;
+    call.subscribe((event) => { if (this.call === call) this.#onCall(event); });
+  }
+
+  #onCall(event: CallEvent): void {
+    if (this.#leaving && event.event !== 'ended') return;
+    switch (event.event) {
+      case 'progress':
+        // Sound that is there already is the other side's ring-back.
+        if (event.status !== 183 && !this.early) this.#say({ is: 'ringing' });
+        return;
+      case 'offer': return this.#onOffer(event.body);
+      case 'answer': {
+        if (this.#last === undefined || this.#port === undefined) return;
+        const made = applyAnswer(this.#last, event.body, this.#local());
+        if ('wrong' in made) return this.hangUp(`no sound in common: ${made.wrong}`);
+        const first = this.#session === undefined;
+        this.#negotiated(made.session);
+        if (made.session.direction === 'sendrecv') this.remoteHeld = false;
+        if (event.early && first) this.#say({ is: 'early' });
+        if (this.#asking && this.state === 'established') this.#say({ is: this.held ? 'held' : 'resumed', by: 'us' });
+        this.#asking = false;
+        return;
+      }
+      case 'offer refused':
+        // The session goes on as it was (RFC 3261 §14.1); the other side may still be heard, so our state follows the truth.
+        if (this.state !== 'established') return;
+        this.#asking = false;
+        this.held = this.#session?.direction === 'sendonly' || this.#session?.direction === 'inactive';
+        this.#join();
+        return this.#say({ is: 'not held', why: event.reason });
+      case 'established': return this.#establish();
+      case 'transfer asked': return this.#say({ is: 'transfer asked', target: event.target, by: event.by });
+      case 'transfer progress': return this.#say({ is: 'transfer progress', status: event.status, reason: event.reason });
+      case 'digit': return this.#say({ is: 'digit', digit: event.digit, ms: event.ms });
+      case 'ended': return this.#onEnded(event.ending);
+      default: event satisfies never;
+    }
+  }
+
+  #onOffer(body: Buffer): void {
+    if (this.state === 'ringing' && this.direction === 'in') {
+      this.#theirs = body;
+      // Better now than after somebody has run to the phone; the port is not known yet and does not matter.
+      const made = answerOffer(body, this.#local(9));
+      if ('refuse' in made) this.#refuse(488, made.why);
+      return;
+    }
+    if (this.#port === undefined) return this.call!.refuseOffer(488);
+    const made = answerOffer(body, this.#local(), this.#last);
+    if ('refuse' in made) return this.call!.refuseOffer(488);
+    this.#last = made.answer;
+    this.call!.answerOffer(made.answer);
+    this.#negotiated(made.session);
+    const remoteHeld = made.session.direction === 'recvonly' || made.session.direction === 'inactive';
+    if (remoteHeld === this.remoteHeld) return;
+    this.remoteHeld = remoteHeld;
+    this.#say({ is: remoteHeld ? 'held' : 'resumed', by: 'them' });
+  }
+
+  #negotiated(session: StreamSession): void {
+    const first = this.#session === undefined;
+    const { media } = this.#ports;
+    this.#session = session;
+    this.codec = session.send.name;
+    const beep = this.#answering?.beep;
+    // Muted before the first packet can leave; opened again only when the beep has been heard.
+    if (first && beep !== undefined) {
+      this.#beeping = true;
+      this.mute(this.muted);
+    }
+    media.command({ do: 'negotiated', stream: this.stream, session: { ...session, send: session.send as CodecUse, receive: session.receive as readonly CodecUse[] } });
+    this.#join();
+    if (first && beep !== undefined) media.command({ do: 'tone', place: this.place, program: beep, id: BEEP_ID + this.stream });
+  }
+
+  #join(): void {
+    this.#ports.media.command({ do: 'route', stream: this.stream, route: this.held || this.#leaving ? { to: 'nothing' } : this.#route });
+  }
+
+  #establish(): void {
+    if (this.#establishedMs !== 0 || this.#leaving || this.state === 'ended') return;
+    this.#cancel?.();
+    this.state = 'established';
+    this.#establishedMs = this.#ports.clock.now() || 1;
+    const maxS = this.#answering?.maxS ?? 0;
+    if (maxS > 0) this.#timer(maxS, () => this.hangUp('longest intercom call'));
+    this.#say({ is: 'established' });
+  }
+
+  #onEnded(ending: Ending): void {
+    const plan = this.#plan;
+    if (plan?.emergency === true && this.#establishedMs === 0 && !this.#leaving && !busy.has(ending.status) && this.#attempt + 1 < plan.to.length) {
+      this.#attempt++;
+      return this.#invite();
+    }
+    this.#ended(this.#leaving && ending.by === 'us' ? { ...ending, why: this.#leavingWhy } : ending);
+  }
+
+  #ended(ending: Ending): void {
+    if (this.state === 'ended') return;
+    this.#cancel?.();
+    this.ending = ending;
+    if (this.#host !== '' && (this.direction === 'out' || this.#answering !== undefined)) this.#ports.media.command({ do: 'close', stream: this.stream });
+    this.state = 'ended';
+    this.#say({ is: 'ended', ending });
+  }
+
+  #timer(seconds: number, due: () => void): void {
+    this.#cancel?.();
+    this.#cancel = this.#ports.clock.after(seconds * 1_000, due);
+  }
+
+  #say(event: LineEvent): void {
+    this.#tell(this, event);
+  }
+
+  #local(port?: number): LocalMedia {
+    const { media } = this.#ports.settings();
+    const codecs = media.codecs.filter((c, i) => (c !== 'opus' || this.#ports.opus) && media.codecs.indexOf(c) === i);
+    return {
+      host: this.#host, port: port ?? this.#port!.rtp, rtcpPort: port === undefined ? this.#port!.rtcp : port + 1, codecs: codecs.length === 0 ? ['PCMA', 'PCMU'] : codecs,
+      ptimeMs: Number(media.ptimeMs), direction: this.held ? 'sendonly' : 'sendrecv', sessionId: this.startedAt, version: 1,
+    };
+  }
+}

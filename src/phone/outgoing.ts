@@ -1,0 +1,121 @@
+// From what a person dialled, or a program asked for, to where the call goes.
+
+import { settle } from './dialplan.ts';
+import type { Desk, Planned } from './desk.ts';
+import type { Destination, Outgoing } from './line.ts';
+import type { Account } from '../sip/agent-types.ts';
+
+/** Service codes of the telephone itself. */
+export const CODES = ['*43', '*44', '*66', '*69', '*78', '*79', 'A'] as const;
+
+/** The address a text means: a SIP URI, user@host, or a host with dots; undefined for a number. */
+export function addressOf(text: string): string | undefined {
+  if (/^sips?:/i.test(text)) return text;
+  if (text.includes('@') || /^[\w-]+(\.[\w-]+)+(:\d+)?$/.test(text) || text.startsWith('[')) return `sip:${text}`;
+  return undefined;
+}
+
+/** Host of a SIP address without port and brackets, lower case. */
+export function hostOf(address: string): string {
+  const match = /^(?:sips?:)?(?:[^@]*@)?(?:\[([^\]]*)\]|([^:;?>]*))/i.exec(address);
+  return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
+}
+
+export const userOf = (address: string): string => /^(?:<)?(?:sips?:)?([^@:;>]*)[^@]*@/i.exec(address)?.[1] ?? '';
+
+/** Numbers as people write them: '+1 (212) 555-0100', 'tel:112'. */
+const bare = (text: string): string => text.replace(/^tel:/i, '').replace(/[\s()/-]/g, '');
+
+/** Calls `text`, a number after every rule or an address. */
+export function destinations(desk: Desk, text: string, emergency: boolean, accountId?: string): readonly Destination[] | Extract<Planned, { refused: string }> {
+  const accounts = desk.accounts();
+  const address = addressOf(text);
+  const chosen = accountId === undefined ? undefined : accounts.find((a) => a.id === accountId);
+  if (accountId !== undefined && chosen === undefined) return { refused: `there is no account ${accountId}`, tone: 'no account' };
+  if (address !== undefined) {
+    const home = chosen ?? accounts.find((a) => hostOf(a.options.server) === hostOf(address));
+    return [{ target: address, account: home }];
+  }
+  const number = bare(text);
+  const registered = (a: Account) => a.registration.state === 'registered';
+  const order = chosen === undefined ? [...accounts.filter(registered), ...accounts.filter((a) => !registered(a))] : [chosen];
+  const first = order[0];
+  if (first === undefined) return { refused: 'there is no account to call through', tone: 'no account' };
+  if (emergency) return order.map((account) => ({ target: number, account }));
+  const tone = desk.troubleOf(first);
+  if (tone !== undefined) return { refused: `the phone is not registered: ${tone}`, tone };
+  return [{ target: number, account: first }];
+}
+
+/** What to call by itself where the other side is asked to answer without a person; every form that phones know. */
+const INTERCOM_HEADERS = [
+  ['Call-Info', '<sip:intercom>;answer-after=0'],
+  ['Alert-Info', '<http://intercom>;info=alert-autoanswer;delay=0'],
+  ['Answer-Mode', 'Auto'],
+] as const;
+
+export interface Wanted {
+  readonly account?: string | undefined;
+  readonly intercom?: boolean | undefined;
+  readonly headers?: readonly (readonly [string, string])[] | undefined;
+}
+
+function outgoing(desk: Desk, text: string, emergency: boolean, label: string, redial: string, wanted: Wanted): Planned {
+  const to = destinations(desk, text, emergency, wanted.account);
+  if (!Array.isArray(to)) return to as Extract<Planned, { refused: string }>;
+  const { name } = desk.settings().phone;
+  const account = (to as readonly Destination[])[0]?.account;
+  const headers = [...(wanted.intercom === true ? INTERCOM_HEADERS : []), ...(wanted.headers ?? [])];
+  const call: Outgoing = {
+    to, emergency, user: account?.options.user ?? desk.accounts()[0]?.options.user ?? 'phone', display: name,
+    ...(headers.length === 0 ? {} : { headers }),
+  };
+  return { call, label, redial: emergency ? '' : redial };
+}
+
+/** What `text`, all of it, comes to: dial plan, speed dial, service codes and emergency numbers for keys, as it is for an address. */
+export function plan(desk: Desk, text: string, wanted: Wanted = {}): Planned {
+  if (addressOf(text) !== undefined) return outgoing(desk, text, false, text, text, wanted);
+  const found = settle(desk.dialling(), bare(text));
+  if (found === undefined) return { refused: `${text} is no number of the dial plan`, tone: 'sit' };
+  const { number, kind } = found;
+  if (kind === 'code') return service(desk, number);
+  const emergency = kind === 'emergency' || desk.dialling().emergency.includes(number);
+  return outgoing(desk, number, emergency, number, text, wanted);
+}
+
+function service(desk: Desk, code: string): Planned {
+  const { memory, services, ports } = desk;
+  const none = (refused: string): Planned => ({ refused, tone: 'sit' });
+  const own = (address: string | undefined): Planned => address === undefined ? none('this phone has no built-in line') : outgoing(desk, address, false, code, '', {});
+  switch (code) {
+    case '*43': return own(services.echo);
+    case '*44': return own(services.state);
+    case 'A':
+    case '*66': return memory.redial === '' ? none('nothing was dialled before') : plan(desk, memory.redial);
+    case '*69': return memory.lastCaller === '' ? none('nobody has called') : outgoing(desk, memory.lastCaller, false, memory.lastCaller, memory.lastCaller, {});
+    default:
+      ports.change('calls.doNotDisturb', code === '*78');
+      return { done: code };
+  }
+}
+
+/** The address of ours to use towards `to`; loopback when nothing leads there, so that the failure is the call's. */
+export async function hostFor(desk: Desk, to: Destination): Promise<string> {
+  const own = desk.settings().sip.host;
+  if (own !== '' && own !== '0.0.0.0' && own !== '::') return own;
+  const { account } = to;
+  const state = account?.registration;
+  const server = state?.state === 'registered' ? hostOf(state.server) : '';
+  const far = account === undefined ? hostOf(to.target) : server !== '' ? server : hostOf(account.options.proxy === '' ? account.options.server : account.options.proxy);
+  const numeric = far === 'localhost' ? '127.0.0.1' : /^[\d.]+$|:/.test(far) ? far : SOMEWHERE;
+  try {
+    return await desk.ports.sourceFor(numeric) ?? LOOPBACK;
+  } catch {
+    return LOOPBACK; // no route is found out, and told, by the INVITE
+  }
+}
+
+const LOOPBACK = '127.0.0.1';
+/** RFC 5737: stands for any address beyond the house when only a name is known; nothing is sent there. */
+const SOMEWHERE = '192.0.2.1';

@@ -1,0 +1,332 @@
+// The telephone: joins agent, media, hardware and settings to the handset's machine, and is what page and command line speak to.
+//
+//   hook, keys --> handset --> lines --> agent          settings --> accounts
+//   agent      --> incoming --^   '----> media          everything --> events, log, status
+
+import { createAccounts } from './accounts.ts';
+import { createCallLog, readMemory, writeMemory } from './call-log.ts';
+import { createCommands } from './commands.ts';
+import type { Desk } from './desk.ts';
+import { compilePlan, emergencyNumbers, type Dialling } from './dialplan.ts';
+import { createHandset } from './handset.ts';
+import { createIncoming } from './incoming.ts';
+import { Line, type LineEvent, type LinePorts } from './line.ts';
+import { atRest, offHook } from './machine.ts';
+import { CODES, hostFor, plan } from './outgoing.ts';
+import { passwordOf } from './admission.ts';
+import type { PhonePorts, Services } from './ports.ts';
+import type { DeviceStatus, PhoneDoor, PhoneEvent, PhoneStatus } from './status.ts';
+import type { StatusName } from './words.ts';
+import type { Settings } from '../config/types.ts';
+import type { MediaEvent, MediaSettings, Place, PlaceSettings } from '../media/door.ts';
+import type { Agent } from '../sip/agent-types.ts';
+
+export interface Phone extends PhoneDoor {
+  /** Remember what was, listen, register. Rejects as Agent.start(). */
+  start(): Promise<void>;
+  /** The settings have changed: accounts, dial plan, sound and lamp follow. */
+  settingsChanged(): void;
+  /** A link came up or an address changed. */
+  networkChanged(): void;
+  /** How the telephone is, as the name of its status tone. */
+  condition(): StatusName;
+  readonly agent: Agent;
+  /** Lines for the built-in line, which shares engine and numbering with the telephone. */
+  readonly linePorts: Omit<LinePorts, 'call'>;
+  nextStream(): number;
+  close(): Promise<void>;
+}
+
+const BLINK = [250, 250] as const;
+const SLOW_BLINK = [200, 1_800] as const;
+const PLACES = ['handset', 'speaker', 'ringer'] as const;
+/** Facts of little use to people in a log; all the rest are info, failures warn. */
+const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
+
+/** The engine's settings out of the telephone's. */
+export function mediaSettings({ sound, media }: Settings): MediaSettings {
+  const place = (p: Settings['sound']['handset']): PlaceSettings =>
+    ({ device: p.device, periodMs: Number(sound.periodMs), periods: sound.periods, playDb: p.playDb, captureDb: p.captureDb });
+  const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS } = media;
+  return {
+    places: { handset: place(sound.handset), speaker: place(sound.speaker), ringer: place(sound.ringer) },
+    rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS,
+  };
+}
+
+export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
+  const { clock, log, media, hardware, settings, store, sounds } = ports;
+  const lines = new Set<Line>();
+  const streams = new Map<number, Line>();
+  const listeners = new Set<(event: PhoneEvent) => void>();
+  const watchers = new Set<(line: Line, event: LineEvent) => void>();
+  const devices = new Map<Place, DeviceStatus>();
+  const memory = { redial: '', lastCaller: '', missed: 0 };
+  const callLog = createCallLog(store, () => settings().calls.logSize);
+  let streamId = 0;
+  let lastFailure = '';
+  let lastFailureAt = 0;
+  let bell = false;
+  let lamp = '';
+  let planSource: readonly string[] | undefined;
+  let rules: Dialling['plan'] = [];
+  let closed = false;
+
+  /** A write that failed must be known, and must not stop a call. */
+  const keep = (written: Promise<void>): void => {
+    written.then(undefined, (error: unknown) => log.error({ why: error instanceof Error ? error.message : String(error) }, 'not remembered'));
+  };
+
+  const linePorts: Omit<LinePorts, 'call'> = {
+    clock, media, settings, opus: ports.opus, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
+    hostFor: (to) => hostFor(desk, to),
+  };
+
+  const desk: Desk = {
+    ports, services, memory, lines, settings,
+    headless: hardware.hook === undefined,
+    dialling() {
+      const { dialing, phone } = settings();
+      if (planSource !== dialing.plan) {
+        planSource = dialing.plan;
+        try {
+          rules = compilePlan(dialing.plan);
+        } catch (error) {
+          // Refused by the settings' own check as a rule; else the rules before stay in force.
+          const why = error instanceof Error ? error.message : String(error);
+          log.error({ why }, 'dial plan refused');
+          desk.failed(why);
+        }
+      }
+      return { plan: rules, emergency: emergencyNumbers(phone.country, dialing.emergencyOfCountry, dialing.emergency), speedDial: dialing.speedDial, codes: CODES };
+    },
+    newLine(direction, remote) {
+      const line = new Line({ ...linePorts, call: (options) => agent.call(options) }, ++streamId, direction, remote, onLine);
+      lines.add(line);
+      streams.set(line.stream, line);
+      return line;
+    },
+    raise(event) {
+      const { event: fact, ...fields } = event;
+      if (QUIET.has(fact)) log.debug(fact === 'key' ? {} : fields, fact);
+      else if (fact === 'registration failed' || (event.event === 'device' && event.state === 'lost')) log.warn(fields, fact);
+      else log.info(fields, fact);
+      const told = { at: clock.wall(), ...event } as PhoneEvent;
+      for (const on of listeners) on(told);
+    },
+    failed(sentence) {
+      lastFailure = sentence;
+      lastFailureAt = clock.wall();
+    },
+    remember: () => keep(writeMemory(store, memory)),
+    trouble: () => accounts.trouble(),
+    accounts: () => accounts.list(),
+    troubleOf: (account) => accounts.troubleOf(account),
+    show,
+    watch(on, ms, late) {
+      const watcher = (line: Line, event: LineEvent): void => {
+        if (!on(line, event)) return;
+        cancel();
+        watchers.delete(watcher);
+      };
+      const cancel = clock.after(ms, () => { if (watchers.delete(watcher)) late(); });
+      watchers.add(watcher);
+    },
+  };
+
+  const handset = createHandset(desk);
+  const accounts = createAccounts(desk, () => agent);
+  const commands = createCommands(desk, handset, accounts, status);
+  const agent: Agent = ports.agent({
+    onIncoming: createIncoming(desk, handset, accounts),
+    onRegistration: (account, state) => accounts.onRegistration(account, state),
+    passwordOf: (user) => passwordOf(settings(), user),
+  });
+
+  function onLine(line: Line, event: LineEvent): void {
+    const { id, remote } = line;
+    switch (event.is) {
+      case 'ringing':
+      case 'early':
+        if (event.is === 'ringing') desk.raise({ event: 'ringing', call: id, to: remote });
+        handset.lineDid(line, event.is);
+        break;
+      case 'established':
+        desk.raise({ event: 'answered', call: id, remote, codec: line.codec, intercom: line.intercom });
+        handset.lineDid(line, 'answered');
+        break;
+      case 'held':
+      case 'resumed':
+        desk.raise({ event: event.is, call: id, by: event.by });
+        break;
+      case 'digit':
+        desk.raise({ event: 'digit', call: id, digit: event.digit, ms: event.ms });
+        break;
+      case 'transfer asked':
+        transferAsked(line, event.target, event.by);
+        break;
+      case 'ended': {
+        const { by, why, status } = event.ending;
+        const entry = line.logEntry();
+        const established = line.established;
+        lines.delete(line);
+        streams.delete(line.stream);
+        if (by !== 'us' && !established && line.direction === 'out') desk.failed(`Calling ${remote} failed: ${why}${status > 0 ? ` (${status})` : ''}`);
+        desk.raise({ event: 'ended', call: id, remote, by, why, status, seconds: entry.seconds });
+        keep(callLog.add(entry));
+        if (entry.missed) {
+          memory.missed++;
+          desk.remember();
+        }
+        handset.lineEnded(line, established, event.ending);
+        break;
+      }
+      case 'not held':
+      case 'transfer progress':
+    }
+    for (const watcher of [...watchers]) watcher(line, event);
+    show();
+  }
+
+  /** The other side asks us to call somebody in its place (RFC 3515); what was answered by itself may not send us on. */
+  function transferAsked(line: Line, target: string, by: string): void {
+    const call = line.call!;
+    const [address, headerText = ''] = target.replace(/^<|>$/g, '').split('?', 2);
+    const planned = line.intercom || address === undefined || !/^sips?:/i.test(address) ? undefined : plan(desk, address, {
+      ...(call.account === undefined ? {} : { account: call.account.id }),
+      headers: [['Referred-By', by.includes('<') ? by : `<${by}>`], ...replaces(headerText)],
+    });
+    if (planned === undefined || !('call' in planned)) return call.transferProgress(603, 'Declined');
+    const next = desk.newLine('out', planned.label);
+    let over = false;
+    const ms = (settings().calls.noAnswerS + 10) * 1_000;
+    desk.watch((from, event) => {
+      if (from === line && event.is === 'ended') over = true;
+      if (from !== next) return false;
+      if (event.is === 'ringing' && !over) call.transferProgress(180, 'Ringing');
+      if (event.is === 'established') {
+        if (!over) call.transferProgress(200, 'OK');
+        desk.raise({ event: 'transferred', call: line.id, to: address! });
+        handset.replace(line, next);
+        line.hangUp('transferred');
+      } else if (event.is === 'ended' && !over) call.transferProgress(event.ending.status >= 300 ? event.ending.status : 503, event.ending.why);
+      return event.is === 'established' || event.is === 'ended';
+    }, ms, () => undefined);
+    void next.dial(planned.call, { to: 'place', place: line.place });
+  }
+
+  function show(): void {
+    const { state } = handset;
+    const rings = state.line === 'ringing' || state.line === 'recall' || (desk.headless && [...lines].some((l) => l.rings));
+    if (rings !== bell) {
+      bell = rings;
+      const { country } = settings().phone;
+      if (rings) hardware.bell?.ring(sounds.ringCadence[country]);
+      else hardware.bell?.stop();
+      if (!rings) media.command({ do: 'quiet', place: 'ringer' });
+      else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: sounds.ringTone[country], id: 0 });
+    }
+    if (hardware.lamp === undefined || closed) return;
+    const want = rings || [...lines].some((l) => !l.leaving) ? 'busy' : accounts.trouble() !== undefined ? 'trouble' : 'well';
+    if (want !== lamp) hardware.lamp.show(want === 'busy' ? BLINK : want === 'well' ? true : SLOW_BLINK);
+    lamp = want;
+  }
+
+  function onMedia(event: MediaEvent): void {
+    switch (event.event) {
+      case 'device': {
+        const { device, status: { state, trouble } } = event;
+        const before = devices.get(event.place)?.state;
+        devices.set(event.place, { place: event.place, device, state, trouble });
+        if (state === 'lost') desk.failed(trouble);
+        if (state !== before && (state === 'lost' || before === 'lost')) desk.raise({ event: 'device', place: event.place, device, state, trouble });
+        return;
+      }
+      case 'tone ended':
+        handset.toneEnded(event.place, event.id);
+        for (const line of lines) line.onMedia(event);
+        return;
+      case 'stats': return commands.onStats(event.ask, event.stats);
+      case 'trouble': return log.warn({ code: event.code, why: event.message }, 'sound trouble');
+      case 'pong': return;
+      default: streams.get(event.stream)?.onMedia(event);
+    }
+  }
+
+  function status(): PhoneStatus {
+    const { phone, calls, intercom, sound } = settings();
+    const { state } = handset;
+    const unused = (place: Place): DeviceStatus => ({ place, device: sound[place].device, state: 'unused', trouble: '' });
+    return {
+      name: phone.name, board: hardware.board, hook: desk.headless ? 'none' : offHook(state.line) ? 'off' : 'on', state: state.line, tone: handset.tone, dialled: handset.digits, bell,
+      registrations: accounts.status(), calls: [...lines].filter((l) => !l.leaving).map((l) => l.status()), lastFailure, lastFailureAt, doNotDisturb: calls.doNotDisturb,
+      privacy: intercom.privacy || hardware.privacy?.closed === true, missed: memory.missed, devices: PLACES.map((p) => devices.get(p) ?? unused(p)),
+      listening: `${agent.local.host}:${agent.local.port}`,
+    };
+  }
+
+  const hook = (off: boolean): void => {
+    desk.raise({ event: 'hook', off });
+    handset.handle(off ? 'lift' : 'hang up');
+  };
+
+  media.subscribe(onMedia);
+  return {
+    status,
+    command: (command) => commands.run(command),
+    subscribe(on) {
+      listeners.add(on);
+      return () => { listeners.delete(on); };
+    },
+    async callLog() {
+      if (memory.missed > 0) {
+        memory.missed = 0;
+        desk.remember();
+      }
+      return callLog.read();
+    },
+    async start() {
+      Object.assign(memory, await readMemory(store));
+      media.command({ do: 'settings', settings: mediaSettings(settings()) });
+      await agent.start();
+      accounts.sync();
+      hardware.hook?.subscribe((event) => event === 'flash' ? void handset.handle('flash') : hook(event === 'lifted'));
+      hardware.keypad?.subscribe((key, down) => handset.key(key, down));
+      hardware.privacy?.subscribe(show);
+      show();
+      if (hardware.hook?.offHook === true && handset.state === atRest) hook(true);
+    },
+    settingsChanged() {
+      media.command({ do: 'settings', settings: mediaSettings(settings()) });
+      accounts.sync();
+      show();
+    },
+    networkChanged: () => agent.networkChanged(),
+    condition: () => accounts.list().length === 0 ? 'no account' : accounts.trouble() ?? (accounts.list().some((a) => a.registration.state === 'registered' || a.registration.state === 'off') ? 'all well' : 'not registered'),
+    agent,
+    linePorts,
+    nextStream: () => ++streamId,
+    async close() {
+      closed = true;
+      for (const line of lines) line.hangUp('phone stopped');
+      hardware.bell?.stop();
+      hardware.lamp?.show(false);
+      await agent.close();
+    },
+  };
+}
+
+/** The Replaces header of a Refer-To address (RFC 3891 §3, RFC 3261 §19.1.1): an attended transfer. No other header is taken from there. */
+function replaces(headerText: string): [string, string][] {
+  for (const part of headerText.split('&')) {
+    const [name, value] = part.split('=', 2);
+    if (name?.toLowerCase() !== 'replaces' || value === undefined) continue;
+    try {
+      const text = decodeURIComponent(value);
+      if (!/[\r\n]/.test(text)) return [['Replaces', text]];
+    } catch {
+      return []; // not an escape
+    }
+  }
+  return [];
+}
