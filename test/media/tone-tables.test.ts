@@ -135,3 +135,10 @@ describe('status tones', () => {
     expect(new Set(Object.values(statusTones).map(({ words }) => words)).size).toBe(NAMES.length);
   });
 });
+
+test('a tone read from a table is plain data that a thread can be sent, and names that are none give undefined', () => {
+  expect(structuredClone(tones.de.busy)).toEqual({ steps: [{ hz: [425], dbm0: -13, ms: 480 }, { hz: [], dbm0: 0, ms: 480 }], times: 0 });
+  expect(structuredClone(statusTones['no account'].program).times).toBe(0);
+  expect(Reflect.get(tones.de, 'constructor')).toBeUndefined();
+  expect(Object.keys(tones.uk).sort()).toEqual(['busy', 'callWaiting', 'confirm', 'congestion', 'dial', 'howler', 'ringback', 'sit', 'stutter']);
+});
