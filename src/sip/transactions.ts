@@ -6,57 +6,20 @@ import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
 import { buildAck, buildCancel, buildRequest, buildResponse } from './build.ts';
 import type { Headers, RequestParts } from './build.ts';
-import { cseqOf, tagOf, topVia } from './headers.ts';
-import { methodOf, parseMessage, requestUri, text, texts } from './message.ts';
+import { tagOf, topVia } from './headers.ts';
+import { COOKIE, originOf, randomToken, serverId } from './matching.ts';
+import { methodOf, parseMessage, texts } from './message.ts';
 import type { Malformed, Message } from './message.ts';
 import { answerable, screen } from './screen.ts';
 import type { Abilities, Refusal } from './screen.ts';
 import { T1, T2, inviteClient, inviteServer, nonInviteClient, nonInviteServer, timerMs } from './tables.ts';
 import type { Action, Event, Machine, Timer } from './tables.ts';
+import { Client, Server } from './transaction.ts';
+import type { ClientTransaction, ClientUser, Entry, Layer, ServerTransaction } from './transaction.ts';
 import { keyOf } from './transport.ts';
 import type { Destination, Failure, Flow, TransportLayer, TransportUser } from './transport.ts';
 
-/** Who sent a request of ours hears what became of it: provisional responses, then one of the other three. */
-export interface ClientUser {
-  onProvisional?(response: Message, from: Flow): void;
-  /** The final response; of an INVITE every 2xx, also repeated and forked ones, for 32 s (RFC 6026 §7.2): acknowledge each. */
-  onFinal(response: Message, from: Flow): void;
-  /** Nobody answered in 64*T1: like 408 (RFC 3261 §8.1.3.1). */
-  onTimeout(): void;
-  /** It could not be sent: like 503 (RFC 3261 §8.1.3.1). */
-  onTransportError(failure: Failure): void;
-}
-
-export interface ClientTransaction {
-  readonly method: string;
-  /** True until a final response, a time-out or a failure. */
-  readonly waiting: boolean;
-  /**
-   * CANCEL an INVITE (RFC 3261 §9.1): sent once a provisional response came, never after a final one. The INVITE still ends by
-   * its final response, or by onTimeout 64*T1 after the CANCEL.
-   */
-  cancel(headers?: Headers): void;
-  /** Forget it: nothing is sent or told any more. For a request that a newer one replaces. */
-  abandon(): void;
-}
-
-export interface ServerTransaction {
-  readonly request: Message;
-  /** Where the request came from. */
-  readonly from: Flow;
-  /** Tag that our responses put into To when the request has none. */
-  readonly toTag: string;
-  /** True until a final response was given. */
-  readonly open: boolean;
-  /** Send a response; after a final one this does nothing. 2xx to INVITE: call resend() until its ACK comes (RFC 3261 §13.3.1.4). */
-  respond(status: number, options?: { readonly reason?: string | undefined; readonly headers?: Headers | undefined; readonly body?: Uint8Array | undefined }): void;
-  /** Send the last response once more. */
-  resend(): void;
-  /** Told when CANCEL for this INVITE came (already answered 200) and no final response was given: answer 487. */
-  onCancel: ((cancel: Message) => void) | undefined;
-  /** Told when a non-2xx to INVITE was never acknowledged (timer H), or a response could not be sent. */
-  onFailure: ((failure: Failure | undefined) => void) | undefined;
-}
+export type { ClientTransaction, ClientUser, ServerTransaction } from './transaction.ts';
 
 export interface TransactionUser {
   /** A new request other than ACK and CANCEL, screened. */
@@ -82,92 +45,10 @@ export interface TransactionPorts {
   readonly log: Log;
 }
 
-/** RFC 3261 §8.1.1.7: a branch that is unique across space and time begins so. */
-const COOKIE = 'z9hG4bK';
 const BUSY: Refusal = { status: 503, headers: [['Retry-After', '5']] };
 const NEVER = Infinity;
 
-/** An unpredictable token of `bytes` bytes in hex: branches, tags (at least 32 bits, §19.3), Call-IDs. */
-export const randomToken = (random: Random, bytes = 8): string => Buffer.from(random.bytes(bytes)).toString('hex');
-
-/** One transaction. Its timers are instants, all of them served by one alarm. */
-interface Entry {
-  readonly machine: Machine;
-  readonly key: string;
-  readonly to: Destination;
-  readonly invite: boolean;
-  state: string;
-  /** The last message sent, and for a client the request even after CANCEL. */
-  bytes: Buffer | undefined;
-  /** Timers A, E, G and 100. */
-  resendAtMs: number;
-  resendTimer: Timer;
-  resendMs: number;
-  /** All others. */
-  endAtMs: number;
-  endTimer: Timer;
-  readonly client: Client | undefined;
-  readonly server: Server | undefined;
-}
-
-class Client implements ClientTransaction {
-  readonly method: string;
-  readonly user: ClientUser;
-  readonly #layer: Transactions;
-  waiting = true;
-  /** Headers of the CANCEL that waits for a provisional response. */
-  cancelling: Headers | undefined;
-  entry: Entry | undefined;
-
-  constructor(layer: Transactions, method: string, user: ClientUser) {
-    this.#layer = layer;
-    this.method = method;
-    this.user = user;
-  }
-
-  cancel(headers: Headers = []): void {
-    if (this.entry?.invite === true && this.waiting && this.cancelling === undefined) this.#layer.cancel(this.entry, headers);
-  }
-
-  abandon(): void {
-    this.waiting = false;
-    if (this.entry !== undefined) this.#layer.forget(this.entry);
-  }
-}
-
-class Server implements ServerTransaction {
-  readonly request: Message;
-  readonly from: Flow;
-  readonly toTag: string;
-  /** Tells merged requests from new ones (RFC 3261 §8.2.2.2). */
-  readonly origin: number;
-  readonly #layer: Transactions;
-  open = true;
-  entry: Entry | undefined;
-  onCancel: ((cancel: Message) => void) | undefined = undefined;
-  onFailure: ((failure: Failure | undefined) => void) | undefined = undefined;
-
-  constructor(layer: Transactions, request: Message, from: Flow, toTag: string, origin: number) {
-    this.#layer = layer;
-    this.request = request;
-    this.from = from;
-    this.toTag = toTag;
-    this.origin = origin;
-  }
-
-  respond(status: number, options: { readonly reason?: string | undefined; readonly headers?: Headers | undefined; readonly body?: Uint8Array | undefined } = {}): void {
-    if (!this.open || this.entry === undefined) return;
-    const bytes = buildResponse(this.request, status, { ...options, toTag: this.toTag, peer: this.from });
-    this.open = status < 200;
-    this.#layer.answer(this.entry, status, bytes);
-  }
-
-  resend(): void {
-    if (this.entry !== undefined) this.#layer.answer(this.entry, this.open ? 100 : 200, undefined);
-  }
-}
-
-export class Transactions implements TransportUser {
+export class Transactions implements TransportUser, Layer {
   readonly #ports: TransactionPorts;
   readonly #transport: TransportLayer;
   readonly #user: TransactionUser;
@@ -179,6 +60,8 @@ export class Transactions implements TransportUser {
   /** Those that wait for stragglers, oldest first: INVITE, other. */
   readonly #stragglers = [new Set<Entry>(), new Set<Entry>()] as const;
   readonly #events: (() => void)[] = [];
+  /** Servers among them. */
+  #waiting = 0;
   #running = false;
   #stopAlarm: (() => void) | undefined;
   #alarmAtMs = NEVER;
@@ -262,8 +145,9 @@ export class Transactions implements TransportUser {
     for (const map of [this.#clients, this.#servers]) {
       for (const entry of [...map.values()]) {
         if (keyOf(entry.to) !== key) continue;
-        // A lost connection fails who waits for an answer on it; for a server only a send of its own fails
-        if (entry.server !== undefined && to.transport === 'tcp') continue;
+        // Over TCP a lost connection fails who waits for an answer on it, but a server answers elsewhere (§18.2.2). Over UDP an
+        // error is the echo of something sent: who sends nothing now is not meant
+        if (to.transport === 'tcp' ? !entry.ours : entry.ours && entry.state === 'proceeding') continue;
         this.#raise(entry, 'transport error', undefined, undefined, failure);
       }
     }
@@ -290,10 +174,7 @@ export class Transactions implements TransportUser {
       return;
     }
     const { method } = request;
-    const branch = via.params.get('branch') ?? '';
-    // Matching: RFC 3261 §17.2.3, with the older rule of RFC 2543 for a branch without the cookie
-    const id = branch.startsWith(COOKIE) ? `${branch} ${via.host}:${via.port ?? ''}` :
-      `${requestUri(request)} ${text(request, 'call-id') ?? ''} ${tagOf(request, 'from') ?? ''} ${cseqOf(request)?.number ?? ''} ${via.host}:${via.port ?? ''} ${branch}`;
+    const id = serverId(request, via);
     const known = this.#servers.get(`${id} ${method === 'ACK' ? 'INVITE' : method}`);
     if (known !== undefined) {
       this.#raise(known, method === 'ACK' ? 'ack' : 'request', request, flow);
@@ -305,18 +186,18 @@ export class Transactions implements TransportUser {
       return; // never answered, §17
     }
     if (refusal !== undefined) return this.#refuse(request, flow, refusal);
-    if (this.#servers.size - this.#waitingServers >= this.#limit) {
+    if (this.#servers.size - this.#waiting >= this.#limit) {
       this.counts.overload++;
       return this.#refuse(request, flow, BUSY);
     }
 
     const origin = originOf(request);
-    const server = new Server(this, request, flow, randomToken(this.#ports.random), origin);
+    const server = new Server(this, request, flow, randomToken(this.#ports.random));
     const invite = method === 'INVITE';
-    const entry = this.#entry(invite ? inviteServer : nonInviteServer, `${id} ${method}`, this.#transport.replyTo(request, flow), invite, undefined, server);
+    const entry = newEntry(invite ? inviteServer : nonInviteServer, `${id} ${method}`, this.#transport.replyTo(request, flow), invite, undefined, server, origin);
     server.entry = entry;
     if (method === 'CANCEL') this.#onCancel(server, entry, this.#servers.get(`${id} INVITE`), request);
-    else if (tagOf(request, 'to') === undefined && this.#isMerged(request, origin)) {
+    else if (tagOf(request, 'to') === undefined && this.#isMerged(origin)) {
       this.#servers.set(entry.key, entry);
       entry.state = invite ? 'proceeding' : 'trying';
       server.respond(482);
@@ -330,18 +211,16 @@ export class Transactions implements TransportUser {
   #onCancel(server: Server, entry: Entry, invite: Entry | undefined, cancel: Message): void {
     this.#servers.set(entry.key, entry);
     entry.state = 'trying';
-    const target = invite?.server;
-    if (target === undefined) return server.respond(481);
-    this.answer(entry, 200, buildResponse(cancel, 200, { toTag: target.toTag, peer: server.from })); // same tag as the INVITE's: §9.2
+    if (invite === undefined) return server.respond(481);
     server.open = false;
-    this.#queue(() => { if (target.open) target.onCancel?.(cancel); });
+    this.answer(entry, 200, buildResponse(cancel, 200, { toTag: invite.toTag, peer: server.from })); // same tag as the INVITE's
+    const target = invite.server;
+    this.#queue(() => { if (target?.open === true) target.onCancel?.(cancel); });
   }
 
   /** RFC 3261 §8.2.2.2: the same request by another path while the first is still known. */
-  #isMerged(request: Message, origin: number): boolean {
-    for (const { server } of this.#servers.values()) {
-      if (server !== undefined && server.origin === origin && server.request.method === request.method && text(server.request, 'call-id') === text(request, 'call-id')) return true;
-    }
+  #isMerged(origin: number): boolean {
+    for (const entry of this.#servers.values()) if (entry.origin === origin) return true;
     return false;
   }
 
@@ -349,7 +228,7 @@ export class Transactions implements TransportUser {
   #refuse(request: Message, flow: Flow, refusal: Refusal): void {
     this.counts.refused++;
     if (request.method === 'ACK' || topVia(request) === undefined) return;
-    const toTag = (originOf(request) >>> 0).toString(16);
+    const toTag = (originOf(request) >>> 0).toString(16).padStart(8, '0');
     this.#transport.send(buildResponse(request, refusal.status, { reason: refusal.reason, headers: refusal.headers, toTag, peer: flow }), this.#transport.replyTo(request, flow));
   }
 
@@ -375,7 +254,7 @@ export class Transactions implements TransportUser {
   }
 
   #begin(client: Client, machine: Machine, key: string, to: Destination, request: RequestParts, branch: string): void {
-    const entry = this.#entry(machine, key, to, client.method === 'INVITE', client, undefined);
+    const entry = newEntry(machine, key, to, client.method === 'INVITE', client, undefined, 0);
     client.entry = entry;
     const start = (via: string): void => {
       entry.bytes = buildRequest(request, via);
@@ -397,13 +276,6 @@ export class Transactions implements TransportUser {
     }, (error: unknown) => lost(String(error)));
   }
 
-  #entry(machine: Machine, key: string, to: Destination, invite: boolean, client: Client | undefined, server: Server | undefined): Entry {
-    return {
-      machine, key, to, invite, state: 'initial', bytes: undefined,
-      resendAtMs: NEVER, resendTimer: 'A', resendMs: 0, endAtMs: NEVER, endTimer: 'B', client, server,
-    };
-  }
-
   #sendCancel(invite: Entry): void {
     const request = invite.bytes === undefined ? undefined : parseMessage(invite.bytes);
     const client = invite.client!;
@@ -411,7 +283,7 @@ export class Transactions implements TransportUser {
     const bytes = buildCancel(request, client.cancelling);
     const ignored: ClientUser = { onFinal: () => undefined, onTimeout: () => undefined, onTransportError: () => undefined };
     const cancel = new Client(this, 'CANCEL', ignored); // the INVITE's own end tells all there is to tell
-    const entry = this.#entry(nonInviteClient, invite.key.replace(/ INVITE$/, ' CANCEL'), invite.to, false, cancel, undefined);
+    const entry = newEntry(nonInviteClient, invite.key.replace(/INVITE$/, 'CANCEL'), invite.to, false, cancel, undefined, 0);
     cancel.entry = entry;
     entry.bytes = bytes;
     this.#clients.set(entry.key, entry);
@@ -443,7 +315,11 @@ export class Transactions implements TransportUser {
     const lingers = row.to === 'completed' || row.to === 'confirmed' || row.to === 'accepted';
     if (lingers) this.#linger(entry);
     for (const action of row.do) this.#perform(entry, action, message, flow, failure);
-    if (entry.state === 'terminated') this.#remove(entry);
+    if (row.to === 'terminated') this.#remove(entry);
+    else if (row.to === 'accepted' || row.to === 'confirmed' || (row.to === 'completed' && !entry.invite)) {
+      entry.server = undefined;
+      if (row.to !== 'accepted') entry.client = undefined;
+    }
   }
 
   #perform(entry: Entry, action: Action, message: Message | undefined, flow: Flow | undefined, failure: Failure | undefined): void {
@@ -464,29 +340,29 @@ export class Transactions implements TransportUser {
       }
       case 'pass up':
         if (message === undefined || flow === undefined) return;
-        if (server !== undefined) {
-          if (message.method === 'ACK') this.#user.onAck(message, flow);
-          else this.#user.onRequest(message, server, flow);
-        } else if (message.status < 200) {
-          if (client!.cancelling !== undefined && entry.endAtMs === NEVER) this.#sendCancel(entry);
-          client!.user.onProvisional?.(message, flow);
+        if (message.method === 'ACK') this.#user.onAck(message, flow);
+        else if (server !== undefined) this.#user.onRequest(message, server, flow);
+        else if (client === undefined) return;
+        else if (message.status < 200) {
+          if (client.cancelling !== undefined && entry.invite && entry.endAtMs === NEVER) this.#sendCancel(entry);
+          client.user.onProvisional?.(message, flow);
         } else {
-          client!.waiting = false;
-          client!.user.onFinal(message, flow);
+          client.waiting = false;
+          client.user.onFinal(message, flow);
         }
         return;
       case 'time out':
         if (client !== undefined) {
           client.waiting = false;
           client.user.onTimeout();
-        } else server!.onFailure?.(undefined);
+        } else server?.onFailure?.(undefined);
         return;
       case 'give up':
         if (failure === undefined) return;
         if (client !== undefined) {
           client.waiting = false;
           client.user.onTransportError(failure);
-        } else server!.onFailure?.(failure);
+        } else server?.onFailure?.(failure);
         return;
       case 'double A':
       case 'double E':
@@ -557,17 +433,13 @@ export class Transactions implements TransportUser {
     if (next !== NEVER) this.#arm(next);
   }
 
-  get #waitingServers(): number {
-    let count = 0;
-    for (const set of this.#stragglers) for (const entry of set) if (entry.server !== undefined) count++;
-    return count;
-  }
-
   /** Departs from RFC 3261 §17 under a flood only: the longest waiting give way before memory does. */
   #linger(entry: Entry): void {
     const set = this.#stragglers[entry.invite ? 0 : 1];
+    if (set.has(entry)) return;
     set.add(entry);
-    if (set.size <= this.#lingering) return;
+    if (!entry.ours) this.#waiting++;
+    if (set.size <= (entry.invite ? Math.ceil(this.#lingering / 4) : this.#lingering)) return;
     for (const oldest of set) {
       this.forget(oldest);
       return;
@@ -575,16 +447,15 @@ export class Transactions implements TransportUser {
   }
 
   #remove(entry: Entry): void {
-    const map = entry.client === undefined ? this.#servers : this.#clients;
+    const map = entry.ours ? this.#clients : this.#servers;
     if (map.get(entry.key) === entry) map.delete(entry.key);
-    this.#stragglers[entry.invite ? 0 : 1].delete(entry);
+    if (this.#stragglers[entry.invite ? 0 : 1].delete(entry) && !entry.ours) this.#waiting--;
   }
 }
 
-/** A number that a request keeps whatever path it takes: From tag, Call-ID and CSeq (RFC 3261 §8.2.2.2), FNV-1a. */
-function originOf(request: Message): number {
-  const words = `${tagOf(request, 'from') ?? ''} ${text(request, 'call-id') ?? ''} ${text(request, 'cseq') ?? ''}`;
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words.charCodeAt(i), 0x01000193);
-  return hash;
+function newEntry(machine: Machine, key: string, to: Destination, invite: boolean, client: Client | undefined, server: Server | undefined, origin: number): Entry {
+  return {
+    machine, key, to, invite, state: 'initial', bytes: undefined, resendAtMs: NEVER, resendTimer: 'A', resendMs: 0, endAtMs: NEVER, endTimer: 'B',
+    client, server, ours: client !== undefined, origin, toTag: server?.toTag ?? '',
+  };
 }

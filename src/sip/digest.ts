@@ -1,0 +1,200 @@
+// Digest authentication (RFC 7616, RFC 2617, RFC 8760 in SIP): answers challenges as a client, makes and checks them as a server.
+// Pure but for the hashes: chance and time are arguments. Passwords and digests never leave this file but in header values.
+
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import type { Headers } from './build.ts';
+import { challenges, parseCredentials, quote } from './headers.ts';
+import type { Challenge } from './headers.ts';
+import { text } from './message.ts';
+import type { Message } from './message.ts';
+
+/** Algorithms by their name in lower case, the strongest first (RFC 8760 §2.4 leaves the order to us). */
+const HASHES: Readonly<Record<string, string>> = { 'sha-512-256': 'sha512-256', 'sha-256': 'sha256', md5: 'md5' };
+const ORDER = Object.keys(HASHES);
+
+/** What one request proves itself with. */
+export interface DigestInput {
+  readonly user: string;
+  readonly password: string;
+  readonly realm: string;
+  readonly nonce: string;
+  readonly method: string;
+  readonly uri: string;
+  /** As in the challenge, '' for none: MD5. */
+  readonly algorithm: string;
+  /** 'auth', 'auth-int' or '' for RFC 2069. */
+  readonly qop: string;
+  /** Eight hex digits. */
+  readonly nc: string;
+  readonly cnonce: string;
+  readonly body?: Uint8Array | undefined;
+}
+
+/** The response parameter (RFC 7616 §3.4.1); undefined for an algorithm nobody here knows. */
+export function digestResponse(input: DigestInput): string | undefined {
+  const { user, password, realm, nonce, method, uri, qop, nc, cnonce } = input;
+  const name = (input.algorithm || 'md5').toLowerCase();
+  const session = name.endsWith('-sess');
+  const algorithm = HASHES[session ? name.slice(0, -5) : name];
+  if (algorithm === undefined) return undefined;
+  const hash = (words: string | Uint8Array): string => createHash(algorithm).update(words).digest('hex');
+  const secret = hash(`${user}:${realm}:${password}`);
+  const ha1 = session ? hash(`${secret}:${nonce}:${cnonce}`) : secret;
+  const ha2 = hash(`${method}:${uri}${qop === 'auth-int' ? `:${hash(input.body ?? '')}` : ''}`);
+  return hash(qop === '' ? `${ha1}:${nonce}:${ha2}` : `${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`);
+}
+
+/** The challenges worth answering: one a realm and header, of the strongest algorithm known, in wire order otherwise. */
+export function pickChallenges(all: readonly Challenge[]): Challenge[] {
+  const best = new Map<string, Challenge>();
+  for (const one of all) {
+    if (one.scheme !== 'digest' || !one.params.has('nonce') || strength(one) < 0 || qopOf(one) === undefined) continue;
+    const place = `${one.proxy} ${one.params.get('realm')}`;
+    const held = best.get(place);
+    if (held === undefined || strength(one) < strength(held)) best.set(place, one);
+  }
+  return [...best.values()];
+}
+
+const strength = (challenge: Challenge): number => ORDER.indexOf((challenge.params.get('algorithm') || 'md5').toLowerCase().replace(/-sess$/, ''));
+
+/** The protection chosen: auth before auth-int, '' when none is offered (RFC 2069); undefined when only unknown ones are. */
+function qopOf(challenge: Challenge): 'auth' | 'auth-int' | '' | undefined {
+  const offered = challenge.params.get('qop');
+  if (offered === undefined) return '';
+  const list = offered.toLowerCase().split(/[\s,]+/);
+  return list.includes('auth') ? 'auth' : list.includes('auth-int') ? 'auth-int' : undefined;
+}
+
+/** The value of Authorization or Proxy-Authorization for `challenge`; `count` is how often its nonce is used, from 1. */
+export function authorization(
+  challenge: Challenge,
+  request: { readonly user: string; readonly password: string; readonly method: string; readonly uri: string; readonly body?: Uint8Array | undefined },
+  count: number,
+  cnonce: string,
+): string {
+  const { params } = challenge;
+  const realm = params.get('realm') ?? '', nonce = params.get('nonce') ?? '', algorithm = params.get('algorithm') ?? '', opaque = params.get('opaque');
+  const qop = qopOf(challenge) ?? '';
+  const nc = count.toString(16).padStart(8, '0');
+  const { user, uri } = request;
+  const response = digestResponse({ ...request, realm, nonce, algorithm, qop, nc, cnonce }) ?? '';
+  let line = `Digest username=${quote(user)}, realm=${quote(realm)}, nonce=${quote(nonce)}, uri=${quote(uri)}, response="${response}"`;
+  if (algorithm !== '') line += `, algorithm=${algorithm}`;
+  if (opaque !== undefined) line += `, opaque=${quote(opaque)}`;
+  // The cnonce stands in a -sess hash even where no qop was offered (RFC 2617 §3.2.2.2)
+  if (qop !== '') line += `, qop=${qop}, nc=${nc}, cnonce="${cnonce}"`;
+  else if (algorithm.toLowerCase().endsWith('-sess')) line += `, cnonce="${cnonce}"`;
+  return line;
+}
+
+/**
+ * retry: credentials for the new challenge are ready, send again. refused: the server turned down the password, for it had a fresh
+ * nonce. unsupported: no challenge that can be answered.
+ */
+export type Learned = 'retry' | 'refused' | 'unsupported';
+
+/** The credentials of one account: keeps the servers' latest challenges and counts the use of their nonces. */
+export class DigestClient {
+  readonly #random: Random;
+  readonly #user: string;
+  readonly #password: string;
+  readonly #known = new Map<string, { challenge: Challenge; uses: number }>();
+
+  constructor(random: Random, user: string, password: string) {
+    this.#random = random;
+    this.#user = user;
+    this.#password = password;
+  }
+
+  /** Take in a 401 or 407. A second challenge counts as refusal when the nonce before it was new and the server does not call it stale. */
+  learn(response: Message): Learned {
+    const all = pickChallenges(challenges(response));
+    let refused = false;
+    for (const challenge of all) {
+      const place = `${challenge.proxy} ${challenge.params.get('realm')}`;
+      const held = this.#known.get(place);
+      const stale = challenge.params.get('stale')?.toLowerCase() === 'true';
+      if (held !== undefined && held.uses === 1 && !stale) refused = true;
+      if (this.#known.size >= 8) this.#known.clear(); // realms of servers; more are made up
+      this.#known.set(place, { challenge, uses: 0 });
+    }
+    return all.length === 0 ? 'unsupported' : refused ? 'refused' : 'retry';
+  }
+
+  /** Header lines that prove who sends `method` to `uri`; none before the first challenge. Each call counts as one use. */
+  headers(method: string, uri: string, body?: Uint8Array): Headers {
+    return [...this.#known.values()].map((held) => {
+      held.uses++;
+      const cnonce = Buffer.from(this.#random.bytes(8)).toString('hex');
+      return [held.challenge.proxy ? 'Proxy-Authorization' : 'Authorization',
+        authorization(held.challenge, { user: this.#user, password: this.#password, method, uri, body }, held.uses, cnonce)] as const;
+    });
+  }
+
+  /** Forget all nonces: the next request goes without credentials. */
+  forget(): void {
+    this.#known.clear();
+  }
+}
+
+/** What a request's Authorization is worth. */
+export type Verdict =
+  | { readonly verdict: 'ok'; readonly user: string }
+  /** None, for another realm, unknown user, wrong password, unreadable: challenge. */
+  | { readonly verdict: 'wrong' | 'absent' }
+  /** Right, but the nonce is too old: challenge with stale. */
+  | { readonly verdict: 'stale' };
+
+/** Our own challenges. Keeps nothing per caller: the nonce carries its time, sealed together with the Call-ID by a key of this object. */
+export class DigestServer {
+  readonly #clock: Clock;
+  readonly #key: Uint8Array;
+  readonly realm: string;
+  readonly #lifetimeMs: number;
+
+  constructor(clock: Clock, random: Random, realm: string, lifetimeMs = 30_000) {
+    this.#clock = clock;
+    this.#key = random.bytes(32);
+    this.realm = realm;
+    this.#lifetimeMs = lifetimeMs;
+  }
+
+  /** Header lines of a 401 to `request`, the strongest algorithm first (RFC 8760 §2.3); credentials for it are good within its Call-ID. */
+  challenge(request: Message, stale = false): Headers {
+    const nonce = this.#nonce(Math.floor(this.#clock.now()), request);
+    return ['SHA-256', 'MD5'].map((algorithm) => ['WWW-Authenticate',
+      `Digest realm=${quote(this.realm)}, nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale ? ', stale=true' : ''}`] as const);
+  }
+
+  /** Check the Authorization of `request`. */
+  verify(request: Message, passwordOf: (user: string) => string | undefined): Verdict {
+    const line = text(request, 'authorization');
+    const given = line === undefined ? undefined : parseCredentials(line);
+    if (given === undefined || given.scheme !== 'digest') return { verdict: 'absent' };
+    const p = (name: string): string => given.params.get(name) ?? '';
+    const user = p('username'), nonce = p('nonce'), algorithm = p('algorithm').toLowerCase();
+    const password = passwordOf(user);
+    const madeAtMs = parseInt(nonce.slice(0, 12), 16);
+    if (password === undefined || p('realm') !== this.realm || !/^[\da-f]{12}/.test(nonce) || !same(nonce, this.#nonce(madeAtMs, request))) return { verdict: 'wrong' };
+    if (!['', 'md5', 'sha-256'].includes(algorithm) || p('qop').toLowerCase() !== 'auth' || !/^[\da-f]{8}$/i.test(p('nc'))) return { verdict: 'wrong' };
+    const expected = digestResponse({
+      user, password, realm: this.realm, nonce, method: request.method, uri: p('uri'), algorithm, qop: 'auth', nc: p('nc'), cnonce: p('cnonce'),
+    });
+    if (expected === undefined || !same(p('response').toLowerCase(), expected)) return { verdict: 'wrong' };
+    return this.#clock.now() - madeAtMs > this.#lifetimeMs ? { verdict: 'stale' } : { verdict: 'ok', user };
+  }
+
+  #nonce(atMs: number, request: Message): string {
+    const time = atMs.toString(16).padStart(12, '0');
+    return time + createHmac('sha256', this.#key).update(`${time} ${text(request, 'call-id') ?? ''}`).digest('hex').slice(0, 32);
+  }
+}
+
+/** Equality that takes as long for a near miss as for a far one. */
+function same(a: string, b: string): boolean {
+  const left = Buffer.from(a), right = Buffer.from(b);
+  return left.length === right.length && timingSafeEqual(left, right);
+}
