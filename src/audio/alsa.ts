@@ -1,0 +1,263 @@
+// libasound through koffi: every prototype the phone uses, and PCMs as numbers in, numbers out. Returns below zero are -errno.
+// What can block (open, hw_params, close) runs on koffi's thread, one at a time and in order; the rest never waits.
+
+import koffi from 'koffi';
+import { PhoneError } from '../ports/errors.ts';
+import { ERRNO } from './errno.ts';
+
+export const CAPTURE = 1;
+export const PLAYBACK = 0;
+export type Direction = typeof CAPTURE | typeof PLAYBACK;
+
+
+const NONBLOCK = 1;
+const ACCESS_RW_INTERLEAVED = 3;
+const FORMAT_S16_LE = 2;
+const FORMAT_S32_LE = 10;
+/** Rates tried, as multiples of what is wanted, before the card may choose. */
+const MULTIPLES = [1, 2, 3, 6] as const;
+const HIGHEST_RATE_HZ = 48_000;
+
+/** What a PCM is asked for; it may come out otherwise. */
+export interface Wish {
+  readonly rateHz: number;
+  readonly periodFrames: number;
+  readonly periods: number;
+}
+
+/** An open PCM. Frames are interleaved, one value a channel. */
+export interface Pcm {
+  readonly rateHz: number;
+  readonly channels: number;
+  readonly bits: 16 | 32;
+  readonly periodFrames: number;
+  readonly bufferFrames: number;
+  /** Frames that can be read or written now. */
+  available(): number;
+  /** Frames between writing and hearing. */
+  delay(): number;
+  read(into: Int16Array | Int32Array, frames: number): number;
+  write(from: Int16Array | Int32Array, frames: number): number;
+  prepare(): number;
+  start(): number;
+  drop(): number;
+  resume(): number;
+  /** Frees it; the PCM is not touched afterwards. */
+  close(): void;
+}
+
+export interface Hint {
+  readonly name: string;
+  readonly description: string;
+  readonly input: boolean;
+  readonly output: boolean;
+}
+
+/** The sound library as the device needs it. */
+export interface SoundLibrary {
+  /** Open `name`; `done` gets the PCM or -errno, later. */
+  open(name: string, direction: Direction, wish: Wish, done: (opened: Pcm | number) => void): void;
+  hints(): Hint[];
+  /** What an error number means, in the library's words. */
+  explain(code: number): string;
+}
+
+function bind() {
+  const lib = koffi.load('libasound.so.2');
+  const f = (prototype: string) => lib.func(prototype);
+  return {
+    open: f('int snd_pcm_open(_Out_ void **pcm, const char *name, int stream, int mode)'),
+    close: f('int snd_pcm_close(void *pcm)'),
+    hwMalloc: f('int snd_pcm_hw_params_malloc(_Out_ void **params)'),
+    hwFree: f('void snd_pcm_hw_params_free(void *params)'),
+    hwAny: f('int snd_pcm_hw_params_any(void *pcm, void *params)'),
+    hwResample: f('int snd_pcm_hw_params_set_rate_resample(void *pcm, void *params, unsigned int value)'),
+    hwAccess: f('int snd_pcm_hw_params_set_access(void *pcm, void *params, int access)'),
+    hwFormat: f('int snd_pcm_hw_params_set_format(void *pcm, void *params, int format)'),
+    hwChannels: f('int snd_pcm_hw_params_set_channels_near(void *pcm, void *params, _Inout_ unsigned int *channels)'),
+    hwTestRate: f('int snd_pcm_hw_params_test_rate(void *pcm, void *params, unsigned int rate, int dir)'),
+    hwRate: f('int snd_pcm_hw_params_set_rate_near(void *pcm, void *params, _Inout_ unsigned int *rate, void *dir)'),
+    hwPeriod: f('int snd_pcm_hw_params_set_period_size_near(void *pcm, void *params, _Inout_ unsigned long *frames, void *dir)'),
+    hwBuffer: f('int snd_pcm_hw_params_set_buffer_size_near(void *pcm, void *params, _Inout_ unsigned long *frames)'),
+    hwInstall: f('int snd_pcm_hw_params(void *pcm, void *params)'),
+    swMalloc: f('int snd_pcm_sw_params_malloc(_Out_ void **params)'),
+    swFree: f('void snd_pcm_sw_params_free(void *params)'),
+    swCurrent: f('int snd_pcm_sw_params_current(void *pcm, void *params)'),
+    swStart: f('int snd_pcm_sw_params_set_start_threshold(void *pcm, void *params, unsigned long frames)'),
+    swInstall: f('int snd_pcm_sw_params(void *pcm, void *params)'),
+    available: f('long snd_pcm_avail_update(void *pcm)'),
+    delay: f('int snd_pcm_delay(void *pcm, _Out_ long *frames)'),
+    read: f('long snd_pcm_readi(void *pcm, void *buffer, unsigned long frames)'),
+    write: f('long snd_pcm_writei(void *pcm, void *buffer, unsigned long frames)'),
+    prepare: f('int snd_pcm_prepare(void *pcm)'),
+    start: f('int snd_pcm_start(void *pcm)'),
+    drop: f('int snd_pcm_drop(void *pcm)'),
+    resume: f('int snd_pcm_resume(void *pcm)'),
+    explain: f('const char *snd_strerror(int code)'),
+    setErrorHandler: f('int snd_lib_error_set_handler(void *handler)'),
+    hints: f('int snd_device_name_hint(int card, const char *interface, _Out_ void **hints)'),
+    hint: f('void *snd_device_name_get_hint(void *hint, const char *id)'),
+    freeHints: f('int snd_device_name_free_hint(void *hints)'),
+  };
+}
+type Library = ReturnType<typeof bind>;
+
+/** Never start by itself: a threshold no buffer reaches. */
+const NEVER = 0x7fff_ffff;
+
+let loaded: SoundLibrary | undefined;
+
+/** libasound, loaded on first use. Throws PhoneError AUDIO_LIBRARY_MISSING. */
+export function loadAlsa(): SoundLibrary {
+  loaded ??= library(load());
+  return loaded;
+}
+
+function load(): Library {
+  let lib: Library;
+  try {
+    lib = bind();
+  } catch (cause) {
+    throw new PhoneError('AUDIO_LIBRARY_MISSING', 'libasound is missing: install the Debian package libasound2 (Debian 13: libasound2t64)', cause);
+  }
+  // The library prints to standard error by default. Its handler may be called on any thread, so no JavaScript: labs() takes a word,
+  // returns a word and touches nothing.
+  lib.setErrorHandler(koffi.load('libc.so.6').symbol('labs'));
+  return lib;
+}
+
+function library(lib: Library): SoundLibrary {
+  const waiting: ((next: () => void) => void)[] = [];
+  let busy = false;
+  /** Run jobs that may block one after another. */
+  const queue = (job: (next: () => void) => void) => {
+    waiting.push(job);
+    if (!busy) advance();
+  };
+  const advance = () => {
+    const job = waiting.shift();
+    busy = job !== undefined;
+    job?.(advance);
+  };
+  return {
+    open: (name, direction, wish, done) => queue((next) => {
+      const pcm: unknown[] = [null];
+      const finish = (opened: Pcm | number) => {
+        next();
+        done(opened);
+      };
+      lib.open.async(pcm, name, direction, NONBLOCK, (error: unknown, code: number) => {
+        if (error !== null && error !== undefined) finish(ERRNO.IO);
+        else if (code < 0) finish(code);
+        else configure(lib, pcm[0], wish, queue, finish);
+      });
+    }),
+    hints: () => hints(lib),
+    explain: (code) => String(lib.explain(code)),
+  };
+}
+
+type Queue = (job: (next: () => void) => void) => void;
+
+/** Agree with the PCM on format, channels, rate, period and buffer, in this order; each the nearest it has. */
+function configure(lib: Library, pcm: unknown, wish: Wish, queue: Queue, finish: (opened: Pcm | number) => void): void {
+  const slot: unknown[] = [null];
+  lib.hwMalloc(slot);
+  const params = slot[0];
+  const give = (result: Pcm | number) => {
+    lib.hwFree(params);
+    if (typeof result === 'number') lib.close.async(pcm, () => finish(result));
+    else finish(result);
+  };
+  let code: number = lib.hwAny(pcm, params);
+  if (code >= 0) lib.hwResample(pcm, params, 0); // the card's own rate; our filter is better than the library's default
+  if (code >= 0) code = lib.hwAccess(pcm, params, ACCESS_RW_INTERLEAVED);
+  let bits: 16 | 32 = 16;
+  if (code >= 0) {
+    code = lib.hwFormat(pcm, params, FORMAT_S16_LE);
+    if (code < 0) {
+      bits = 32; // I2S microphones know nothing else
+      code = lib.hwFormat(pcm, params, FORMAT_S32_LE);
+    }
+  }
+  const channels = [1];
+  if (code >= 0) code = lib.hwChannels(pcm, params, channels);
+  const rate = [wish.rateHz];
+  for (const multiple of MULTIPLES) {
+    const rateHz = wish.rateHz * multiple;
+    if (rateHz > Math.max(HIGHEST_RATE_HZ, wish.rateHz)) break;
+    if (lib.hwTestRate(pcm, params, rateHz, 0) < 0) continue;
+    rate[0] = rateHz;
+    break;
+  }
+  if (code >= 0) code = lib.hwRate(pcm, params, rate, null);
+  const rateHz = rate[0]!;
+  const period = [Math.round((wish.periodFrames * rateHz) / wish.rateHz)];
+  const buffer = [period[0]! * wish.periods];
+  if (code >= 0) code = lib.hwPeriod(pcm, params, period, null);
+  buffer[0] = Math.max(buffer[0]!, 2 * period[0]!);
+  if (code >= 0) code = lib.hwBuffer(pcm, params, buffer);
+  if (code < 0) {
+    give(code);
+    return;
+  }
+  lib.hwInstall.async(pcm, params, (error: unknown, installed: number) => {
+    const failed = error !== null && error !== undefined ? ERRNO.IO : installed < 0 ? installed : software(lib, pcm);
+    give(failed < 0 ? failed : open(lib, pcm, rateHz, channels[0]!, bits, period[0]!, buffer[0]!, queue));
+  });
+}
+
+/** Start only when told. */
+function software(lib: Library, pcm: unknown): number {
+  const slot: unknown[] = [null];
+  lib.swMalloc(slot);
+  const params = slot[0];
+  let code: number = lib.swCurrent(pcm, params);
+  if (code >= 0) code = lib.swStart(pcm, params, NEVER);
+  if (code >= 0) code = lib.swInstall(pcm, params);
+  lib.swFree(params);
+  return code;
+}
+
+function open(lib: Library, pcm: unknown, rateHz: number, channels: number, bits: 16 | 32, periodFrames: number, bufferFrames: number, queue: Queue): Pcm {
+  const delayed = [0];
+  return {
+    rateHz, channels, bits, periodFrames, bufferFrames,
+    available: () => lib.available(pcm),
+    delay: () => (lib.delay(pcm, delayed) < 0 ? 0 : delayed[0]!),
+    read: (into, frames) => lib.read(pcm, into, frames),
+    write: (from, frames) => lib.write(pcm, from, frames),
+    prepare: () => lib.prepare(pcm),
+    start: () => lib.start(pcm),
+    drop: () => lib.drop(pcm),
+    resume: () => lib.resume(pcm),
+    close: () => {
+      lib.drop(pcm);
+      queue((next) => lib.close.async(pcm, next));
+    },
+  };
+}
+
+/** PCMs a person may choose: those with a description, without the ones that only rewrap another. */
+function hints(lib: Library): Hint[] {
+  const slot: unknown[] = [null];
+  if (lib.hints(-1, 'pcm', slot) < 0) return [];
+  const list = slot[0];
+  const found: Hint[] = [];
+  const text = (hint: unknown, id: string): string => {
+    const pointer: unknown = lib.hint(hint, id);
+    if (pointer === null) return '';
+    const words = String(koffi.decode(pointer, 'char', -1));
+    koffi.free(pointer);
+    return words;
+  };
+  for (let i = 0; ; i++) {
+    const hint: unknown = koffi.decode(list, i * koffi.sizeof('void *'), 'void *');
+    if (hint === null) break;
+    const name = text(hint, 'NAME');
+    const way = text(hint, 'IOID'); // empty: both
+    if (name !== '' && name !== 'null') found.push({ name, description: text(hint, 'DESC').replaceAll('\n', ', '), input: way !== 'Output', output: way !== 'Input' });
+  }
+  lib.freeHints(list);
+  return found;
+}
