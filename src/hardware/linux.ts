@@ -58,11 +58,12 @@ export async function openLinux(): Promise<Linux> {
     close: closeSync,
     ioctl: (fd, request, argument) => outcome(ioctl(fd, request, argument)),
     ioctlNumber: (fd, request, argument) => outcome(ioctlNumber(fd, request, argument)),
-    stream,
+    stream: streamDevice,
   };
 }
 
-function stream(fd: number, onBytes: (bytes: Uint8Array) => void, onEnd: () => void): () => void {
+/** Linux.stream() by itself. */
+export function streamDevice(fd: number, onBytes: (bytes: Uint8Array) => void, onEnd: () => void): () => void {
   let ended = false;
   const end = () => {
     if (ended) return;
