@@ -66,16 +66,18 @@ function recorder(path: string, rateHz: number, files: SoundFiles, log?: Log): {
   let filled = 0;
   let written = 0;
   const flush = () => {
-    if (file === undefined || filled === 0) return;
+    const bytes = 2 * filled;
+    filled = 0;
+    if (file === undefined || bytes === 0) return;
     try {
-      file.write(new Uint8Array(piece.buffer, 0, 2 * filled), WAV_HEADER_BYTES + written);
-      written += 2 * filled;
+      file.write(new Uint8Array(piece.buffer, 0, bytes), WAV_HEADER_BYTES + written);
+      written += bytes;
       file.write(wavHeader(rateHz, written), 0);
     } catch (error) {
       log?.error({ file: path, error: String(error) }, 'recording stopped');
+      file.close();
       file = undefined;
     }
-    filled = 0;
   };
   return {
     write: (playback) => {
