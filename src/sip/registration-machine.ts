@@ -45,8 +45,8 @@ export type RegistrationEvent =
   /** A packet came from the server. */
   | { readonly event: 'heard' }
   | { readonly event: 'granted'; readonly server: string; readonly grantedS: number }
-  /** 401 or 407; `refused`: our answer to this server's nonce was not liked; `unusable`: no scheme or no password of ours fits. */
-  | { readonly event: 'challenged'; readonly with: 'new' | 'stale' | 'refused' | 'unusable'; readonly status: number }
+  /** 401 or 407, as the digest client took it in. */
+  | { readonly event: 'challenged'; readonly with: 'retry' | 'refused' | 'unsupported'; readonly status: number }
   | { readonly event: 'too brief'; readonly minS: number }
   | { readonly event: 'redirected'; readonly to: string; readonly status: number }
   | { readonly event: 'refused'; readonly status: number; readonly detail: string; readonly retryAfterS?: number; readonly credentials: boolean }
@@ -165,7 +165,7 @@ function answered(r: Sending, e: RegistrationEvent, nowMs: number, chance: numbe
     }
     case 'challenged':
       if (e.with === 'refused') return fail('wrong password', e.status, 'the server refused the password');
-      if (e.with === 'unusable') return fail('wrong password', e.status, 'the server asks for a password that is not set, or in a way not known');
+      if (e.with === 'unsupported') return fail('wrong password', e.status, 'the server asks for a password that is not set, or in a way not known');
       return tired ? fail('server trouble', e.status, 'the server asks for the password again and again') : again(r.expiresS);
     case 'too brief': // §10.3 step 7
       return tired || e.minS <= r.expiresS || e.minS > PACE.expiresMostS
@@ -186,7 +186,7 @@ function answered(r: Sending, e: RegistrationEvent, nowMs: number, chance: numbe
 
 function leaving(r: Extract<Registration, { phase: 'leaving' }>, e: RegistrationEvent): Step {
   if (e.event === 'start' || e.event === 'stop' || e.event === 'now' || e.event === 'heard') return [r];
-  if (e.event === 'challenged' && (e.with === 'new' || e.with === 'stale') && r.rounds < 3) {
+  if (e.event === 'challenged' && e.with === 'retry' && r.rounds < 3) {
     return [{ ...r, rounds: r.rounds + 1 }, { do: 'register', expiresS: 0 }];
   }
   return [registrationOff(r.expiresS), { do: 'gone' }];

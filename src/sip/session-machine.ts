@@ -9,15 +9,15 @@ export type CallPhase =
 export type CallInput =
   | '1xx' | '2xx' | 'failure' | 'hang up'
   | 'accept' | 'reject' | 'cancel' | 'ack' | 'no ack'
-  | 'bye' | 'bye answered' | 'lost' | 'timer';
+  | 'bye' | 'bye answered' | 'lost';
 
 export type CallAction =
   /** Tell the owner. */
   | 'progress' | 'established' | 'end'
   /** Send: ACK of a 2xx, CANCEL, BYE, the 2xx, the refusal given, 487 to the INVITE, 603 to the INVITE. */
   | 'ack' | 'CANCEL' | 'BYE' | 'send 2xx' | 'send refusal' | '487' | '603'
-  /** 64·T1 until a cancelled INVITE is given up (§9.1). */
-  | 'start timer' | 'stop resending'
+  /** The ACK came, or none is wanted. */
+  | 'stop resending'
   /** Forget the call. */
   | 'gone';
 
@@ -32,7 +32,7 @@ export const callTable: { readonly [P in CallPhase]: { readonly [I in CallInput]
     'hang up':  { to: 'cancel waits', do: ['end'] }, // §9.1: no CANCEL before a provisional response
   },
   'cancel waits': {
-    '1xx':      { to: 'cancelling', do: ['CANCEL', 'start timer'] },
+    '1xx':      { to: 'cancelling', do: ['CANCEL'] },
     '2xx':      { to: 'leaving', do: ['ack', 'BYE'] },
     'failure':  { to: 'ended', do: ['gone'] },
   },
@@ -40,12 +40,11 @@ export const callTable: { readonly [P in CallPhase]: { readonly [I in CallInput]
     '1xx':      { to: 'proceeding', do: ['progress'] },
     '2xx':      { to: 'confirmed', do: ['ack', 'established'] },
     'failure':  { to: 'ended', do: ['end', 'gone'] },
-    'hang up':  { to: 'cancelling', do: ['CANCEL', 'start timer', 'end'] },
+    'hang up':  { to: 'cancelling', do: ['CANCEL', 'end'] },
   },
   cancelling: {
     '2xx':      { to: 'leaving', do: ['ack', 'BYE'] }, // the 200 crossed the CANCEL, §15
-    'failure':  { to: 'ended', do: ['gone'] },
-    'timer':    { to: 'ended', do: ['gone'] },
+    'failure':  { to: 'ended', do: ['gone'] }, // 487, or nothing for 64·T1 (§9.1)
   },
   ringing: {
     'accept':   { to: 'accepted', do: ['send 2xx', 'established'] },

@@ -59,7 +59,7 @@ describe('registration', () => {
   test('a challenge is answered at once, a second refusal of the same password is told as wrong password and tried slowly', () => {
     const r = bench(0);
     r.feed({ event: 'start' });
-    r.feed({ event: 'challenged', with: 'new', status: 401 });
+    r.feed({ event: 'challenged', with: 'retry', status: 401 });
     assert.equal(r.sent.length, 2);
     r.feed({ event: 'challenged', with: 'refused', status: 401 });
     assert.deepEqual({ ...r.shown, detail: '' }, { state: 'failed', why: 'wrong password', status: 401, detail: '', retryAtMs: 60_000 });
@@ -71,9 +71,9 @@ describe('registration', () => {
   test('a stale nonce is no wrong password (RFC 7616 §3.3), but not without end', () => {
     const r = bench();
     r.feed({ event: 'start' });
-    for (let i = 0; i < 4; i++) r.feed({ event: 'challenged', with: 'stale', status: 401 });
+    for (let i = 0; i < 4; i++) r.feed({ event: 'challenged', with: 'retry', status: 401 });
     assert.equal(r.phase, 'sending');
-    r.feed({ event: 'challenged', with: 'stale', status: 401 });
+    r.feed({ event: 'challenged', with: 'retry', status: 401 });
     assert.equal(r.shown.state === 'failed' && r.shown.why, 'server trouble');
   });
 
@@ -192,7 +192,7 @@ describe('registration', () => {
     r.feed({ event: 'stop' });
     assert.equal(r.sent.at(-1)?.expiresS, 0);
     assert.deepEqual(r.shown, { state: 'off' });
-    r.feed({ event: 'challenged', with: 'new', status: 401 });
+    r.feed({ event: 'challenged', with: 'retry', status: 401 });
     assert.equal(r.sent.length, 3);
     r.until(PACE.leave);
     assert.ok(r.gone);

@@ -1,0 +1,242 @@
+// The SIP user agent: joins transport, transactions, accounts and calls, and decides whose a request is (RFC 3261 §8.2, §12.2.2).
+// What a call or a registration does next stands in their own files.
+
+import { PhoneError } from '../ports/errors.ts';
+import { Registering } from './account.ts';
+import type { Account, Agent, AgentHandlers, AgentOptions, CallOptions, Party, SipPorts, Source } from './agent-types.ts';
+import type { Headers } from './build.ts';
+import { ALLOW, CallUnit } from './call.ts';
+import { parseReplaces } from './call-requests.ts';
+import { belongs, dialogOfRequest } from './dialog.ts';
+import { DigestServer } from './digest.ts';
+import { formatNameAddr, nameAddr, tagOf } from './headers.ts';
+import { createLocator, type Hop } from './locate.ts';
+import { METHODS, requestUri, text, texts, type Message } from './message.ts';
+import { placeOf, sendAck, sendRequest, type RequesterParts } from './requester.ts';
+import { randomToken } from './matching.ts';
+import { Transactions, type ServerTransaction } from './transactions.ts';
+import { TransportLayer, type Flow } from './transport.ts';
+import type { AccountUnit, Ua } from './ua.ts';
+import { asRequestUri, formatUri, hostPort, escapeUser, parseUri, sipUri, type Params } from './uri.ts';
+
+const EXTENSIONS = ['replaces'];
+const TYPES = ['application/sdp'];
+const METHODS_ALLOWED = ALLOW.split(', ');
+/** More calls at once are refused: no phone talks to so many. */
+const CALLS_MOST = 64;
+const CLOSE_MS = 2_000;
+const NONE: Params = new Map();
+
+export function createAgent(ports: SipPorts, options: AgentOptions, handlers: AgentHandlers): Agent {
+  const { clock, random, log } = ports;
+  const transport = new TransportLayer(ports, options);
+  const locator = createLocator(ports);
+  const accounts: Registering[] = [];
+  const calls = new Map<string, CallUnit>(); // by our tag
+  const digest = new DigestServer(clock, random, 'offhook');
+  let onIdle: (() => void) | undefined;
+  let closing = false;
+
+  const transactions = new Transactions(ports, transport, {
+    onRequest,
+    onAck: (ack) => void callOf(ack)?.onRequest(ack, undefined),
+    onFlowFailed: (to) => { for (const account of accounts) account.flowFailed(to); },
+  }, { abilities: { extensions: EXTENSIONS, types: TYPES, typed: ['INVITE', 'UPDATE'] } });
+
+  const contact: Ua['contact'] = (user, host, hop) =>
+    `<sip:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.local.port)}${hop.transport === 'tcp' ? ';transport=tcp' : ''}>`;
+  const parts: RequesterParts = { transport, transactions, locator, userAgent: options.userAgent, contact };
+
+  const ua: Ua = {
+    clock, random, log, handlers, contact,
+    token: () => randomToken(random),
+    request: (ask) => sendRequest(parts, ask),
+    ack: (dialog, seq, headers, body) => sendAck(parts, dialog, seq, headers, body),
+    target: (target, account) => {
+      const uri = readTarget(target, account);
+      return uri && formatUri(uri);
+    },
+    forget(call) {
+      if (calls.get(call.localTag) === call) calls.delete(call.localTag);
+      if (calls.size === 0) onIdle?.();
+    },
+  };
+
+  /** The call whose dialog, or whose INVITE that waits, a message with our tag in To names. */
+  function callOf(request: Message): CallUnit | undefined {
+    const call = calls.get(tagOf(request, 'to') ?? '');
+    if (call === undefined || call.callId !== text(request, 'call-id')) return undefined;
+    return call.dialog !== undefined && belongs(call.dialog, request) ? call : undefined;
+  }
+
+  function onRequest(request: Message, server: ServerTransaction, from: Flow): void {
+    let known: Registering | undefined;
+    for (const account of accounts) if (account.heard(from.host)) known ??= account;
+    const { method } = request;
+    if (tagOf(request, 'to') !== undefined) {
+      const call = callOf(request);
+      if (call === undefined) return server.respond(481);
+      if (method === 'INVITE') server.onCancel = (cancel) => call.onCancel(request, cancel);
+      if (call.onRequest(request, server)) return;
+      return method === 'INVITE' || method === 'UPDATE' || method === 'BYE' ? server.respond(481) : outside(request, server);
+    }
+    if (method !== 'INVITE') return outside(request, server);
+    if (closing || calls.size >= CALLS_MOST) return server.respond(closing ? 480 : 486);
+    const host = transport.addressFor(from.host);
+    if (host !== undefined) return onInvite(request, server, from, known, host);
+    let cancelled = false;
+    server.onCancel = () => {
+      cancelled = true;
+      server.respond(487);
+    };
+    transport.learnAddress(from.host).then((learned) => { if (!cancelled) onInvite(request, server, from, known, learned ?? from.local.host); }, () => server.respond(500));
+  }
+
+  /** Requests that belong to no dialog. */
+  function outside({ method }: Message, server: ServerTransaction): void {
+    if (method === 'OPTIONS') return server.respond(200, { headers: [['Allow', ALLOW], ['Accept', TYPES.join(', ')], ['Supported', EXTENSIONS.join(', ')]] }); // §11.2
+    if (method === 'SUBSCRIBE') return server.respond(489, { headers: [['Allow-Events', 'refer']] });
+    if (METHODS_ALLOWED.includes(method) || method === 'PRACK') return server.respond(481);
+    server.respond((METHODS as readonly string[]).includes(method) ? 405 : 501, { headers: [['Allow', ALLOW]] });
+  }
+
+  function onInvite(request: Message, server: ServerTransaction, from: Flow, known: Registering | undefined, host: string): void {
+    const replaces = replacedBy(request);
+    if (typeof replaces === 'number') return server.respond(replaces);
+    if (dialogOfRequest(request, server.toTag) === undefined) return server.respond(400, { reason: 'Bad contact Header' });
+    let authenticated: string | undefined;
+    if (handlers.passwordOf !== undefined) {
+      const verdict = digest.verify(request, handlers.passwordOf);
+      if (verdict.verdict === 'stale') return server.respond(401, { headers: digest.challenge(request, true) });
+      if (verdict.verdict === 'ok') authenticated = verdict.user;
+    }
+    const asked = parseUri(requestUri(request)), to = parseUri(nameAddr(request, 'to')?.uri ?? '');
+    const users = [asked?.user, to?.user];
+    const account = [...(known === undefined ? [] : [known]), ...accounts].find((a) => users.includes(a.options.user)) ?? known;
+    const call = new CallUnit(ua, {
+      account, remote: partyOf(nameAddr(request, 'from')!), localHost: host, user: asked?.user ?? '', callId: text(request, 'call-id') ?? '', invite: request, server, replaces,
+    });
+    calls.set(call.localTag, call);
+    server.onCancel = (cancel) => call.onCancel(request, cancel);
+    const source: Source = { peer: { host: from.host, port: from.port }, transport: from.transport, registeredServer: account !== undefined && known !== undefined && account.heard(from.host) ? account : known, authenticated };
+    handlers.onIncoming(call, source, () => {
+      if (call.withdraw()) server.respond(401, { headers: digest.challenge(request) });
+    });
+  }
+
+  /** The call that an INVITE with Replaces takes over, undefined without one, or the status that refuses it (RFC 3891 §3). */
+  function replacedBy(request: Message): CallUnit | number | undefined {
+    const lines = texts(request, 'replaces');
+    if (lines.length === 0) return undefined;
+    const wanted = lines.length === 1 ? parseReplaces(lines[0]!) : undefined;
+    if (wanted === undefined) return 400;
+    const call = calls.get(wanted.toTag);
+    if (call === undefined || call.callId !== wanted.callId) return 481;
+    if (call.dialog !== undefined && call.dialog.remoteTag !== wanted.fromTag) return 481;
+    if (call.state === 'ended') return 603;
+    if (call.state === 'established') return wanted.earlyOnly ? 486 : call;
+    return call.direction === 'out' && call.dialog !== undefined ? call : 481; // an early dialog only when we began it
+  }
+
+  /** What a person or a REFER names: SIP or tel URI, user@host, or with an account a bare user. */
+  function readTarget(target: string, account: AccountUnit | undefined): ReturnType<typeof parseUri> {
+    const words = target.trim(), read = parseUri(words);
+    if (read?.scheme === 'tel') return account && { ...parseUri(account.address)!, user: read.user };
+    if (read !== undefined) return asHeaders(read);
+    if (words === '' || /[\s<>"\r\n\0]/.test(words) || /^\w+:[^\d]/.test(words)) return undefined;
+    if (words.includes('@')) return parseUri(`sip:${words}`);
+    return account && { ...parseUri(account.address)!, user: words };
+  }
+
+  function call(wanted: CallOptions): CallUnit {
+    const account = accounts.find((a) => a === wanted.account);
+    const uri = readTarget(wanted.target, account);
+    if (uri === undefined) throw new PhoneError('BAD_ADDRESS', `"${wanted.target}" is no address to call`);
+    for (const [name, value] of wanted.headers ?? []) {
+      if (!/^[\w.!%*+`'~-]+$/.test(name) || /[\r\n\0]/.test(value)) throw new PhoneError('BAD_HEADER', `the header "${name}" cannot be sent`);
+    }
+    const address = formatUri(asRequestUri(uri)), replaces = uri.headers.get('replaces');
+    const user = wanted.user ?? 'phone';
+    const unit = new CallUnit(ua, {
+      account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: account?.options.user ?? user, callId: ua.token(),
+    });
+    calls.set(unit.localTag, unit);
+    const headers: Headers = [...(wanted.headers ?? []), ...(replaces === undefined ? [] : [['Replaces', replaces], ['Require', 'replaces']] as const)];
+    unit.dial(address, wanted.offer, headers, account === undefined
+      ? (host) => formatNameAddr(wanted.displayName ?? '', formatUri(sipUri(user, host, transport.local.port))) : () => account.from);
+    return unit;
+  }
+
+  return {
+    accounts,
+    get calls() { return [...calls.values()].filter((c) => c.state !== 'ended'); },
+    get local() { return transport.local; },
+    start: () => transport.start(),
+    addAccount(account) {
+      const unit = new Registering(ua, account, (hop: Hop) => void transport.ping(hop));
+      const remove = unit.remove.bind(unit);
+      unit.remove = () => {
+        const at = accounts.indexOf(unit);
+        if (at >= 0) accounts.splice(at, 1);
+        return remove();
+      };
+      accounts.push(unit);
+      unit.start();
+      return unit;
+    },
+    call,
+    async localHostFor(target, account?: Account) {
+      const unit = accounts.find((a) => a === account), uri = unit === undefined ? readTarget(target, undefined) : undefined;
+      const place = unit?.place ?? (uri && placeOf(formatUri(uri)));
+      const hops = place === undefined ? [] : await locator.locate(place).catch(() => []);
+      const hop = unit?.hop ?? hops[0];
+      return hop && transport.learnAddress(hop.host);
+    },
+    options: (target) => new Promise((resolve, reject) => {
+      const uri = readTarget(target, undefined), tag = ua.token();
+      if (uri === undefined) return reject(new PhoneError('BAD_ADDRESS', `"${target}" is no address`));
+      const address = formatUri(asRequestUri(uri));
+      ua.request({
+        method: 'OPTIONS', path: { uri: address, routes: [], hop: address }, from: (host) => `<${formatUri(sipUri('phone', host, transport.local.port))}>;tag=${tag}`,
+        to: `<${address}>`, callId: ua.token(), seq: () => 1, contact: 'phone', headers: [['Accept', TYPES.join(', ')]],
+        on: ({ response, failure }) => {
+          if (response === undefined) resolve(failure === 'server silent' ? 408 : 503);
+          else if (response.status >= 200) resolve(response.status);
+        },
+      });
+    }),
+    networkChanged() {
+      transport.networkChanged();
+      locator.expire();
+      for (const account of accounts) account.refresh();
+    },
+    async close() {
+      closing = true;
+      const gone = [...accounts].map((account) => account.remove());
+      const idle = new Promise<void>((resolve) => {
+        if (calls.size === 0) resolve();
+        else onIdle = resolve;
+      });
+      for (const unit of [...calls.values()]) {
+        if (unit.direction === 'in' && unit.state === 'ringing') unit.reject(480);
+        else unit.hangUp();
+      }
+      let stop = (): void => undefined;
+      await Promise.race([Promise.all([...gone, idle]), new Promise<void>((resolve) => { stop = clock.after(CLOSE_MS, resolve); })]);
+      stop();
+      transactions.close();
+      transport.close();
+    },
+  };
+}
+
+/** A URI as dialled keeps only the header that a transfer needs (RFC 3261 §19.1.5: others could forge). */
+function asHeaders(uri: NonNullable<ReturnType<typeof parseUri>>): typeof uri {
+  const replaces = uri.headers.get('replaces');
+  return { ...asRequestUri(uri), headers: replaces === undefined ? NONE : new Map([['replaces', replaces]]) };
+}
+
+function partyOf({ uri, display }: { readonly uri: string; readonly display: string }): Party {
+  const read = parseUri(uri);
+  return { uri, user: read?.user ?? '', host: read?.host ?? '', display };
+}
