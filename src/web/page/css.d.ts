@@ -1,0 +1,2 @@
+// The bundler takes page.css out of the script's imports.
+declare module '*.css';

@@ -1,0 +1,107 @@
+// The front view: what the phone is doing, in plain words, the drawn telephone, and what can be done about it.
+
+import { useEffect, useState } from 'preact/hooks';
+import type { CallLogEntry, PhoneStatus, StateView } from '../types.ts';
+import { ask } from './api.ts';
+import { CallRow } from './calls.tsx';
+import { Telephone } from './telephone.tsx';
+import { clockTime, lineWords, readiness, when } from './words.ts';
+
+interface Props {
+  readonly state: StateView;
+  /** When `state` came, by this browser's clock. */
+  readonly since: number;
+  readonly calls: readonly CallLogEntry[];
+  readonly onTrouble: (why: string) => void;
+}
+
+export function Front({ state, since, calls, onTrouble }: Props) {
+  const { phone, bench, problems } = state;
+  const words = lineWords(phone);
+  const ready = readiness(phone);
+  const command = (body: object) => { ask('POST', '/api/phone', { command: body }).catch((error: Error) => onTrouble(error.message)); };
+  const number = phone.registrations.find((r) => r.state === 'registered')?.user ?? '';
+  return (
+    <div class={bench === null ? 'front' : 'front with-phone'}>
+      {bench !== null && <Telephone bench={bench} label={number || phone.name} dialled={phone.dialled} onTrouble={onTrouble} />}
+      <div class="side">
+        <section class={`panel now ${words.mood}`} aria-live="polite" aria-atomic="true">
+          <h2 class="headline"><span class="dot" aria-hidden="true" />{words.headline}</h2>
+          {words.detail !== '' && <p>{words.detail}</p>}
+          {words !== ready && words.headline !== ready.headline && (ready.mood === 'bad' || ready.mood === 'warn') && <p class="aside">{ready.headline}. {ready.detail}</p>}
+        </section>
+
+        {phone.calls.length > 0 && <section class="panel" aria-label="Calls">
+          <ul class="live">{phone.calls.map((call) => <LiveCall key={call.id} call={call} since={since} hook={phone.hook} onCommand={command} />)}</ul>
+        </section>}
+
+        {problems.length > 0 && <section class="panel warn">
+          <h3>Settings that could not be used</h3>
+          <ul class="plain">{problems.map((p) => <li key={p.key + p.reason}><code>{p.key}</code> {p.reason}</li>)}</ul>
+        </section>}
+
+        {phone.lastFailure !== '' && <section class="panel failure">
+          <h3>Last trouble <span class="aside">{phone.lastFailureAt > 0 ? when(phone.lastFailureAt, Date.now()) : ''}</span></h3>
+          <p>{phone.lastFailure}</p>
+        </section>}
+
+        <Dial onCommand={command} busy={phone.calls.length > 0} />
+
+        <section class="panel facts">
+          <dl>
+            {phone.registrations.map((r) => <Fact key={r.account} name={r.account} mood={r.state === 'registered' ? 'good' : r.state === 'failed' ? 'bad' : 'calm'}
+              value={{ registered: 'registered', failed: r.why || 'not registered', trying: 'registering …', off: 'not registering' }[r.state]} />)}
+            {phone.devices.filter((d) => d.state !== 'unused').map((d) => <Fact key={d.place} name={{ handset: 'Handset', speaker: 'Loudspeaker', ringer: 'Ringer' }[d.place]}
+              mood={d.state === 'lost' ? 'bad' : 'good'} value={d.state === 'lost' ? d.trouble || 'sound device lost' : d.device} />)}
+            <Fact name="Listening" mood="calm" value={phone.listening} />
+            {phone.privacy && <Fact name="Privacy" mood="warn" value="never answers by itself" />}
+          </dl>
+        </section>
+
+        {calls.length > 0 && <section class="panel">
+          <h3>Latest calls {phone.missed > 0 && <span class="badge">{phone.missed} missed</span>}</h3>
+          <ul class="calls">{calls.slice(0, 4).map((call) => <CallRow key={call.at} call={call} onCall={(target) => command({ do: 'call', target })} />)}</ul>
+          <a href="#calls" class="more">All calls</a>
+        </section>}
+      </div>
+    </div>
+  );
+}
+
+function Fact({ name, value, mood }: { readonly name: string; readonly value: string; readonly mood: string }) {
+  return <div class={`fact ${mood}`}><dt>{name}</dt><dd><span class="dot" aria-hidden="true" />{value}</dd></div>;
+}
+
+function LiveCall({ call, since, hook, onCommand }: { readonly call: PhoneStatus['calls'][number]; readonly since: number; readonly hook: PhoneStatus['hook']; readonly onCommand: (body: object) => void }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const established = call.state === 'established';
+  const seconds = call.seconds + Math.max(0, now - since) / 1_000;
+  const facts = [call.direction === 'in' ? 'incoming' : 'outgoing', call.codec, call.held ? 'on hold' : '', call.remoteHeld ? 'held by them' : '', call.muted ? 'muted' : '', call.intercom ? 'intercom' : '', call.emergency ? 'emergency' : ''];
+  return (
+    <li>
+      <div class="who"><strong>{call.remoteName || call.remote}</strong>{call.remoteName !== '' && call.remoteName !== call.remote && <span class="aside"> {call.remote}</span>}
+        <span class="time">{established ? clockTime(seconds) : call.state}</span></div>
+      <div class="aside">{facts.filter(Boolean).join(' · ')}</div>
+      <div class="acts">
+        {call.direction === 'in' && call.state === 'ringing' && hook !== 'on' && <button type="button" class="main" onClick={() => onCommand({ do: 'answer', call: call.id })}>Answer</button>}
+        {established && <button type="button" onClick={() => onCommand({ do: call.held ? 'resume' : 'hold', call: call.id })}>{call.held ? 'Resume' : 'Hold'}</button>}
+        {established && <button type="button" aria-pressed={call.muted} onClick={() => onCommand({ do: 'mute', muted: !call.muted, call: call.id })}>{call.muted ? 'Microphone on' : 'Mute'}</button>}
+        <button type="button" class="end" onClick={() => onCommand({ do: 'hangup', call: call.id })}>{call.direction === 'in' && !established ? 'Decline' : 'Hang up'}</button>
+      </div>
+    </li>
+  );
+}
+
+function Dial({ onCommand, busy }: { readonly onCommand: (body: object) => void; readonly busy: boolean }) {
+  const [target, setTarget] = useState('');
+  return (
+    <form class="dial" onSubmit={(event) => { event.preventDefault(); if (target.trim() !== '') onCommand({ do: 'call', target: target.trim() }); }}>
+      <input aria-label="Number or address to call" placeholder="Number or address" value={target} maxLength={255} spellcheck={false} autocapitalize="off" onInput={(e) => setTarget(e.currentTarget.value)} />
+      <button type="submit" class="main" disabled={busy || target.trim() === ''}>Call</button>
+    </form>
+  );
+}

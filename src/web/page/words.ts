@@ -1,0 +1,86 @@
+// What the phone's state is in plain words. Pure: no page, no clock.
+
+import type { CallLogEntry, PhoneStatus } from '../types.ts';
+
+export type Mood = 'good' | 'busy' | 'warn' | 'bad' | 'calm';
+
+export interface Words {
+  readonly mood: Mood;
+  readonly headline: string;
+  readonly detail: string;
+}
+
+const who = (call: PhoneStatus['calls'][number]): string => call.remoteName || call.remote || 'an unknown caller';
+
+const deadTones: Readonly<Record<string, string>> = {
+  busy: 'The other side is busy.', congestion: 'The call could not be made.', sit: 'That number is not in service.', reorder: 'That may not be dialled.',
+};
+
+/** The line as the person at the handset has it. */
+export function lineWords(phone: PhoneStatus): Words {
+  const ringing = phone.calls.find((c) => c.direction === 'in' && c.state === 'ringing');
+  const talking = phone.calls.find((c) => c.state === 'established' && !c.held);
+  const held = phone.calls.find((c) => c.state === 'established' && c.held);
+  const calling = phone.calls.find((c) => c.direction === 'out' && c.state !== 'established');
+  if (talking !== undefined) {
+    return {
+      mood: 'busy', headline: `${talking.intercom ? 'Intercom with' : 'Talking to'} ${who(talking)}`,
+      detail: ringing !== undefined ? `${who(ringing)} is calling too; flash to take it.` : held !== undefined ? `${who(held)} is on hold.` : talking.remoteHeld ? 'The other side put you on hold.' : '',
+    };
+  }
+  if (ringing !== undefined) return { mood: 'busy', headline: `${who(ringing)} is calling`, detail: phone.hook === 'on' ? 'Lift the handset to answer.' : '' };
+  if (calling !== undefined) return { mood: 'busy', headline: `Calling ${who(calling)}`, detail: calling.state === 'ringing' ? 'It is ringing there.' : 'Waiting for the other side.' };
+  if (phone.state === 'collecting') return { mood: 'busy', headline: `Dialling ${phone.dialled}`, detail: 'A pause or # ends the number.' };
+  if (phone.state === 'dead line') return { mood: 'warn', headline: deadTones[phone.tone] ?? 'The line is dead.', detail: 'Hang up before the next call.' };
+  if (phone.state === 'howler' || phone.state === 'silence') return { mood: 'warn', headline: 'The handset is off', detail: 'Nobody can call. Hang up.' };
+  if (held !== undefined) return { mood: 'busy', headline: `${who(held)} is on hold`, detail: 'Flash to go back.' };
+  if (phone.hook === 'off') return { mood: 'busy', headline: 'Dial tone', detail: phone.tone !== '' && phone.tone !== 'dial' ? 'The tone says: ' + phone.tone + '.' : 'Dial a number, or *43 to hear yourself.' };
+  return readiness(phone);
+}
+
+/** Whether the phone can be called, and why not. */
+export function readiness(phone: PhoneStatus): Words {
+  const on = phone.registrations.filter((r) => r.state !== 'off');
+  const registered = on.filter((r) => r.state === 'registered');
+  const failed = on.find((r) => r.state === 'failed');
+  const quiet = phone.doNotDisturb ? ' Do not disturb is on: callers hear busy.' : '';
+  if (failed !== undefined) {
+    return { mood: registered.length > 0 ? 'warn' : 'bad', headline: registered.length > 0 ? 'One account is not registered' : 'Not registered', detail: (failed.trouble || `${failed.server}: ${failed.why}.`) + quiet };
+  }
+  if (on.some((r) => r.state === 'trying')) return { mood: 'calm', headline: 'Registering', detail: `Asking ${on.find((r) => r.state === 'trying')!.server}.` };
+  if (registered.length > 0) {
+    return { mood: phone.doNotDisturb ? 'warn' : 'good', headline: 'Ready', detail: `Can be called at ${registered.map((r) => r.user || r.account).join(' and ')}.${quiet}` };
+  }
+  return { mood: phone.doNotDisturb ? 'warn' : 'calm', headline: 'Ready, without an account', detail: `Service codes and direct calls work. Give it an account to be called by number.${quiet}` };
+}
+
+/** 65 -> '1:05', 3700 -> '1:01:40'. */
+export function clockTime(seconds: number): string {
+  const s = Math.max(0, Math.floor(seconds));
+  const minutes = Math.floor(s / 60) % 60, hours = Math.floor(s / 3_600);
+  const two = (n: number) => String(n).padStart(2, '0');
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
+}
+
+/** How a call of the log went, shortly. */
+export function callWords(call: CallLogEntry): string {
+  if (call.missed) return 'missed';
+  return call.seconds > 0 ? clockTime(call.seconds) : call.how;
+}
+
+/** 'today 14:05', 'yesterday 09:12', '3 Nov 14:05': as `locale` writes times. */
+export function when(at: number, now: number, locale?: string): string {
+  const day = (ms: number) => new Date(ms).setHours(0, 0, 0, 0);
+  const days = Math.round((day(now) - day(at)) / 86_400_000);
+  const time = new Date(at).toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
+  const date = days === 0 ? 'today' : days === 1 ? 'yesterday' : new Date(at).toLocaleDateString(locale, { day: 'numeric', month: 'short', ...(days > 300 ? { year: 'numeric' } : {}) });
+  return `${date} ${time}`;
+}
+
+/** What has to happen before the changes work: one sentence for each kind, nothing for those that work now. */
+export function applyWords(kinds: readonly string[]): string {
+  const has = (kind: string) => kinds.includes(kind);
+  return [
+    has('on registering') ? 'The phone registers anew.' : '', has('next call') ? 'Some of it holds from the next call.' : '', has('on restart') ? 'Some of it holds after a restart of the phone.' : '',
+  ].filter(Boolean).join(' ');
+}
