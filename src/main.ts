@@ -21,7 +21,8 @@ offhook status [--json]                   what the phone says of itself
 offhook measure [CALL]                    packets, losses, delay of a call
 offhook quit
     each talks to the phone that runs with the same --state; exit 0 only when the thing happened, 1 with the reason when not.
-offhook devices                           sound devices by name`;
+offhook devices                           sound devices by name
+offhook settings [--set key=value]...     shows the settings, or writes some into the file of a phone that is not running`;
 
 function stateFolder(given: string | undefined): string {
   const base = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
@@ -95,6 +96,10 @@ async function main(): Promise<number> {
     const { listDevices } = await import('./main/devices.ts');
     process.stdout.write(listDevices());
     return 0;
+  }
+  if (word === 'settings') {
+    const { settingsCommand } = await import('./main/settings.ts');
+    return settingsCommand(state, values.set ?? []);
   }
   const say = command(word, rest, values);
   if (say === undefined) throw new UsageError(`${word} is no command`);

@@ -5,6 +5,8 @@ import { defaultOf, leaves, nodeAt, overlay, reconcile, valueAt, withValue, type
 import type { Settings } from './schema.ts';
 
 export interface Overrides {
+  /** Settings file in place of settings.toml in the state folder. */
+  readonly file?: string;
   /** The process's environment; names that begin with OFFHOOK_ are settings. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Names in the environment that mean something else; OFFHOOK_STATE is always one. */

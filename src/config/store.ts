@@ -54,7 +54,7 @@ const HEAD = `# Settings of this phone. Change them here (then restart it) or on
 export const fileOf = (settings: Settings): string => HEAD + stringify(chosen(settings)) + '\n';
 
 export async function openStore({ files }: { readonly files: Files }, stateDir: string, overrides: Overrides = {}): Promise<Store> {
-  const path = `${stateDir}/settings.toml`;
+  const path = overrides.file ?? `${stateDir}/settings.toml`;
   await files.makeFolder(stateDir);
   const found: FoundProblem[] = [];
 

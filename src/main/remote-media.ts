@@ -21,11 +21,11 @@ const YOUNG_MB = 2;
 /** Starts the media thread; resolves when it listens. `died` is called when it ends unasked. */
 export function startMediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void): Promise<Media> {
   const worker = new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
-  let listener: ((event: MediaEvent) => void) | undefined;
+  const listeners: ((event: MediaEvent) => void)[] = [];
   let closed = false;
   const media: Media = {
     command: (command) => worker.postMessage(command),
-    subscribe: (on) => { listener = on; },
+    subscribe: (on) => { listeners.push(on); },
     close() {
       closed = true;
       worker.postMessage({ do: 'end' });
@@ -39,7 +39,7 @@ export function startMediaThread(options: ThreadOptions, log: Log, died: (error:
       died(error);
     };
     worker.on('message', (message: ThreadMessage) => {
-      if (message.kind === 'event') listener?.(message.event);
+      if (message.kind === 'event') for (const on of listeners) on(message.event);
       else if (message.kind === 'log') log[message.level](message.fields, message.fact);
       else resolve(media);
     });

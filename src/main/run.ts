@@ -1,16 +1,24 @@
 // Builds one telephone out of the rooms and keeps it running until it is told to end. The only place where rooms meet.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse as parseToml } from 'smol-toml';
-import { openStore, type Store } from '../config/store.ts';
-import { openHardware } from '../hardware/open.ts';
+import { openStore, type Patch, type Store } from '../config/store.ts';
+import type { Settings } from '../config/types.ts';
+import { openHardware, type OpenedHardware } from '../hardware/open.ts';
 import { applyTerminal, decodeTerminal, terminalHelp, type TerminalState } from '../hardware/terminal.ts';
+import type { BuiltIn } from '../phone/builtin.ts';
+import type { Phone } from '../phone/phone.ts';
+import type { PhonePorts } from '../phone/ports.ts';
 import type { Command } from '../phone/status.ts';
 import { PhoneError } from '../ports/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Files } from '../ports/files.ts';
 import type { Log } from '../ports/log.ts';
+import type { Random } from '../ports/random.ts';
+import type { AgentHandlers } from '../sip/agent-types.ts';
 import { systemClock } from '../system/clock.ts';
 import { serveControl, type Reply } from '../system/control.ts';
 import { systemFiles } from '../system/files.ts';
@@ -19,10 +27,12 @@ import { createLog, type LogOptions } from '../system/log.ts';
 import { systemNetwork, systemResolver } from '../system/network.ts';
 import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
-import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, opusAvailable, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
-import { mediaSettings } from './media-settings.ts';
+import type { Asset } from '../web/types.ts';
+import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, opusAvailable, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
 import { startMediaThread } from './remote-media.ts';
-import { startWatchdog, type Watchdog } from './watchdog.ts';
+import { blanked } from './trace.ts';
+import { startWatchdog } from './watchdog.ts';
+import { welcome } from './welcome.ts';
 
 declare const OFFHOOK_VERSION: string;
 
@@ -37,108 +47,212 @@ export interface RunOptions {
 }
 
 const bundleFolder = fileURLToPath(new URL('.', import.meta.url));
-/** A phone that cannot end within this ends anyway; systemd waits a little longer. */
-const END_WITHIN_MS = 4_000;
+/** A phone that has not ended by then ends anyway; systemd would wait for 8 s. */
+const END_WITHIN_MS = 5_000;
+
+type Closer = () => void | Promise<void>;
 
 export async function run(options: RunOptions): Promise<number> {
   const clock = systemClock();
-  const random = systemRandom();
   const files = systemFiles();
-  const network = systemNetwork();
+  if (options.config !== undefined && !existsSync(options.config)) throw new PhoneError('NO_SUCH_FILE', `there is no settings file ${options.config}`);
   const store = await openStore({ files }, options.state, { env: process.env, set: options.set, ...(options.config === undefined ? {} : { file: options.config }) });
   const fromOutside = store.problems.filter((problem) => problem.from !== 'file');
-  if (fromOutside.length > 0) {
-    for (const { key, reason, from } of fromOutside) process.stderr.write(`offhook: ${key} (${from}): ${reason}\n`);
-    return 2;
-  }
-  const logOptions: LogOptions = {
-    format: store.settings.log.format, level: store.settings.log.level, journal: process.env['JOURNAL_STREAM'] !== undefined,
-    write: store.settings.log.format === 'json' ? (line) => process.stdout.write(line) : (line) => process.stderr.write(line),
-  };
+  for (const { key, reason, from } of fromOutside) process.stderr.write(`offhook: ${key} (${from}): ${reason}\n`);
+  if (fromOutside.length > 0) return 2;
+
+  const logOptions = logTo(store.settings.log);
   const log = createLog(clock, logOptions);
   for (const { key, reason } of store.problems) log.error({ setting: key, reason }, 'setting refused');
 
-  const closers: (() => void | Promise<void>)[] = [];
-  let ending: ((code: number) => void) | undefined;
-  const ended = new Promise<number>((resolve) => { ending = resolve; });
-  const end = (code: number) => ending?.(code);
+  let end: (code: number) => void = () => undefined;
+  const ended = new Promise<number>((resolve) => { end = resolve; });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => end(0));
 
+  const closers: Closer[] = [];
+  const later = (close: Closer) => { closers.unshift(close); };
   try {
-    const media = await startMediaThread({ settings: mediaSettings(store.settings) }, log, (error) => {
-      log.error({ code: error.code }, error.message);
-      end(1);
-    });
-    closers.push(() => media.close());
-    const notify = systemdNotify();
-    const patMs = watchdogIntervalMs();
-    const watchdog: Watchdog | undefined = patMs === undefined ? undefined : startWatchdog(clock, media, patMs, () => notify('WATCHDOG=1'));
-    if (watchdog !== undefined) closers.push(() => watchdog.stop());
-
-    const boards = join(bundleFolder, 'boards');
-    const hardware = await openHardware({
-      clock, log,
-      boardFile: (id) => (existsSync(join(boards, `${id}.toml`)) ? parseToml(readFileSync(join(boards, `${id}.toml`), 'utf8')) : undefined),
-    }, store.settings.hardware, store.settings.phone.board);
-    closers.push(() => hardware.close());
-
-    const text = (name: string) => `${options.state}/${name}`;
-    const sounds = { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram };
-    const sip = { clock, random, log, network, resolver: systemResolver() };
-    const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
-      if (store.settings.sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'message');
-    };
-    const userAgent = `Offhook/${OFFHOOK_VERSION}`;
-    const opus = opusAvailable();
-    if (!opus && store.settings.media.codecs.includes('opus')) log.warn({}, 'Opus is left out: install the Debian package libopus0');
-
-    const phone = createPhone({
-      clock, log, random, media, hardware, sounds, opus,
-      settings: () => store.settings,
-      change: (key, value) => { void changeOne(store, log, key, value); },
-      store: {
-        read: async (name) => (await files.read(text(name)))?.toString('utf8'),
-        write: (name, contents) => files.writeAtomic(text(name), contents),
-        append: (name, contents) => files.append(text(name), contents),
-      },
-      agent: (handlers) => createAgent(sip, { listen: { host: store.settings.sip.host, port: store.settings.sip.port }, tcp: store.settings.sip.tcp, userAgent, trace }, handlers),
-      texts,
-      sourceFor: (host) => network.sourceFor(host),
-      builtIn: (handlers) => createAgent(sip, { listen: { host: '127.0.0.1', port: 0 }, tcp: false, userAgent }, handlers),
-    });
-    void createBuiltIn;
-    void watchdog;
-    await phone.start();
-    closers.push(() => phone.close());
-
-    const control = await serveControl(join(options.state, 'control.sock'), async (command): Promise<Reply> => {
-      if (isQuit(command)) {
-        clock.after(0, () => end(0));
-        return { ok: true };
-      }
-      return { ...await phone.command(command as Command) };
-    });
-    closers.push(() => control.close());
-    closers.push(watchLinks(clock, () => {
-      log.info({}, 'network changed');
-      phone.networkChanged();
-    }));
-
-    void hostname; void readdirSync; void applyTerminal; void decodeTerminal; void terminalHelp;
-    notify('READY=1');
-    log.info({ version: OFFHOOK_VERSION }, 'phone started');
+    await start({ ...options, clock, files, store, log, logOptions, random: systemRandom(), end, later });
   } catch (error) {
     if (!(error instanceof PhoneError)) throw error;
     log.error({ code: error.code }, error.message);
     end(1);
   }
   const code = await ended;
-  void END_WITHIN_MS; void closers; 
-  let state: TerminalState = 'plain';
-  void state;
-  return code;
+  clock.after(END_WITHIN_MS, () => process.exit(code)); // whatever still hangs
+  for (const close of closers) await close();
+  await store.close();
+  log.info({}, 'phone ended');
+  process.exit(code);
 }
 
-declare function blanked(bytes: Uint8Array): string;
-declare function changeOne(store: Store, log: Log, key: string, value: unknown): Promise<void>;
-declare function isQuit(command: unknown): boolean;
+interface Making extends RunOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly store: Store;
+  readonly log: Log;
+  readonly logOptions: LogOptions;
+  readonly end: (code: number) => void;
+  /** Remember what is to be closed at the end, last opened first. */
+  readonly later: (close: Closer) => void;
+}
+
+async function start(making: Making): Promise<void> {
+  const { clock, random, store, log, later, end } = making;
+  const notify = systemdNotify();
+  const settings = () => store.settings;
+
+  const media = await startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
+    log.error({ code: error.code }, error.message);
+    end(1);
+  });
+  later(() => media.close());
+  const hardware = await hardwareOf(making);
+  later(() => hardware.close());
+
+  const network = systemNetwork();
+  const sip = { clock, random, log, network, resolver: systemResolver() };
+  const about = { userAgent: `Offhook/${OFFHOOK_VERSION}` };
+  const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
+    if (settings().sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'message');
+  };
+  const opus = opusAvailable();
+  if (!opus && settings().media.codecs.includes('opus')) log.warn({}, 'Opus is left out: install the Debian package libopus0');
+  const ports: PhonePorts = {
+    clock, log, random, media, hardware, opus, texts, settings,
+    sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
+    change: (key, value) => void changeOne(store, log, key, value),
+    store: textStore(making.files, making.state),
+    agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),
+    sourceFor: (host) => network.sourceFor(host),
+  };
+  let phone: Phone | undefined = undefined;
+  const builtIn: BuiltIn = createBuiltIn(ports, () => phone as unknown as Phone, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
+  await builtIn.start();
+  later(() => builtIn.close());
+  const made: Phone = createPhone(ports, builtIn);
+  phone = made;
+  await made.start();
+  later(() => made.close());
+
+  const control = await serveControl(join(making.state, 'control.sock'), async (command): Promise<Reply> => {
+    if ((command as { readonly do?: unknown } | null)?.do !== 'quit') return { ...await made.command(command as Command) };
+    clock.after(0, () => end(0));
+    return { ok: true };
+  });
+  later(() => control.close());
+  later(store.subscribe((_, now) => {
+    making.logOptions.level = now.log.level;
+    media.command({ do: 'settings', settings: mediaSettings(now) });
+    made.settingsChanged();
+  }));
+  later(watchLinks(clock, () => {
+    log.info({}, 'network changed');
+    made.networkChanged();
+  }));
+
+  const page = settings().web.enabled ? await openPage(making, made, hardware) : undefined;
+  const keys = hardware.bench === undefined ? undefined : readTerminal(hardware.bench, end, later);
+
+  const patMs = watchdogIntervalMs();
+  if (patMs !== undefined) {
+    const watchdog = startWatchdog(clock, media, patMs, () => notify('WATCHDOG=1'));
+    media.subscribe((event) => { if (event.event === 'pong') watchdog.pong(event.ask); });
+    later(() => watchdog.stop());
+  }
+  // Sound and pins are open or reported, the first registration is under way: systemd may go on.
+  notify('READY=1');
+  const { host, port } = made.agent.local;
+  const address = `${host === '' || host === '0.0.0.0' ? ourAddress() : host}:${port}`;
+  log.info({ version: OFFHOOK_VERSION, sip: address, ...(page === undefined ? {} : { page }), board: hardware.board }, 'phone started');
+  if (making.welcome) process.stderr.write(welcome({ settings: settings(), board: hardware.board, sip: address, page, keys, state: making.state }));
+}
+
+function logTo({ format, level }: Settings['log']): LogOptions {
+  const out = format === 'json' ? process.stdout : process.stderr;
+  out.on('error', () => undefined); // whoever read the log is gone; the phone goes on
+  return { format, level, journal: process.env['JOURNAL_STREAM'] !== undefined, write: (line) => { out.write(line); } };
+}
+
+/** Pins that cannot be opened must not take the page away, on which they are set: the phone then runs without them. */
+async function hardwareOf({ clock, log, store }: Making): Promise<OpenedHardware> {
+  const boardFile = (id: string): unknown => {
+    const path = join(bundleFolder, 'boards', `${id}.toml`);
+    return existsSync(path) ? parseToml(readFileSync(path, 'utf8')) : undefined;
+  };
+  try {
+    return await openHardware({ clock, log, boardFile }, store.settings.hardware, store.settings.phone.board);
+  } catch (error) {
+    if (!(error instanceof PhoneError)) throw error;
+    log.error({ code: error.code }, error.message);
+    return openHardware({ clock, log, boardFile }, store.settings.hardware, 'none');
+  }
+}
+
+function textStore(files: Files, folder: string): PhonePorts['store'] {
+  const path = (name: string) => `${folder}/${name}`;
+  return {
+    read: async (name) => (await files.read(path(name)))?.toString('utf8'),
+    write: (name, text) => files.writeAtomic(path(name), text),
+    append: (name, text) => files.append(path(name), text),
+  };
+}
+
+async function changeOne(store: Store, log: Log, key: string, value: unknown): Promise<void> {
+  const patch = key.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as Patch;
+  const outcome = await store.change(patch);
+  if (!outcome.ok) for (const { key: at, reason } of outcome.problems) log.warn({ setting: at, reason }, 'setting refused');
+}
+
+/** Where the page is; undefined when it cannot be served, which must not stop the phone. */
+async function openPage(making: Making, phone: Phone, hardware: OpenedHardware): Promise<string | undefined> {
+  const { clock, random, files, log, store, state, later, end } = making;
+  const types: Readonly<Record<string, string>> = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' };
+  const assets = new Map<string, Asset>();
+  for (const name of ['index.html', 'page.js', 'page.css']) {
+    assets.set(name === 'index.html' ? '/' : `/${name}`, { type: types[name.slice(name.lastIndexOf('.') + 1)] ?? '', bytes: readFileSync(join(bundleFolder, 'page', name)) });
+  }
+  try {
+    const { createPage } = await import('../web/server.ts');
+    const { createAudioSystem } = await import('../audio/system.ts');
+    const page = await createPage({ clock, random, log, files }, {
+      host: store.settings.web.host, port: store.settings.web.port, stateDir: state, assets, names: [hostname()], version: OFFHOOK_VERSION,
+    }, {
+      phone, store,
+      devices: () => createAudioSystem({ clock }).list(),
+      ...(hardware.bench === undefined ? {} : { bench: hardware.bench }),
+      ...(process.env['NOTIFY_SOCKET'] === undefined ? {} : { restart: () => end(0) }),
+    });
+    later(() => page.close());
+    return store.settings.web.host === '' ? `http://${ourAddress()}:${page.port}/` : `${page.address}/`;
+  } catch (error) {
+    if (!(error instanceof PhoneError)) throw error;
+    log.error({ code: error.code }, error.message);
+    return undefined;
+  }
+}
+
+/** Keys of the terminal work the drawn handset. Gives the line that explains them; undefined where there is no terminal. */
+function readTerminal(bench: NonNullable<OpenedHardware['bench']>, end: (code: number) => void, later: (close: Closer) => void): string | undefined {
+  const { stdin } = process;
+  if (!stdin.isTTY) return undefined;
+  let state: TerminalState = 'plain';
+  stdin.setRawMode(true);
+  stdin.on('data', (bytes: Buffer) => {
+    const [next, ...actions] = decodeTerminal(state, bytes);
+    state = next;
+    for (const action of actions) if (!applyTerminal(bench, action)) end(0);
+  });
+  later(() => {
+    stdin.setRawMode(false);
+    stdin.pause();
+  });
+  return terminalHelp;
+}
+
+/** An address of this machine that others can reach, for people to read; loopback when there is none. */
+function ourAddress(): string {
+  const all = Object.values(networkInterfaces()).flat().filter((i) => i !== undefined && !i.internal);
+  return (all.find((i) => i?.family === 'IPv4') ?? all[0])?.address ?? '127.0.0.1';
+}

@@ -1,0 +1,108 @@
+// One measured process: the core goes through the phases, its heap is read after each.
+
+import { fork } from 'node:child_process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import * as ports from './ports.js';
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const peer = fork(fileURLToPath(new URL('peer.js', import.meta.url)), { execArgv: [] });
+const waiting = new Map();
+const said = (what) => new Promise((resolve, reject) => waiting.set(what, { resolve, reject }));
+peer.on('message', (message) => {
+  const w = waiting.get(message.did);
+  waiting.delete(message.did);
+  if (message.error) w?.reject(new Error(message.error));
+  else w?.resolve(message);
+});
+const tell = (what, more = {}) => {
+  const done = said(what);
+  peer.send({ do: what, ...more });
+  return done;
+};
+
+const { port } = await said('listen');
+await ports.warm();
+
+const heap = async () => {
+  await pause(100);
+  for (let i = 0; i < 3; i++) globalThis.gc();
+  return process.memoryUsage();
+};
+const phases = [];
+const base = await heap();
+const snap = async (name) => {
+  const now = await heap();
+  phases.push({ name, heap: now.heapUsed - base.heapUsed, external: now.external - base.external });
+  return now.heapUsed;
+};
+await snap('baseline again'); // what measuring itself costs
+
+const core = await import(pathToFileURL(process.argv[2]).href);
+const settings = JSON.parse(process.env.BUDGET_SETTINGS);
+settings.sip.host = '127.0.0.1';
+settings.sip.port = 0;
+settings.sip.tcp = false;
+settings.calls.logSize = 0;
+settings.media.codecs = ['PCMU', 'PCMA'];
+settings.accounts = [{ id: 'home', user: '201', server: `127.0.0.1:${port}`, password: 'secret', authUser: '', displayName: '', transport: 'udp', proxy: '', register: true, expiresS: 600, autoAnswer: 'off' }];
+
+const clock = ports.clock();
+const place = { device: 'silence', periodMs: 20, periods: 4, playDb: 0, captureDb: 0 };
+const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec: core.createCodec }, {
+  places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,
+});
+const phone = core.createPhone(...await import('./phone-ports.js').then((m) => m.phonePorts(core, { clock, media, settings, ports })));
+const happened = (event) => new Promise((resolve) => {
+  const end = phone.subscribe((e) => {
+    if (e.event !== event) return;
+    end();
+    resolve(e);
+  });
+});
+await snap('loaded');
+
+const registered = happened('registered');
+await phone.start();
+await registered;
+await snap('registered');
+
+await tell('ring');
+await snap('ringing');
+
+const answered = happened('answered');
+const there = tell('answered');
+await phone.command({ do: 'answer' });
+await Promise.all([answered, there]);
+await pause(3_000);
+await snap('one G.711 call with media');
+
+await tell('ring');
+const second = tell('answered');
+const first = phone.status().calls[0];
+await phone.command({ do: 'hold', call: first.id });
+await phone.command({ do: 'answer' });
+await second;
+await pause(1_000);
+await snap('two calls');
+
+await tell('bye');
+settings.calls.answer = 'auto';
+const over = async () => {
+  clock.skip(40_000);
+  await pause(300);
+  clock.skip(40_000);
+};
+await tell('calls', { number: 100 });
+await over();
+const at100 = await snap('after 100 calls');
+await tell('calls', { number: 900 });
+await over();
+const at1000 = await snap('after 1,000 calls');
+await tell('nonsense', { number: 1_000 });
+await pause(300);
+await over();
+const end = await snap('after 1,000 malformed messages');
+void end;
+
+console.log(JSON.stringify({ phases, slopeBytesPerCall: (at1000 - at100) / 900, rss: process.memoryUsage().rss }));
+process.exit(0);
