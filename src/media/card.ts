@@ -15,7 +15,9 @@ import type { ToneGenerator } from './tones.ts';
 
 export const ENGINE_HZ = 16_000;
 const LINGER_MS = 2000;
-const WATCH_MS = 100;
+const WATCH_MS = 50;
+/** A card that delivered nothing for so long, its whole buffer included, hangs. */
+const HANGS_MS = 60;
 
 /** A place and what goes on there. */
 export interface PlaceState {
@@ -49,6 +51,7 @@ export class Card {
   #device: AudioDevice | undefined;
   #open = false;
   #beatMs = 0;
+  #suspectMs = -1;
   #cancelClose: (() => void) | undefined;
   #cancelWatch = (): void => undefined;
 
@@ -112,10 +115,16 @@ export class Card {
     this.#beat(captured, playback);
   };
 
-  /** A card that says it runs but delivers nothing: the clock stands in until it does. */
+  /**
+   * A card that says it runs but delivers nothing: the clock stands in until it does, from its last beat on. Seen twice, so that a
+   * thread that stood still itself gives the card its turn first.
+   */
   readonly #watch = (): void => {
-    const { clock } = this.#ports;
-    if (clock.now() - this.#beatMs >= WATCH_MS) this.#stand.start();
+    const { clock } = this.#ports, { periodMs, periods } = this.#settings;
+    if (clock.now() - this.#beatMs >= periodMs * periods + HANGS_MS) {
+      if (this.#suspectMs === this.#beatMs) this.#stand.start(this.#beatMs);
+      this.#suspectMs = this.#beatMs;
+    }
     this.#cancelWatch = clock.after(WATCH_MS, this.#watch);
   };
 

@@ -43,6 +43,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     handset: placeState('handset', settings), speaker: placeState('speaker', settings), ringer: placeState('ringer', settings),
   };
   let cards = new Map<string, Card>();
+  let opening = Promise.resolve();
   let closed = false;
 
   const tell = (event: MediaEvent): void => {
@@ -152,7 +153,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
           const entry: Joined = { stream: new Stream(command.stream, command.cname, streamPorts, settings), route: NOWHERE, program: undefined };
           joined.set(command.stream, entry);
           join(entry, NOWHERE);
-          void entry.stream.open(command.host).then((opened) => {
+          opening = opening.then(() => entry.stream.open(command.host)).then((opened) => { // one after the other: none stands in another's way
             if (opened || joined.get(command.stream) !== entry) return;
             joined.delete(command.stream);
             leave(entry);

@@ -2,11 +2,11 @@
 
 import type { Clock } from '../ports/clock.ts';
 
-const MOST_BEHIND_MS = 200;
+const MOST_BEHIND_MS = 500;
 
 export interface Pace {
-  /** Begin, when not going already. */
-  start(): void;
+  /** Begin, when not going already, as if the last beat had been at `sinceMs`: now, when left out. */
+  start(sinceMs?: number): void;
   stop(): void;
 }
 
@@ -24,11 +24,11 @@ export function createPace(clock: Clock, periodMs: number, beat: () => void): Pa
     if (going) cancel = clock.after(nextMs - clock.now(), due);
   };
   return {
-    start() {
+    start(sinceMs = clock.now()) {
       if (going) return;
       going = true;
-      nextMs = clock.now() + periodMs;
-      cancel = clock.after(periodMs, due);
+      nextMs = sinceMs + periodMs;
+      cancel = clock.after(Math.max(0, nextMs - clock.now()), due);
     },
     stop() {
       going = false;

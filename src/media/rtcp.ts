@@ -33,35 +33,51 @@ export interface Reception {
   jitter: number;
   transit: number;
   confirms: number;
+  /** Packets that had come before, told from a mark for each of the last 256 sequence numbers. */
+  doubles: number;
+  readonly seen: Uint8Array;
 }
 
 export const reception = (ssrc = 0): Reception => ({
   ssrc, base: 0, highest: -1, received: 0, lostBefore: 0, expectedReported: 0, receivedReported: 0, jitter: 0, transit: NaN, confirms: -1,
+  doubles: 0, seen: new Uint8Array(256),
 });
 
 /** Sequence numbers that never came (§A.3); doubles can make it negative. */
 export const lostOf = (r: Reception): number => r.lostBefore + (r.highest < 0 ? 0 : r.highest - r.base + 1 - r.received);
 
-/** Count a packet. `arrivalTicks` is the instant in ticks of the RTP clock; NaN leaves the jitter alone (telephone-event). */
-export function arrive(r: Reception, packet: RtpPacket, arrivalTicks: number): void {
+/**
+ * Count a packet; false when it is a double. `arrivalTicks` is the instant in ticks of the RTP clock; NaN leaves the jitter
+ * alone (telephone-event).
+ */
+export function arrive(r: Reception, packet: RtpPacket, arrivalTicks: number): boolean {
   const { sequence } = packet;
   if (r.highest < 0) r.base = r.highest = sequence;
   const step = ((sequence - r.highest) << 16) >> 16;
   if (Math.abs(step) > MAX_DROPOUT) {
     if (sequence !== r.confirms) {
       r.confirms = (sequence + 1) & 0xffff;
-      return;
+      return true;
     }
-    const { ssrc } = r, lost = lostOf(r);
-    Object.assign(r, reception(ssrc), { base: sequence, highest: sequence, lostBefore: lost });
-  } else if (step > 0) r.highest += step;
+    const { ssrc, doubles } = r, lostBefore = lostOf(r);
+    Object.assign(r, reception(ssrc), { base: sequence, highest: sequence, lostBefore, doubles });
+  } else if (step > 0) {
+    for (let i = Math.min(step, 256); i > 0; i--) r.seen[(sequence - i + 1) & 255] = 0;
+    r.highest += step;
+  }
   else if (r.highest + step < r.base) r.base = r.highest + step; // the very first ones came out of order
   r.confirms = -1;
   r.received++;
-  if (Number.isNaN(arrivalTicks)) return;
+  if (step > -256 && r.seen[sequence & 255] === 1) {
+    r.doubles++;
+    return false;
+  }
+  if (step > -256) r.seen[sequence & 255] = 1;
+  if (Number.isNaN(arrivalTicks)) return true;
   const transit = (Math.round(arrivalTicks) - packet.timestamp) | 0;
   if (!Number.isNaN(r.transit)) r.jitter += (Math.abs((transit - r.transit) | 0) - r.jitter) / 16;
   r.transit = transit;
+  return true;
 }
 
 /** All that goes into a report of ours. */

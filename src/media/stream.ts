@@ -170,7 +170,7 @@ export class Stream {
       remote: host === '' ? '' : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
       sentPackets: this.#sender.packets,
       receivedPackets: this.#received,
-      lostPackets: Math.max(0, lostOf(this.#reception)),
+      lostPackets: Math.max(0, lostOf(this.#reception) + this.#reception.doubles), // reports let doubles make up for losses, people do not
       latePackets: jitter.late + jitter.dropped,
       refusedPackets: this.#refused,
       jitterMs: this.#reception.jitter * 1000 / clockOf(name),
@@ -241,13 +241,13 @@ export class Stream {
     }
     this.#received++;
     this.#heardMs = now;
-    arrive(this.#reception, packet, use === undefined ? NaN : now * clockOf(use.name) / 1000);
+    const fresh = arrive(this.#reception, packet, use === undefined ? NaN : now * clockOf(use.name) / 1000);
     if (!this.#heard) {
       this.#heard = true;
       this.#ports.tell({ event: 'heard', stream: this.#id });
     }
     if (event) this.#events?.receive(packet.payload, packet.timestamp, packet.marker, now);
-    else if (use !== undefined && this.#hearing) this.#receiver.put(packet, now);
+    else if (fresh && use !== undefined && this.#hearing) this.#receiver.put(packet, now);
   }
 
   /** Another SSRC is believed from its second packet in a row on: the sender began anew (RFC 3550 §8.2, §A.1). */
@@ -262,9 +262,7 @@ export class Stream {
       this.#newSequence = (sequence + 1) & 0xffff;
       return false;
     }
-    const lost = lostOf(heard);
-    this.#reception = reception(ssrc);
-    this.#reception.lostBefore = lost;
+    this.#reception = { ...reception(ssrc), lostBefore: lostOf(heard), doubles: heard.doubles };
     this.#newSequence = -1;
     this.#lastSr = 0;
     this.#receiver.reset();

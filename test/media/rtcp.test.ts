@@ -31,6 +31,12 @@ describe('counting what arrives', () => {
     expect(lostOf(reception())).toBe(0);
   });
 
+  test('doubles are known for the last 256 sequence numbers', () => {
+    const r = heard([1, 2, 2, 4, 3, 3, 200, 1, 600, 200, 88]);
+    expect(r.doubles).toBe(3);
+    expect(heard(Array.from({ length: 70_000 }, (_, i) => i)).doubles).toBe(0);
+  });
+
   test('the highest sequence number counts its wraps (RFC 3550 §A.1)', () => {
     const r = heard([65_534, 65_535, 0, 1, 3]);
     expect(r.highest).toBe(65_536 + 3);
