@@ -1,6 +1,5 @@
 // Commands from page, command line and programs: each resolves when the thing happened, or says why it did not.
 
-import type { Accounts } from './accounts.ts';
 import type { Desk } from './desk.ts';
 import type { Handset } from './handset.ts';
 import type { Line, LineEvent } from './line.ts';
@@ -21,7 +20,7 @@ export interface Commands {
   onStats(ask: number, stats: StreamStats): void;
 }
 
-export function createCommands(desk: Desk, handset: Handset, accounts: Pick<Accounts, 'list'>, status: () => PhoneStatus): Commands {
+export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus): Commands {
   const { clock, media } = desk.ports;
   const asked = new Map<number, (stats: StreamStats) => void>();
   let ask = 0;

@@ -7,7 +7,7 @@ import type { Handset } from './handset.ts';
 import { decide, wishOf } from './intercom.ts';
 import { offHook } from './machine.ts';
 import { hostOf, userOf } from './outgoing.ts';
-import type { AgentHandlers } from '../sip/agent-types.ts';
+import type { AgentHandlers, Call } from '../sip/agent-types.ts';
 
 /** More calls than anyone can want at once; the next one hears busy. */
 const MOST_LINES = 8;
@@ -68,8 +68,13 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     }
     // Told before anything can come of it: the log then reads incoming, answered, ended, however quick it goes.
     desk.raise({ event: 'incoming', call: line.id, from, name: line.name, account: call.account?.id ?? '' });
-    line.ring(call, settings.calls.ringS);
+    line.ring(call, settings.calls.ringS, invite === undefined ? Buffer.alloc(0) : desk.ports.bodyOf(invite));
     if (line.state !== 'ringing') return; // no sound in common
+    const replaced = [...desk.lines].find((l) => l.call !== undefined && l.call === (call as Call & { readonly replaces?: Call }).replaces);
+    if (replaced !== undefined) { // RFC 3891 §3: it takes over a call of ours without asking anew
+      handset.replace(replaced, line);
+      return line.pickUp(replaced.place);
+    }
     call.progress(180);
     if (wish !== undefined || decision.do === 'answer') desk.ports.log.info({ call: line.id, from, do: decision.do, why: decision.why }, 'automatic answer decided');
 

@@ -33,7 +33,7 @@ export function wishOf(texts: (name: string) => readonly string[]): Wish | undef
   }
   for (const text of texts('alert-info')) {
     const after = /;\s*(?:answer-after|delay)\s*=\s*"?(\d+(?:\.\d+)?)/i.exec(text);
-    const info = /;\s*info\s*=\s*"?([^";>]*)/i.exec(text)?.[1];
+    const info = /(?:^|;)\s*info\s*=\s*"?([^";>]*)/i.exec(text)?.[1];
     // Without info=, vendors put the words where the URI belongs: `Auto Answer`, `<intercom>`, `"Ring Answer"`.
     const words = (info ?? text.split(';', 1)[0]!.replace(/^\s*<?\s*(?:https?:\/\/[^>/]*\/?|sip:[^>]*)?/i, '').replace(/[<>"]/g, '')).trim().toLowerCase().replace(/[\s_]+/g, '-');
     const form = `Alert-Info ${words}`;

@@ -144,12 +144,13 @@ export class Line {
 
   // --- incoming
 
-  /** Let a call that came in wait for accept(); it ends by itself with 480 after `ringS`. */
-  ring(call: Call, ringS: number): void {
+  /** Let a call that came in wait for accept(); it ends by itself with 480 after `ringS`. `offer` is the INVITE's, empty without one. */
+  ring(call: Call, ringS: number, offer: Buffer): void {
     this.state = 'ringing';
     this.#host = call.localHost;
     this.#timer(ringS, () => this.#refuse(480, 'not answered'));
     this.#take(call);
+    if (offer.length > 0) this.#onOffer(offer);
   }
 
   /** Answer: the sound is opened first, the 200 follows. */
@@ -186,6 +187,8 @@ export class Line {
   /** Refuse a call that rings. */
   #refuse(status: number, why: string): void {
     if (this.state !== 'ringing') return;
+    this.#leaving = true;
+    this.#leavingWhy = why;
     this.call!.reject(status);
     this.#ended({ by: 'us', status, why });
   }
@@ -195,7 +198,7 @@ export class Line {
   /** End it, whatever it is: a caller hears busy, a call of ours is cancelled, a conversation ended. */
   hangUp(why = 'hung up'): void {
     if (this.state === 'ended' || this.#leaving) return;
-    if (this.direction === 'in' && this.state === 'ringing') return this.#refuse(486, 'declined');
+    if (this.direction === 'in' && this.state === 'ringing') return this.#refuse(486, why === 'hung up' ? 'declined' : why);
     const status = this.state === 'established' ? 0 : 487;
     this.#leaving = true;
     this.#cancel?.();
@@ -349,6 +352,10 @@ export class Line {
       return;
     }
     if (this.#port === undefined) return this.call!.refuseOffer(488);
+    if (body.length === 0) { // a re-INVITE that asks for our offer; the answer comes with the ACK
+      this.#last = makeOffer(this.#local(), this.#last);
+      return this.call!.answerOffer(this.#last);
+    }
     const made = answerOffer(body, this.#local(), this.#last);
     if ('refuse' in made) return this.call!.refuseOffer(488);
     this.#last = made.answer;

@@ -99,23 +99,3 @@ function service(desk: Desk, code: string): Planned {
       return { done: code };
   }
 }
-
-/** The address of ours to use towards `to`; loopback when nothing leads there, so that the failure is the call's. */
-export async function hostFor(desk: Desk, to: Destination): Promise<string> {
-  const own = desk.settings().sip.host;
-  if (own !== '' && own !== '0.0.0.0' && own !== '::') return own;
-  const { account } = to;
-  const state = account?.registration;
-  const server = state?.state === 'registered' ? hostOf(state.server) : '';
-  const far = account === undefined ? hostOf(to.target) : server !== '' ? server : hostOf(account.options.proxy === '' ? account.options.server : account.options.proxy);
-  const numeric = far === 'localhost' ? '127.0.0.1' : /^[\d.]+$|:/.test(far) ? far : SOMEWHERE;
-  try {
-    return await desk.ports.sourceFor(numeric) ?? LOOPBACK;
-  } catch {
-    return LOOPBACK; // no route is found out, and told, by the INVITE
-  }
-}
-
-const LOOPBACK = '127.0.0.1';
-/** RFC 5737: stands for any address beyond the house when only a name is known; nothing is sent there. */
-const SOMEWHERE = '192.0.2.1';

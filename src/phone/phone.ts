@@ -12,7 +12,7 @@ import { createHandset } from './handset.ts';
 import { createIncoming } from './incoming.ts';
 import { Line, type LineEvent, type LinePorts } from './line.ts';
 import { atRest, offHook } from './machine.ts';
-import { CODES, hostFor, plan } from './outgoing.ts';
+import { CODES, plan } from './outgoing.ts';
 import { passwordOf } from './admission.ts';
 import type { PhonePorts, Services } from './ports.ts';
 import type { DeviceStatus, PhoneDoor, PhoneEvent, PhoneStatus } from './status.ts';
@@ -79,7 +79,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
 
   const linePorts: Omit<LinePorts, 'call'> = {
     clock, media, settings, opus: ports.opus, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
-    hostFor: (to) => hostFor(desk, to),
+    // Without a way there loopback will do: that nothing leads there is then told by the call's failing.
+    hostFor: async ({ target, account }) => await agent.localHostFor(target, account) ?? '127.0.0.1',
   };
 
   const desk: Desk = {
@@ -136,7 +137,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
 
   const handset = createHandset(desk);
   const accounts = createAccounts(desk, () => agent);
-  const commands = createCommands(desk, handset, accounts, status);
+  const commands = createCommands(desk, handset, status);
   const agent: Agent = ports.agent({
     onIncoming: createIncoming(desk, handset, accounts),
     onRegistration: (account, state) => accounts.onRegistration(account, state),
@@ -191,10 +192,9 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   /** The other side asks us to call somebody in its place (RFC 3515); what was answered by itself may not send us on. */
   function transferAsked(line: Line, target: string, by: string): void {
     const call = line.call!;
-    const [address, headerText = ''] = target.replace(/^<|>$/g, '').split('?', 2);
-    const planned = line.intercom || address === undefined || !/^sips?:/i.test(address) ? undefined : plan(desk, address, {
-      ...(call.account === undefined ? {} : { account: call.account.id }),
-      headers: [['Referred-By', by.includes('<') ? by : `<${by}>`], ...replaces(headerText)],
+    const address = target.replace(/^<|>$/g, '');
+    const planned = line.intercom || !/^sips?:/i.test(address) ? undefined : plan(desk, address, {
+      account: call.account?.id, headers: [['Referred-By', by.includes('<') ? by : `<${by}>`]],
     });
     if (planned === undefined || !('call' in planned)) return call.transferProgress(603, 'Declined');
     const next = desk.newLine('out', planned.label);
@@ -206,7 +206,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       if (event.is === 'ringing' && !over) call.transferProgress(180, 'Ringing');
       if (event.is === 'established') {
         if (!over) call.transferProgress(200, 'OK');
-        desk.raise({ event: 'transferred', call: line.id, to: address! });
+        desk.raise({ event: 'transferred', call: line.id, to: next.remote });
         handset.replace(line, next);
         line.hangUp('transferred');
       } else if (event.is === 'ended' && !over) call.transferProgress(event.ending.status >= 300 ? event.ending.status : 503, event.ending.why);
@@ -314,19 +314,4 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       await agent.close();
     },
   };
-}
-
-/** The Replaces header of a Refer-To address (RFC 3891 §3, RFC 3261 §19.1.1): an attended transfer. No other header is taken from there. */
-function replaces(headerText: string): [string, string][] {
-  for (const part of headerText.split('&')) {
-    const [name, value] = part.split('=', 2);
-    if (name?.toLowerCase() !== 'replaces' || value === undefined) continue;
-    try {
-      const text = decodeURIComponent(value);
-      if (!/[\r\n]/.test(text)) return [['Replaces', text]];
-    } catch {
-      return []; // not an escape
-    }
-  }
-  return [];
 }

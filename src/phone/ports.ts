@@ -41,8 +41,8 @@ export interface PhonePorts {
   readonly agent: (handlers: AgentHandlers) => Agent;
   /** All values of a header of an INVITE, name in lower case. */
   readonly texts: (invite: Invite, name: string) => readonly string[];
-  /** Network.sourceFor: the address of ours that leads to a numeric host. */
-  readonly sourceFor: (host: string) => Promise<string | undefined>;
+  /** The body of an INVITE, empty when it has none. */
+  readonly bodyOf: (invite: Invite) => Buffer;
   /** Opus can be used. */
   readonly opus: boolean;
 }
