@@ -105,7 +105,8 @@ export function openBoard(clock: Clock, board: Board, pins: Pins, settings: Cont
     if (outputLines.length > 0) {
       const driven = pins.outputs(outputLines, 'drive');
       closers.push(driven.close);
-      if (bell !== undefined) made.bell = bell.pins.length === 1 ? createBuzzer(clock, (on) => driven.write(on ? 1 : 0, 1)) : createCoilBell(clock, bell.hz, (way) => driven.write(way, 3));
+      if (bell?.pins.length === 1) made.bell = createBuzzer(clock, (on) => driven.write(on ? 1 : 0, 1));
+      else if (bell !== undefined) made.bell = createCoilBell(clock, bell.hz, (way) => driven.write(way, 3));
       if (lamp !== undefined) made.lamp = createLamp(clock, (on) => driven.write(on ? lampBit : 0, lampBit));
       if (relay !== undefined) made.relay = createRelay(clock, (on) => driven.write(on ? relayBit : 0, relayBit));
     }

@@ -175,7 +175,9 @@ function checkParts(board: Board, faults: string[], warnings: string[]): void {
   if (pins.length === 0) faults.push('the board has no part at all: add [hook] at least');
   if (keypad !== undefined) {
     if (keypad.keys.length !== keypad.rows.length) faults.push(`the keypad has ${keypad.rows.length} row pins but ${keypad.keys.length} rows of keys: make them equal`);
-    keypad.keys.forEach((row, i) => { if (row.length !== keypad.columns.length) faults.push(`row ${i + 1} of the keypad has ${row.length} keys for ${keypad.columns.length} column pins: make them equal`); });
+    keypad.keys.forEach(({ length }, i) => {
+      if (length !== keypad.columns.length) faults.push(`row ${i + 1} of the keypad has ${length} keys for ${keypad.columns.length} column pins: make them equal`);
+    });
     const seen = new Set<string>();
     for (const key of keypad.keys.flat()) {
       if (seen.has(key)) faults.push(`key ${key} is on the keypad twice`);
@@ -214,7 +216,8 @@ export function boardWithPins(file: unknown, pins: Readonly<Record<string, numbe
       ...before, [field]: part === 'bell' && !Array.isArray(value) ? [value] : value,
       ...(name === 'invertedHook' ? { lifted_when: 'open' } : {}),
     };
-    if (name === 'columns' && Array.isArray(value) && keypads[value.length] !== undefined) changed['keypad'] = { ...changed['keypad'] as Fields, keys: keypads[value.length] };
+    const keys = name === 'columns' && Array.isArray(value) ? keypads[value.length] : undefined;
+    if (keys !== undefined) changed['keypad'] = { ...changed['keypad'] as Fields, keys };
     if (name === 'pulse') delete changed['keypad'];
   }
   const { board, faults } = checkBoard(changed);

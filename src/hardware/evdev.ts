@@ -65,7 +65,8 @@ export function openEvdev(ports: { readonly clock: Clock; readonly log: Log; rea
   const { clock, log, linux } = ports;
   if (!path.startsWith('/')) {
     const found = linux.list('/dev/input/by-id').map((name) => `/dev/input/by-id/${name}`);
-    throw new PhoneError('BAD_SETTING', `hardware.inputDevice must name the input device, such as ${found[0] ?? '/dev/input/event0'}${found.length > 1 ? `; there are also ${found.slice(1).join(', ')}` : ''}`);
+    const others = found.length > 1 ? `; there are also ${found.slice(1).join(', ')}` : '';
+    throw new PhoneError('BAD_SETTING', `hardware.inputDevice must name the input device, such as ${found[0] ?? '/dev/input/event0'}${others}`);
   }
   const onKey: ((key: Key, down: boolean, atMs: number) => void)[] = [];
   const hook = createHook(clock, limits, false);
@@ -115,7 +116,9 @@ export function openEvdev(ports: { readonly clock: Clock; readonly log: Log; rea
   };
   const open = () => {
     fd = linux.open(path);
-    if (fd === -errno.EACCES || fd === -errno.EPERM) throw new PhoneError('PIN_FORBIDDEN', `${path} may not be opened: put the user of the phone into the group input (sudo usermod -aG input NAME) and start it again`);
+    if (fd === -errno.EACCES || fd === -errno.EPERM) {
+      throw new PhoneError('PIN_FORBIDDEN', `${path} may not be opened: put the user of the phone into the group input (sudo usermod -aG input NAME) and start it again`);
+    }
     if (fd < 0) {
       if (!missed) log.warn({ device: path, reason: errnoName(-fd) }, 'input device was absent and is waited for');
       missed = true;

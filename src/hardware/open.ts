@@ -3,13 +3,14 @@
 import type { Settings } from '../config/types.ts';
 import type { Clock } from '../ports/clock.ts';
 import { PhoneError } from '../ports/errors.ts';
-import type { Hardware } from '../ports/hardware.ts';
+import type { Hardware, HookSwitch, Keypad } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
 import { createBench, type Bench } from './bench.ts';
 import { flashLimits, openBoard } from './board-hardware.ts';
 import { boardWithPins } from './board.ts';
 import { detectBoard } from './detect.ts';
-import { openEvdev } from './evdev.ts';
+import { openEvdev, type InputDevice } from './evdev.ts';
+import type { FlashLimits } from './hook.ts';
 import { openGpiochip } from './gpiochip.ts';
 import { openLinux, type Linux } from './linux.ts';
 import { openOnoff, type OnoffModule } from './onoff.ts';
@@ -20,7 +21,7 @@ export interface HardwarePorts {
   /** The board file hw/boards/ID.toml, parsed; undefined when there is none of that name. */
   readonly boardFile: (id: string) => unknown;
   /** Left out: the machine we run on. */
-  readonly linux?: Linux;
+  readonly linux?: () => Promise<Linux>;
   /** Left out: the installed package. */
   readonly loadOnoff?: () => Promise<OnoffModule>;
 }
@@ -39,7 +40,11 @@ export async function openHardware(ports: HardwarePorts, settings: Settings['har
   if (board === 'none') return { board, close: () => {} };
   const wantsInput = settings.driver === 'evdev' || (settings.driver === 'auto' && settings.inputDevice !== '');
   if (board === 'bench' && !wantsInput) return onBench(createBench({ clock }));
-  const linux = ports.linux ?? await openLinux();
+  const linux = await (ports.linux ?? openLinux)().catch((error: unknown): undefined => {
+    if (board !== 'auto' || wantsInput) throw error;
+    log.warn({ reason: (error as Error).message }, 'pins could not be looked for and the bench is used');
+  });
+  if (linux === undefined) return onBench(createBench({ clock }));
   const id = board === 'auto' ? detectBoard(linux) : board;
   if (id === 'bench' && !wantsInput) return onBench(createBench({ clock }));
   const rotaryFlash = (rotary: boolean) => {
@@ -50,7 +55,7 @@ export async function openHardware(ports: HardwarePorts, settings: Settings['har
 
   if (id === 'bench') {
     const bench = createBench({ clock });
-    return withInput(onBench(bench), openEvdev({ clock, log, linux }, settings.inputDevice, rotaryFlash(false)));
+    return withInput(onBench(bench), openInputs({ clock, log, linux }, settings.inputDevice, rotaryFlash(false)));
   }
   const file = ports.boardFile(id);
   if (file === undefined) throw new PhoneError('BAD_SETTING', `phone.board: there is no board file ${id}.toml; set it to auto, bench, none, or the name of a file in hw/boards`);
@@ -63,7 +68,7 @@ export async function openHardware(ports: HardwarePorts, settings: Settings['har
     delete rest.keypad;
     delete rest.rotary;
     const left = rest.bell ?? rest.lamp ?? rest.relay ?? rest.privacy;
-    const input = openEvdev({ clock, log, linux }, settings.inputDevice, limits);
+    const input = openInputs({ clock, log, linux }, settings.inputDevice, limits);
     try {
       const outputs: Hardware = left === undefined ? { board: id, close: () => {} } : openBoard(clock, rest, openGpiochip({ clock, log, linux }, checked.chips), settings);
       return withInput(outputs, input);
@@ -80,23 +85,41 @@ export async function openHardware(ports: HardwarePorts, settings: Settings['har
 
 const onBench = (bench: Bench): OpenedHardware => ({ ...bench.hardware, bench });
 
-/** Hook and keys of an input device in place of, or on a bench besides, those of `rest`. */
-function withInput(rest: OpenedHardware, input: ReturnType<typeof openEvdev>): OpenedHardware {
-  const { keypad: otherKeys, hook: otherHook } = rest;
-  const hook = input.hook === undefined ? otherHook : otherHook === undefined ? input.hook : joinHooks(input.hook, otherHook);
+/** The setting may name several devices, with commas: the kernel makes one of the hook and one of the keypad. */
+function openInputs(ports: { readonly clock: Clock; readonly log: Log; readonly linux: Linux }, paths: string, limits: FlashLimits): InputDevice {
+  const opened: InputDevice[] = [];
+  try {
+    for (const path of paths.split(',')) opened.push(openEvdev(ports, path.trim(), limits));
+  } catch (error) {
+    for (const device of opened) device.close();
+    throw error;
+  }
+  return {
+    hook: opened.map(({ hook }) => hook).reduce(joinHooks, undefined),
+    keypad: opened.map(({ keypad }) => keypad).reduce(joinKeypads),
+    close: () => { for (const device of opened) device.close(); },
+  };
+}
+
+/** Hook and keys of input devices in place of, or on a bench besides, those of `rest`. */
+function withInput(rest: OpenedHardware, input: InputDevice): OpenedHardware {
+  const hook = joinHooks(rest.hook, input.hook);
   return {
     ...rest,
     ...(hook === undefined ? {} : { hook }),
-    keypad: otherKeys === undefined ? input.keypad : {
-      subscribe: (on) => { input.keypad.subscribe(on); otherKeys.subscribe(on); },
-      close: () => { input.keypad.close(); otherKeys.close(); },
-    },
+    keypad: rest.keypad === undefined ? input.keypad : joinKeypads(rest.keypad, input.keypad),
     close: () => { input.close(); rest.close(); },
   };
 }
 
+const joinKeypads = (a: Keypad, b: Keypad): Keypad => ({
+  subscribe: (on) => { a.subscribe(on); b.subscribe(on); },
+  close: () => { a.close(); b.close(); },
+});
+
 /** Two handsets on one phone: off hook while either is. */
-function joinHooks(a: NonNullable<Hardware['hook']>, b: NonNullable<Hardware['hook']>): NonNullable<Hardware['hook']> {
+function joinHooks(a: HookSwitch | undefined, b: HookSwitch | undefined): HookSwitch | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
   return {
     get offHook() { return a.offHook || b.offHook; },
     subscribe(on) {

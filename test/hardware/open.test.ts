@@ -7,6 +7,7 @@ import type { OnoffModule } from '../../src/hardware/onoff.ts';
 import { openHardware, type HardwarePorts } from '../../src/hardware/open.ts';
 import { GROUND } from '../../src/hardware/simulated.ts';
 import type { Settings } from '../../src/config/types.ts';
+import { PhoneError } from '../../src/ports/errors.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeLinux } from './fake-linux.ts';
@@ -23,7 +24,7 @@ function machine(model?: string, label?: string) {
   const boardFile = (id: string): unknown => {
     try { return parse(readFileSync(new URL(`../../hw/boards/${id}.toml`, import.meta.url), 'utf8')); } catch { return undefined; }
   };
-  const ports: HardwarePorts = { clock, log, linux, boardFile };
+  const ports: HardwarePorts = { clock, log, linux: async () => linux, boardFile };
   return { clock, log, linux, chip: chip!, ports };
 }
 const keys = (...codes: number[]): Uint8Array => {
@@ -103,6 +104,14 @@ test('without pins there is the bench, and none is nothing at all', async () => 
   expect([none.board, none.hook, none.keypad]).toEqual(['none', undefined, undefined]);
 });
 
+test('a machine where koffi does not load has the bench, unless pins were asked for', async () => {
+  const { log, ports } = machine();
+  const broken = { ...ports, linux: () => Promise.reject(new PhoneError('FFI_MISSING', 'the package koffi could not be loaded')) };
+  expect((await openHardware(broken, settings, 'auto')).board).toBe('bench');
+  expect(log.lines.map(({ level, fact }) => `${level} ${fact}`)).toEqual(['warn pins could not be looked for and the bench is used']);
+  await expect(openHardware(broken, settings, 'raspberry-pi')).rejects.toMatchObject({ code: 'FFI_MISSING' });
+});
+
 test('bad settings are named', async () => {
   const { ports } = machine('Raspberry Pi 5 Model B Rev 1.0', 'pinctrl-rp1');
   await expect(openHardware(ports, settings, 'toaster')).rejects.toMatchObject({ code: 'BAD_SETTING', message: expect.stringMatching(/^phone\.board: there is no board file toaster\.toml/) as string });
@@ -127,6 +136,24 @@ test('a USB keypad dials on the bench, and its hook and the drawn one are one', 
   expect(seen).toEqual(['1 down', '5 down', 'lifted']);
   expect(hardware.hook!.offHook).toBe(true);
   hardware.close();
+  expect(linux.open_.size).toBe(0);
+});
+
+test('the kernel gives hook and keypad as two devices, which the setting names with a comma', async () => {
+  const { linux, ports } = machine();
+  const HOOK_PATH = '/dev/input/event1';
+  linux.inputs.set(PATH, { known: keys(512), down: keys() });
+  linux.inputs.set(HOOK_PATH, { known: keys(445), down: keys() });
+  const hardware = await openHardware(ports, { ...settings, inputDevice: `${PATH}, ${HOOK_PATH}` }, 'bench');
+  const seen: string[] = [];
+  hardware.hook!.subscribe((event) => seen.push(event));
+  hardware.keypad!.subscribe((key, down) => { if (down) seen.push(key); });
+  linux.streams.get(HOOK_PATH)!.bytes(keyRecord(445, 1));
+  linux.streams.get(PATH)!.bytes(keyRecord(514, 1));
+  expect(seen).toEqual(['lifted', '2']);
+  hardware.close();
+  expect(linux.open_.size).toBe(0);
+  await expect(openHardware(ports, { ...settings, inputDevice: `${PATH},event1` }, 'bench')).rejects.toMatchObject({ code: 'BAD_SETTING' });
   expect(linux.open_.size).toBe(0);
 });
 
