@@ -36,25 +36,24 @@ interface Format {
 
 /** The formats of an m-line that we know, in its order, each codec once; static types 0 and 8 need no rtpmap (RFC 3551 §6). */
 function formatsOf(media: SdpMedia): Format[] {
+  const maps: string[] = [CODECS.PCMU.map];
+  maps[8] = CODECS.PCMA.map;
+  const fmtps: string[] = [];
+  for (const [name, value] of media.attributes) {
+    const of = name === 'rtpmap' ? maps : name === 'fmtp' ? fmtps : undefined;
+    const text = of === undefined ? null : /^(\d{1,3})\s+(.*)$/.exec(value);
+    if (text !== null) of![Number(text[1])] = text[2]!;
+  }
   const known: Format[] = [];
   for (const text of media.formats) {
     const type = /^\d{1,3}$/.test(text) ? Number(text) : 128;
     if (type > 127) continue; // no number of RTP's
-    const of = (name: string) => {
-      for (const [key, value] of media.attributes) {
-        if (key !== name) continue;
-        const space = value.search(/\s/);
-        if (space > 0 && Number(value.slice(0, space)) === type) return value.slice(space).trim();
-      }
-      return undefined;
-    };
-    const map = (of('rtpmap') ?? (type === 0 ? CODECS.PCMU.map : type === 8 ? CODECS.PCMA.map : '')).toLowerCase();
-    const [name, hz, channels = '1'] = map.split('/');
+    const [name, hz, channels = '1'] = (maps[type] ?? '').trim().toLowerCase().split('/');
     const codec = (Object.keys(CODECS) as CodecName[]).find((each) =>
       each.toLowerCase() === name && Number(hz) === CODECS[each].hz && (each === 'opus' || channels === '1'));
     const eventHz = name === 'telephone-event' && (hz === '8000' || hz === '48000') ? Number(hz) as EventHz : undefined;
     if ((codec ?? eventHz) === undefined || known.some((each) => each.codec === codec && each.eventHz === eventHz)) continue;
-    known.push({ type, codec, eventHz, fmtp: of('fmtp') ?? '' });
+    known.push({ type, codec, eventHz, fmtp: fmtps[type] ?? '' });
   }
   return known;
 }

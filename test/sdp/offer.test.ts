@@ -205,7 +205,7 @@ describe('applying an answer', () => {
 });
 
 describe("the RFCs' examples", () => {
-  test('RFC 3264 §10.1, with an address for the host's name: one audio and two video streams, of which the audio is taken', () => {
+  test('RFC 3264 §10.1, with an address in place of the name: one audio and two video streams, of which the audio is taken', () => {
     const { answer, session } = answered(Buffer.from('v=0\r\no=alice 2890844526 2890844526 IN IP4 host.anywhere.com\r\ns=\r\nc=IN IP4 203.0.113.1\r\nt=0 0\r\n'
       + 'm=audio 49170 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\nm=video 51372 RTP/AVP 31\r\na=rtpmap:31 H261/90000\r\nm=video 53000 RTP/AVP 32\r\na=rtpmap:32 MPV/90000\r\n'), G711);
     expect(media(answer).filter((line) => line.startsWith('m='))).toEqual(['m=audio 4000 RTP/AVP 0', 'm=video 0 RTP/AVP 31', 'm=video 0 RTP/AVP 32']);
@@ -229,6 +229,37 @@ describe("the RFCs' examples", () => {
     ['§5.1 third-party control, with the audio line second', 'm=video 0 RTP/AVP 31\nm=audio 49170 RTP/AVP 8 0\n', ['m=video 0 RTP/AVP 31', 'm=audio 4000 RTP/AVP 8 0']],
   ])('RFC 4317 %s', (_, lines, expected) => {
     expect(media(answered(theirs(lines), G711).answer).filter((line) => line.startsWith('m='))).toEqual(expected);
+  });
+});
+
+describe('offers as other makes send them', () => {
+  // Shape of each make's offer, shortened where lines repeat; what we take of it with Opus, PCMA, PCMU.
+  test.each([
+    ['baresip', 'b=AS:125\na=tool:baresip\nm=audio 16490 RTP/AVP 96 0 8 101\nb=AS:125\na=rtpmap:96 opus/48000/2\na=fmtp:96 stereo=1;sprop-stereo=1;useinbandfec=1\na=rtpmap:0 PCMU/8000\n'
+      + 'a=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=rtcp:16491\na=sendrecv\na=label:1\na=rtcp-rsize\na=ssrc:23 cname:sip:a@b\na=ptime:20\n',
+      '96 0 8 101', { send: { name: 'opus', payloadType: 96 }, eventHz: 8000, ptimeMs: 20, rtcpPort: 16_491 }],
+    ['Asterisk', 'm=audio 18002 RTP/AVP 8 0 9 101\na=rtpmap:8 PCMA/8000\na=rtpmap:0 PCMU/8000\na=rtpmap:9 G722/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\na=ptime:20\na=maxptime:150\na=sendrecv\n',
+      '8 0 101', { send: { name: 'PCMA', payloadType: 8 }, eventSend: 101, ptimeMs: 20 }],
+    ['FreeSWITCH', 'm=audio 30116 RTP/AVP 102 9 0 8 103 101\na=rtpmap:102 opus/48000/2\na=fmtp:102 useinbandfec=1; maxaveragebitrate=30000; maxplaybackrate=48000; ptime=20; minptime=10; maxptime=40\n'
+      + 'a=rtpmap:9 G722/8000\na=rtpmap:103 telephone-event/48000\na=fmtp:103 0-15\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=ptime:20\n',
+      '102 0 8 103', { send: { name: 'opus', payloadType: 102 }, eventSend: 103, eventHz: 48_000, ptimeMs: 20 }],
+    ['a FRITZ!Box', 'a=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup,jitt,TTL voip-metrics\nm=audio 7078 RTP/AVP 9 8 0 2 102 100 99 97 101\na=sendrecv\na=rtpmap:2 G726-32/8000\na=rtpmap:102 G726-32/8000\n'
+      + 'a=rtpmap:100 G726-40/8000\na=rtpmap:99 G726-24/8000\na=rtpmap:97 iLBC/8000\na=fmtp:97 mode=30\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=rtcp:7079\n',
+      '8 0 101', { send: { name: 'PCMA', payloadType: 8 }, rtcpPort: 7079 }],
+    ['Linphone', 'b=AS:380\na=rtcp-xr:rcvr-rtt=all:10000\na=record:off\nm=audio 7076 RTP/AVPF 96 97 98 0 8 18 101 99 100\na=rtpmap:96 opus/48000/2\na=fmtp:96 useinbandfec=1\na=rtpmap:97 speex/16000\na=fmtp:97 vbr=on\n'
+      + 'a=rtpmap:98 speex/8000\na=rtpmap:101 telephone-event/48000\na=rtpmap:99 telephone-event/16000\na=rtpmap:100 telephone-event/8000\na=rtcp-fb:* trr-int 5000\na=rtcp-fb:* ccm tmmbr\n',
+      '96 0 8 101', { send: { name: 'opus', payloadType: 96 }, eventSend: 101, eventHz: 48_000 }],
+    ['a Cisco gateway', 'm=audio 17284 RTP/AVP 18 0 101\na=rtpmap:18 G729/8000\na=fmtp:18 annexb=no\na=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\n',
+      '0 101', { send: { name: 'PCMU', payloadType: 0 }, eventReceive: 101 }],
+  ] as const)('%s', (_, lines, formats, session) => {
+    const result = answered(theirs(lines), local());
+    expect(media(result.answer)[0]).toMatch(new RegExp(`^m=audio 4000 RTP/AVPF? ${formats}$`));
+    expect(result.session).toMatchObject(session);
+  });
+
+  test('a browser, which speaks DTLS-SRTP only, is refused', () => {
+    expect(answerOffer(theirs('a=group:BUNDLE 0\na=msid-semantic: WMS\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0 8\na=rtcp:9 IN IP4 0.0.0.0\na=ice-ufrag:x\na=setup:actpass\na=mid:0\na=rtcp-mux\n'
+      + 'a=rtpmap:111 opus/48000/2\n'), local())).toEqual({ refuse: 488, why: 'transport UDP/TLS/RTP/SAVPF' });
   });
 });
 
