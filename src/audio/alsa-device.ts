@@ -183,9 +183,10 @@ export class AlsaDevice implements AudioDevice {
       const code = capture.pcm.prepare();
       if (code < 0) return code;
     }
-    const code = playback?.prime(this.#periodMs) ?? 0;
-    if (code < 0) return code;
-    return capture?.pcm.start() ?? 0;
+    let code = playback?.prime(this.#periodMs) ?? 0;
+    if (code >= 0) code = playback?.pcm.start() ?? 0;
+    if (code >= 0) code = capture?.pcm.start() ?? 0;
+    return code;
   }
 
   // --- serving ---
@@ -223,7 +224,7 @@ export class AlsaDevice implements AudioDevice {
       if (lateMs < 0) {
         if (!dry) return 0;
         this.#xruns++;
-        return playback!.prime(-lateMs);
+        return playback!.restart(-lateMs);
       }
       const code = capture.read(this.#captured, needed);
       if (code < 0) return code;
@@ -243,7 +244,7 @@ export class AlsaDevice implements AudioDevice {
       const dueMs = playback.dueMs();
       if (dueMs === ERRNO.PIPE) {
         this.#xruns++;
-        return playback.prime(0);
+        return playback.restart(0);
       }
       if (dueMs < 0) return dueMs;
       if (dueMs > 0) return 0;

@@ -101,14 +101,19 @@ export class PlaybackEnd {
     return queued < 0 ? queued : Math.max(0, (queued * 1_000) / this.pcm.rateHz - this.#targetMs);
   }
 
-  /** Make ready, queue silence so that the fill is right when the next period comes `untilMs` from now, and start. */
+  /** Make ready and queue silence so that the fill is right when the next period comes `untilMs` after the start. */
   prime(untilMs: number): number {
     let code = this.pcm.prepare();
     if (code < 0) return code;
     this.#fillMs = this.#targetMs;
     const frames = Math.min(this.pcm.bufferFrames, Math.ceil(((this.#targetMs + untilMs) * this.pcm.rateHz) / 1_000));
     this.#raw.fill(0);
-    code = this.pcm.write(this.#raw, frames);
+    return this.pcm.write(this.#raw, frames);
+  }
+
+  /** The card ran dry: go on with silence, the next period `untilMs` from now. */
+  restart(untilMs: number): number {
+    const code = this.prime(untilMs);
     return code < 0 ? code : this.pcm.start();
   }
 
