@@ -107,7 +107,8 @@ export type CallEvent =
   | { readonly event: 'progress'; readonly status: number; readonly reason: string }
   /**
    * The other side offers (INVITE, re-INVITE, or the 2xx to our delayed offer): answer with call.answerOffer() or
-   * call.refuseOffer(). For the first INVITE the offer waits until call.accept(). An empty body: the other side asks for our offer
+   * call.refuseOffer(). For the first INVITE it comes to the first subscriber while the call
+   * rings, and waits until call.accept(). An empty body: the other side asks for our offer
    * (re-INVITE without one); call.answerOffer() then takes our offer, and `answer` follows with the ACK.
    */
   | { readonly event: 'offer'; readonly body: Buffer }

@@ -129,8 +129,9 @@ export class CallUnit implements Call {
     return true;
   }
 
+  /** The first to listen to an incoming call hears its offer. */
   subscribe(on: (event: CallEvent) => void): void {
-    this.#on.push(on);
+    if (this.#on.push(on) === 1 && this.#phase === 'ringing' && this.#open === 'theirs') on({ event: 'offer', body: bodyOf(this.invite!) });
   }
 
   emit(event: CallEvent): void {

@@ -33,7 +33,7 @@ interface Episode {
 
 export type Registration =
   | { readonly phase: 'off'; readonly expiresS: number }
-  | Episode & { readonly phase: 'sending'; readonly rounds: number; readonly redirected: boolean }
+  | Episode & { readonly phase: 'sending'; readonly rounds: number; readonly to?: string | undefined }
   | Episode & { readonly phase: 'registered'; readonly binding: Binding }
   | Episode & { readonly phase: 'waiting'; readonly trouble: Trouble; readonly retryAtMs: number }
   | { readonly phase: 'leaving'; readonly expiresS: number; readonly rounds: number };
@@ -116,7 +116,7 @@ export function step(r: Registration, e: RegistrationEvent, nowMs: number, chanc
       if (r.phase !== 'sending') return attempt(episode, nowMs, chance);
       return attempt({ ...episode, trouble: worse(episode, 'server silent', 0, 'no answer', nowMs) }, nowMs, chance);
     default:
-      return r.phase === 'sending' ? answered({ ...r, ...episode, phase: 'sending', rounds: r.rounds, redirected: r.redirected }, e, nowMs, chance) : [r];
+      return r.phase === 'sending' ? answered({ ...r, ...episode, phase: 'sending', rounds: r.rounds }, e, nowMs, chance) : [r];
   }
 }
 
@@ -125,7 +125,7 @@ function attempt(episode: Episode, nowMs: number, chance: number): Step {
   const { expiresS, binding, trouble, sinceMs } = episode;
   const slot = trouble !== undefined && quick(trouble.why) ? pauseMs(trouble, nowMs, chance) : PACE.quick * (1 + 0.2 * chance);
   return [
-    { phase: 'sending', expiresS, binding, trouble, sinceMs, attempt: episode.attempt + 1, tryMs: nowMs, rounds: 0, redirected: false },
+    { phase: 'sending', expiresS, binding, trouble, sinceMs, attempt: episode.attempt + 1, tryMs: nowMs, rounds: 0 },
     { do: 'register', expiresS }, { do: 'wait', ms: slot },
   ];
 }
@@ -150,8 +150,8 @@ function answered(r: Sending, e: RegistrationEvent, nowMs: number, chance: numbe
       { do: 'wait', ms: retryAtMs - nowMs },
     ];
   };
-  const again = (expiresS: number, to?: string): Step => [
-    { ...r, expiresS, rounds: r.rounds + 1, redirected: r.redirected || to !== undefined },
+  const again = (expiresS: number, to = r.to): Step => [
+    { ...r, expiresS, rounds: r.rounds + 1, to },
     to === undefined ? { do: 'register', expiresS } : { do: 'register', expiresS, to }, { do: 'wait', ms: PACE.quick * (1 + 0.2 * chance) },
   ];
   const tired = r.rounds >= PACE.roundsMost;
@@ -171,7 +171,7 @@ function answered(r: Sending, e: RegistrationEvent, nowMs: number, chance: numbe
       return tired || e.minS <= r.expiresS || e.minS > PACE.expiresMostS
         ? fail('server trouble', 423, 'the server accepts no registration time') : again(e.minS);
     case 'redirected':
-      return r.redirected || tired ? fail('server trouble', e.status, 'the server sends us round in circles') : again(r.expiresS, e.to);
+      return r.to !== undefined || tired ? fail('server trouble', e.status, 'the server sends us round in circles') : again(r.expiresS, e.to);
     case 'refused': {
       const why = e.status >= 500 || e.status < 400 ? 'server trouble'
         : e.status === 408 ? 'server silent' : e.status === 403 && e.credentials ? 'wrong password' : 'not allowed';
