@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { expect, test } from 'vitest';
+import { keyOfCode } from '../../src/hardware/evdev.ts';
 import { boardWithPins, checkBoard, pinsOf, type Board } from '../../src/hardware/board.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -112,4 +113,16 @@ test('scripts/check-board says ok, or each fault, by its exit code too', () => {
   expect(run.stdout).toContain('GPIO 12 is given to bell and to relay');
   expect(run.stdout).toMatch(/absent\.toml: cannot be read/);
   expect(spawnSync(script, [], { encoding: 'utf8' }).status).toBe(2);
+});
+
+test('the overlay has the pins and the keys of the 3×4 board', () => {
+  const overlay = readFileSync(join(root, 'hw', 'overlays', 'offhook-keypad.dts'), 'utf8');
+  const { keypad, hook } = checkBoard(good()).board!;
+  const pins = (property: string) => [...overlay.match(new RegExp(`${property} = (.*);`))![1]!.matchAll(/&gpio (\d+) 1/g)].map((m) => Number(m[1]));
+  expect([pins('row-gpios'), pins('col-gpios')]).toEqual([keypad!.rows, keypad!.columns]);
+  expect(overlay).toContain(`brcm,pins = <${[...keypad!.rows, ...keypad!.columns].join(' ')}>`);
+  expect(overlay).toContain(`dtoverlay=gpio-key,gpio=${hook!.pin},`);
+  const keymap = [...overlay.match(/linux,keymap = <([^>]*)>/)![1]!.matchAll(/0x([0-9a-f]{8})/g)].map((m) => parseInt(m[1]!, 16));
+  expect(keymap.map((entry) => [entry >>> 24, entry >> 16 & 0xff, keyOfCode.get(entry & 0xffff)]))
+    .toEqual(keypad!.keys.flatMap((row, r) => row.map((key, c) => [r, c, key])));
 });
