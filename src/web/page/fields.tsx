@@ -53,11 +53,11 @@ export function Field({ form, name, node }: FieldProps) {
       {node.kind === 'device' && <datalist id={`${id}-devices`}>{form.devices.map((d) => <option key={d.name} value={d.name}>{d.description}</option>)}</datalist>}</>;
   }
   return (
-    <div class={`field ${trouble !== '' ? 'wrong' : ''}`}>
+    <div class={`field ${trouble !== '' ? 'wrong' : ''} ${node.patternProperties !== undefined ? 'across' : ''}`}>
       {titled && <label class="title" for={id}>{node.title}{tag(node)}</label>}
       {input}
-      <p class="help" id={`${id}-help`}>{node.description}{fixed !== undefined && <strong> Fixed {fixed === 'environment' ? 'in the environment' : 'on the command line'}.</strong>}</p>
-      <p class="problem" id={`${id}-trouble`}>{trouble !== '' && <>Expected: {trouble}</>}</p>
+      <p class="help" id={`${id}-help`}>{node.description}{node.secret === true && typeof value === 'object' && value !== null && ' Empty keeps what is set.'}{fixed !== undefined && <strong> Fixed {fixed === 'environment' ? 'in the environment' : 'on the command line'}.</strong>}</p>
+      <p class="problem" id={`${id}-trouble`}>{trouble}</p>
     </div>
   );
 }
@@ -72,7 +72,7 @@ function Secret({ value, onValue, ...common }: Common & { readonly value: unknow
   return (
     <span class="with-unit">
       <input type="password" {...common} autocomplete="new-password" value={typeof value === 'string' ? value : ''} maxLength={255}
-        placeholder={isSet ? '••••••••  (set; empty keeps it)' : value === null ? 'will be removed' : ''} onInput={(e) => onValue(e.currentTarget.value === '' && kept !== undefined ? kept : e.currentTarget.value)} />
+        placeholder={isSet ? '••••••••  set' : value === null ? 'will be removed' : ''} onInput={(e) => onValue(e.currentTarget.value === '' && kept !== undefined ? kept : e.currentTarget.value)} />
       {isSet && <button type="button" class="quiet" disabled={common.disabled} onClick={() => onValue(null)}>Remove</button>}
     </span>
   );

@@ -37,6 +37,7 @@ export function Door({ session, onOpen }: { readonly session: SessionView; reado
         {first && !session.near
           ? <p class="problem" role="alert">You come from another network. The first password can only be set from the phone’s own network.</p>
           : <>
+              <input class="visually-hidden" type="text" tabIndex={-1} aria-hidden="true" readOnly autocomplete="username" value={session.name} />
               <label class="field"><span class="title">Password</span>
                 <input type={kind} value={password} required autofocus autocomplete={first ? 'new-password' : 'current-password'} maxLength={512}
                   aria-invalid={trouble !== ''} aria-describedby="door-trouble" onInput={(e) => setPassword(e.currentTarget.value)} />

@@ -1,7 +1,7 @@
 // The page: who is there, the live state, and three views.
 
 import { render } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { CallLogEntry, SessionView, StateView } from '../types.ts';
 import { ask, visit, watch } from './api.ts';
 import { Calls } from './calls.tsx';
@@ -30,6 +30,9 @@ function House({ session, onLeave }: { readonly session: SessionView; readonly o
   const [connected, setConnected] = useState(true);
   const [trouble, setTrouble] = useState('');
   const [view, setView] = useState(viewOf(location.hash));
+
+  const seen = useRef(false);
+  seen.current ||= view === 'settings';
 
   const loadCalls = () => ask<{ calls: CallLogEntry[] }>('GET', '/api/calls').then((answer) => setCalls(answer.calls), () => undefined);
   useEffect(() => {
@@ -74,7 +77,9 @@ function House({ session, onLeave }: { readonly session: SessionView; readonly o
       {!connected && <p class="banner" role="alert">The connection to the phone is lost. Trying again …</p>}
       {trouble !== '' && <p class="toast" role="alert">{trouble} <button type="button" class="quiet" aria-label="Close" onClick={() => setTrouble('')}>✕</button></p>}
       <main>
-        {view === 'settings' ? <Settings onTrouble={setTrouble} /> : view === 'calls' ? <Calls calls={calls} onCall={call} />
+        {/* Once opened it stays, so that what was typed survives a look at the phone. */}
+        {seen.current && <div hidden={view !== 'settings'}><Settings revision={state?.revision} onTrouble={setTrouble} /></div>}
+        {view === 'settings' ? null : view === 'calls' ? <Calls calls={calls} onCall={call} />
           : state === undefined ? <p class="empty">Loading …</p> : <Front state={state} since={since} calls={calls} onTrouble={setTrouble} />}
       </main>
       <footer>Offhook {session.version}</footer>

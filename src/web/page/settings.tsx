@@ -15,7 +15,13 @@ const LEAD: Readonly<Record<string, string>> = {
   sip: 'How the phone is reached, and by whom.', hardware: 'Hook, keys and pins.', web: 'This page.', log: 'What the phone writes down.',
 };
 
-export function Settings({ onTrouble }: { readonly onTrouble: (why: string) => void }) {
+interface Props {
+  /** Revision of the settings in force, as the live state has it. */
+  readonly revision: number | undefined;
+  readonly onTrouble: (why: string) => void;
+}
+
+export function Settings({ revision, onTrouble }: Props) {
   const [view, setView] = useState<SettingsView>();
   const [draft, setDraft] = useState<Tree>({});
   const [problems, setProblems] = useState<readonly Problem[]>([]);
@@ -44,6 +50,8 @@ export function Settings({ onTrouble }: { readonly onTrouble: (why: string) => v
     window.addEventListener('beforeunload', warn);
     return () => window.removeEventListener('beforeunload', warn);
   }, [dirty.keys.length]);
+  const stale = view !== undefined && revision !== undefined && revision > view.revision;
+  useEffect(() => { if (stale && dirty.keys.length === 0) void load(); }, [stale, dirty.keys.length]);
   if (view === undefined || root === undefined) return <p class="empty">Loading …</p>;
 
   async function save(event: Event) {
@@ -88,10 +96,10 @@ export function Settings({ onTrouble }: { readonly onTrouble: (why: string) => v
       <div class={`savebar ${dirty.keys.length > 0 || problems.length > 0 || notice !== undefined ? 'up' : ''}`} role="status">
         {problems.length > 0 ? <span class="problem">{problems.length === 1 ? 'One setting' : `${problems.length} settings`} cannot be used; nothing was saved.{' '}
             {problems.filter((p) => nodeAt(root, p.key.split('.')[0]!) === undefined).map((p) => `${p.key}: ${p.reason}`).join('; ')}</span>
-          : dirty.keys.length > 0 ? <span>{dirty.keys.length === 1 ? 'One change' : `${dirty.keys.length} changes`}, not saved</span>
+          : dirty.keys.length > 0 ? <span>{dirty.keys.length === 1 ? 'One change' : `${dirty.keys.length} changes`}, not saved{stale ? '; the settings were changed elsewhere meanwhile' : ''}</span>
             : <span>{notice?.text}</span>}
         <span class="acts">
-          {dirty.keys.length > 0 && <button type="button" onClick={() => take(view)}>Undo</button>}
+          {dirty.keys.length > 0 && <button type="button" onClick={() => void load()}>Undo</button>}
           {dirty.keys.length > 0 && <button type="submit" class="main" disabled={busy}>{busy ? 'Saving …' : 'Save'}</button>}
           {dirty.keys.length === 0 && notice?.restart === true && <button type="button" class="main" onClick={() => { ask('POST', '/api/restart').then(() => setNotice({ text: 'The phone restarts. Log in again in a moment.', restart: false }), (error: Error) => onTrouble(error.message)); }}>Restart the phone</button>}
           {dirty.keys.length === 0 && notice !== undefined && <button type="button" class="quiet" onClick={() => setNotice(undefined)}>Fine</button>}

@@ -4,10 +4,15 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Key } from '../../ports/hardware.ts';
 import type { BenchState } from '../types.ts';
 import { bench as work } from './api.ts';
+import { cord } from './cord.ts';
 
 const KEYS: readonly (readonly [Key, string])[] = [
   ['1', ''], ['2', 'ABC'], ['3', 'DEF'], ['4', 'GHI'], ['5', 'JKL'], ['6', 'MNO'], ['7', 'PQRS'], ['8', 'TUV'], ['9', 'WXYZ'], ['*', ''], ['0', '+'], ['#', ''],
 ];
+const CORD = {
+  resting: cord([70, 384], [-34, 416], [2, 210], [72, 118], 22, 9),
+  lifted: cord([70, 384], [-34, 416], [10, 190], [78, 86], 22, 8),
+} as const;
 const NAMES: Readonly<Record<string, string>> = { '*': 'star', '#': 'pound' };
 const isKey = (text: string): text is Key => text.length === 1 && '0123456789*#'.includes(text);
 
@@ -58,22 +63,20 @@ export function Telephone({ bench, label, dialled, onTrouble }: Props) {
   return (
     <figure class={`telephone ${offHook ? 'off-hook' : 'on-hook'} ${ringing ? 'ringing' : ''} ${bell ? 'sounding' : ''}`} aria-label="The telephone">
       <div class="desk">
-        <svg class="body" viewBox="0 0 400 430" aria-hidden="true">
+        <svg class="body" viewBox="0 -44 400 470" aria-hidden="true">
           <defs>
             <linearGradient id="shell" x1="0" y1="0" x2="0" y2="1"><stop offset="0" class="shell-top" /><stop offset="1" class="shell-low" /></linearGradient>
             <linearGradient id="plate" x1="0" y1="0" x2="0" y2="1"><stop offset="0" class="plate-top" /><stop offset="1" class="plate-low" /></linearGradient>
             <radialGradient id="glow"><stop offset="0" class="glow-in" /><stop offset="1" class="glow-out" /></radialGradient>
           </defs>
           <ellipse cx="200" cy="408" rx="184" ry="15" class="shadow" />
-          <path class="cord" d={offHook
-            ? 'M64 372 c-30 8 -50 -10 -40 -34 q4 -12 14 -8 t6 -14 t-16 -6 t4 -18 t14 -6 t4 -18 t-16 -6 t4 -18 t14 -6 t4 -18 t-15 -6 t4 -18 t14 -6 t4 -18 t-13 -8 t6 -18 t10 -10 q2 -20 14 -46'
-            : 'M64 372 c-34 12 -56 -10 -44 -36 q6 -12 16 -6 t2 -16 t-18 -6 t0 -18 t16 -6 t2 -18 t-18 -6 t2 -18 t16 -6 t2 -18 t-14 -8 t8 -18 t12 -10 q6 -12 16 -26'} />
+          <path class="cord" d={offHook ? CORD.lifted : CORD.resting} />
           <path class="shell" fill="url(#shell)" d="M112 122 C96 122 88 132 84 148 L44 366 C40 392 52 404 78 404 L322 404 C348 404 360 392 356 366 L316 148 C312 132 304 122 288 122 Z" />
           <path class="shine" d="M112 126 C98 126 92 134 89 148 L86 166 C150 150 250 150 314 166 L311 148 C308 134 302 126 288 126 Z" />
-          <path class="cradle" d="M104 132 L104 100 Q104 92 112 92 L120 92 Q126 92 126 98 L126 112 Q126 118 132 118 L268 118 Q274 118 274 112 L274 98 Q274 92 280 92 L288 92 Q296 92 296 100 L296 132 Z" />
-          <g class="plunger"><rect x="146" y="104" width="16" height="18" rx="4" /><rect x="238" y="104" width="16" height="18" rx="4" /></g>
+          <g class="plunger"><rect x="150" y="109" width="18" height="22" rx="5" /><rect x="232" y="109" width="18" height="22" rx="5" /></g>
+          <path class="cradle" d="M102 134 L102 102 Q102 94 110 94 L118 94 Q124 94 124 100 L124 111 Q124 117 130 117 L270 117 Q276 117 276 111 L276 100 Q276 94 282 94 L290 94 Q298 94 298 102 L298 134 Z" />
           <path class="plate" fill="url(#plate)" d="M122 170 H278 Q290 170 292 182 L302 366 Q303 382 288 382 H112 Q97 382 98 366 L108 182 Q110 170 122 170 Z" />
-          <g class="lamp-place"><circle cx="318" cy="206" r="26" class={lamp ? 'halo lit' : 'halo'} fill="url(#glow)" /><circle cx="318" cy="206" r="7" class={lamp ? 'lamp lit' : 'lamp'} /></g>
+          <g class="lamp-place"><circle cx="310" cy="202" r="26" class={lamp ? 'halo lit' : 'halo'} fill="url(#glow)" /><circle cx="310" cy="202" r="6.5" class={lamp ? 'lamp lit' : 'lamp'} /></g>
           <g class="waves"><path d="M30 118 Q16 92 30 66" /><path d="M16 126 Q-4 92 16 58" /><path d="M370 118 Q384 92 370 66" /><path d="M384 126 Q404 92 384 58" /></g>
         </svg>
 

@@ -1,0 +1,192 @@
+// The page in a real browser, with a telephone behind it that is only played.
+
+import { readFile, rm } from 'node:fs/promises';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startDemo, type Demo } from '../web/demo.ts';
+
+const PASSWORD = 'correct horse';
+const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+let demo: Demo, browser: Browser, context: BrowserContext, page: Page;
+const foreign: string[] = [];
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  demo = await startDemo();
+  browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: ARGS });
+  context = await browser.newContext({ viewport: { width: 1200, height: 860 } });
+  page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('request', (request) => { if (!request.url().startsWith(demo.page.address) && !request.url().startsWith('data:')) foreign.push(request.url()); });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => { if (message.type() === 'error' && !message.text().includes('422') && !message.text().includes('401')) complaints.push(message.text()); });
+});
+afterAll(async () => {
+  await browser?.close();
+  await demo?.page.close();
+  await rm(demo.stateDir, { recursive: true, force: true });
+});
+
+const headline = () => page.locator('.headline');
+
+test('the first visit sets a password, and only when both are the same', async () => {
+  await page.goto(demo.page.address);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByLabel('Once more').fill('another one');
+  await page.getByRole('button', { name: 'Set password' }).click();
+  expect(await page.getByRole('alert').textContent()).toBe('The two are not the same.');
+  await page.getByLabel('Once more').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.locator('.telephone').waitFor();
+  expect(await headline().textContent()).toBe('Ready, without an account');
+});
+
+test('the handset is lifted and dialled from the keyboard, in order', async () => {
+  await page.keyboard.press('Space');
+  await headline().filter({ hasText: 'Dial tone' }).waitFor();
+  expect(await page.getByRole('button', { name: 'Handset, lifted. Hang up' }).getAttribute('aria-pressed')).toBe('true');
+  for (const key of '*43201#') await page.keyboard.press(key);
+  await headline().filter({ hasText: 'Dialling *43201#' }).waitFor();
+  await page.keyboard.press('Escape');
+  await headline().filter({ hasText: 'Ready' }).waitFor();
+  expect(demo.bench.state.offHook).toBe(false);
+});
+
+test('the handset is lifted and dialled with the mouse', async () => {
+  await page.getByRole('button', { name: 'Handset, on hook. Lift' }).click();
+  for (const key of ['2', '0', '1', 'star']) await page.getByRole('button', { name: `Key ${key}`, exact: true }).click();
+  await headline().filter({ hasText: 'Dialling 201*' }).waitFor();
+  await page.getByRole('button', { name: 'Hang up', exact: false }).first().click();
+  await headline().filter({ hasText: 'Ready' }).waitFor();
+});
+
+test('a focused key works with Enter, and typing into a field dials nothing', async () => {
+  await page.keyboard.press('Space');
+  await headline().filter({ hasText: 'Dial tone' }).waitFor();
+  await page.getByRole('button', { name: 'Key 7' }).focus();
+  await page.keyboard.press('Enter');
+  await headline().filter({ hasText: 'Dialling 7' }).waitFor();
+  await page.getByLabel('Number or address to call').fill('');
+  await page.getByLabel('Number or address to call').pressSequentially('20 1');
+  expect(demo.phone.now.dialled).toBe('7');
+  expect(demo.bench.state.offHook).toBe(true);
+  await page.getByRole('button', { name: 'Call', exact: true }).click();
+  await expect.poll(() => demo.phone.commands.at(-1)).toEqual({ do: 'call', target: '20 1', until: 'ringing' });
+  demo.bench.hangUp();
+  await headline().filter({ hasText: 'Ready' }).waitFor();
+});
+
+test('the bell shows while it sounds, says who calls, and lifting answers', async () => {
+  demo.bench.hardware.bell?.ring([2_000, 4_000]);
+  demo.phone.happen({ at: 0, event: 'incoming', call: 'd', from: '204', name: 'Workshop', account: '' }, {
+    state: 'ringing', bell: true,
+    calls: [{ id: 'd', direction: 'in', state: 'ringing', remote: '204', remoteName: 'Workshop', account: '', codec: '', place: 'handset', seconds: 0, held: false, remoteHeld: false, muted: false, encrypted: false, intercom: false, emergency: false }],
+  });
+  await headline().filter({ hasText: 'Workshop is calling' }).waitFor();
+  await page.locator('.telephone.sounding').waitFor();
+  expect(await page.title()).toBe('☎ Offhook rings');
+  await page.getByRole('button', { name: 'Handset, ringing. Lift to answer' }).click();
+  await page.locator('.telephone.off-hook:not(.ringing)').waitFor();
+  demo.bench.hangUp();
+  await headline().filter({ hasText: 'Ready' }).waitFor();
+});
+
+test('a bad setting is refused at its field and nothing is saved; the mended one is', async () => {
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: '+ Add account' }).click();
+  await page.getByLabel('User', { exact: true }).fill('202');
+  await page.getByLabel('Server', { exact: true }).fill('pbx home');
+  await page.locator('#set-accounts-0-password').fill('hush-hush');
+  await page.getByRole('button', { name: 'Save' }).click();
+  const field = page.locator('.field', { has: page.locator('#set-accounts-0-server') });
+  await field.locator('.problem', { hasText: 'a host name or address' }).waitFor();
+  expect(await page.locator('#set-accounts-0-server').getAttribute('aria-invalid')).toBe('true');
+  expect(await page.evaluate('document.activeElement.id')).toBe('set-accounts-0-server');
+  expect(demo.store.settings.accounts).toEqual([]);
+
+  await page.getByLabel('Server', { exact: true }).fill('pbx.home');
+  await page.locator('#set-sip-port').fill('5070');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Restart the phone' }).waitFor();
+  expect(demo.store.settings.accounts[0]).toMatchObject({ user: '202', server: 'pbx.home', password: 'hush-hush' });
+  expect(await readFile(`${demo.stateDir}/settings.toml`, 'utf8')).toContain('port = 5070');
+  expect(await page.content()).not.toContain('hush-hush');
+});
+
+test('a set password stays when other fields of the account change, and goes when told to', async () => {
+  await page.reload();
+  await page.getByLabel('User', { exact: true }).fill('203');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect.poll(() => demo.store.settings.accounts[0]).toMatchObject({ user: '203', password: 'hush-hush' });
+  await page.locator('.savebar', { hasText: 'Saved.' }).waitFor();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect.poll(() => demo.store.settings.accounts[0]?.password).toBe('');
+});
+
+test('lists, tables, choices and switches are saved as they were made; Undo takes them back', async () => {
+  await page.reload();
+  await page.getByLabel('Listed addresses').fill('192.168.1.9\n10.0.0.0/8\n');
+  await page.locator('.field', { hasText: 'Speed dial' }).getByRole('button', { name: '+ Add' }).click();
+  await page.getByLabel('Digits').fill('1');
+  await page.getByLabel('Calls', { exact: true }).fill('sip:door@192.168.1.9');
+  await page.getByLabel('Country', { exact: true }).selectOption('de');
+  await page.locator('label.switch', { hasText: 'Do not disturb' }).click();
+  await page.getByRole('button', { name: 'Prefer PCMU more' }).click();
+  await page.locator('.savebar', { hasText: '5 changes, not saved' }).waitFor();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.locator('.savebar', { hasText: 'Saved.' }).waitFor();
+  const { sip, dialing, phone, calls, media } = demo.store.settings;
+  expect(sip.allowAddresses).toEqual(['192.168.1.9', '10.0.0.0/8']);
+  expect(dialing.speedDial).toEqual({ 1: 'sip:door@192.168.1.9' });
+  expect([phone.country, calls.doNotDisturb, media.codecs]).toEqual(['de', true, ['opus', 'PCMU', 'PCMA']]);
+
+  await page.getByLabel('Listed addresses').fill('');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect.poll(() => page.getByLabel('Listed addresses').inputValue()).toBe('192.168.1.9\n10.0.0.0/8');
+  expect(await page.locator('#set-sound-periods').isDisabled()).toBe(true);
+});
+
+test('what is typed survives a look at the phone, and settings changed elsewhere show up', async () => {
+  await page.getByLabel('Hotline', { exact: true }).fill('201');
+  await page.getByRole('link', { name: 'Phone', exact: true }).first().click();
+  await page.locator('.telephone').waitFor();
+  await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Settings' }).click();
+  expect(await page.getByLabel('Hotline', { exact: true }).inputValue()).toBe('201');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect.poll(() => page.getByLabel('Hotline', { exact: true }).inputValue()).toBe('');
+
+  await demo.store.change({ dialing: { hotline: '999' } });
+  await expect.poll(() => page.getByLabel('Hotline', { exact: true }).inputValue()).toBe('999');
+});
+
+test('every field has a name, and nothing is wider than a telephone\'s screen', async () => {
+  const small = await browser.newContext({ viewport: { width: 360, height: 740 }, storageState: await context.storageState(), colorScheme: 'dark' });
+  const narrow = await small.newPage();
+  for (const view of ['phone', 'calls', 'settings']) {
+    await narrow.goto(`${demo.page.address}/#${view}`);
+    await narrow.locator('main > *').first().waitFor();
+    const nameless = await narrow.evaluate(`[...document.querySelectorAll('input, select, textarea, button')]
+      .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || (e.labels && e.labels.length > 0))).map((e) => e.outerHTML)`);
+    expect(nameless).toEqual([]);
+    expect(await narrow.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  }
+  await small.close();
+});
+
+test('logging out asks for the password again, and only it opens', async () => {
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.locator('.door').waitFor();
+  await page.getByLabel('Password').fill('wrong one');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').filter({ hasText: 'That is not the password.' }).waitFor();
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.locator('.settings, .telephone').first().waitFor();
+});
+
+test('the page asks nobody else for anything and the browser has nothing to complain of', () => {
+  expect(foreign).toEqual([]);
+  expect(complaints).toEqual([]);
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import type { PhoneStatus } from '../../../src/phone/status.ts';
+import { applyWords, callWords, clockTime, lineWords, readiness, when } from '../../../src/web/page/words.ts';
+import { restingPhone } from '../fake-phone.ts';
+
+type Call = PhoneStatus['calls'][number];
+type Registration = PhoneStatus['registrations'][number];
+const call = (part: Partial<Call>): Call => ({ id: 'a', direction: 'out', state: 'established', remote: '201', remoteName: '', account: '', codec: 'PCMA', place: 'handset', seconds: 1, held: false, remoteHeld: false, muted: false, encrypted: false, intercom: false, emergency: false, ...part });
+const account = (part: Partial<Registration>): Registration => ({ account: '202@pbx', user: '202', server: 'pbx', state: 'registered', trouble: '', why: '', nextS: 1, ...part });
+
+describe('the line in plain words', () => {
+  const rows: readonly [Partial<PhoneStatus>, string, string][] = [
+    [{}, 'Ready, without an account', 'Service codes and direct calls work. Give it an account to be called by number.'],
+    [{ registrations: [account({})] }, 'Ready', 'Can be called at 202.'],
+    [{ registrations: [account({})], doNotDisturb: true }, 'Ready', 'Can be called at 202. Do not disturb is on: callers hear busy.'],
+    [{ registrations: [account({ state: 'trying' })] }, 'Registering', 'Asking pbx.'],
+    [{ registrations: [account({ state: 'failed', why: 'wrong password', trouble: 'The server did not take the user and password.' })] }, 'Not registered', 'The server did not take the user and password.'],
+    [{ registrations: [account({}), account({ account: 'b', server: 'other', state: 'failed', why: 'server silent' })] }, 'One account is not registered', 'other: server silent.'],
+    [{ registrations: [account({ state: 'off' })] }, 'Ready, without an account', 'Service codes and direct calls work. Give it an account to be called by number.'],
+    [{ hook: 'off', state: 'dial tone', tone: 'dial' }, 'Dial tone', 'Dial a number, or *43 to hear yourself.'],
+    [{ hook: 'off', state: 'dial tone', tone: 'wrong password' }, 'Dial tone', 'The tone says: wrong password.'],
+    [{ hook: 'off', state: 'collecting', dialled: '20' }, 'Dialling 20', 'A pause or # ends the number.'],
+    [{ hook: 'off', state: 'calling', calls: [call({ state: 'calling' })] }, 'Calling 201', 'Waiting for the other side.'],
+    [{ hook: 'off', state: 'calling', calls: [call({ state: 'ringing', remoteName: 'Kitchen' })] }, 'Calling Kitchen', 'It is ringing there.'],
+    [{ state: 'ringing', calls: [call({ direction: 'in', state: 'ringing' })] }, '201 is calling', 'Lift the handset to answer.'],
+    [{ hook: 'none', calls: [call({ direction: 'in', state: 'ringing', remote: '' })] }, 'an unknown caller is calling', ''],
+    [{ hook: 'off', state: 'in call', calls: [call({})] }, 'Talking to 201', ''],
+    [{ hook: 'off', state: 'in call', calls: [call({}), call({ id: 'b', remote: '202', held: true })] }, 'Talking to 201', '202 is on hold.'],
+    [{ hook: 'off', state: 'in call', calls: [call({}), call({ id: 'b', remote: '203', direction: 'in', state: 'ringing' })] }, 'Talking to 201', '203 is calling too; flash to take it.'],
+    [{ hook: 'off', state: 'in call', calls: [call({ remoteHeld: true })] }, 'Talking to 201', 'The other side put you on hold.'],
+    [{ state: 'speaker', calls: [call({ intercom: true, direction: 'in' })] }, 'Intercom with 201', ''],
+    [{ hook: 'off', state: 'dial tone', calls: [call({ held: true })] }, '201 is on hold', 'Flash to go back.'],
+    [{ hook: 'off', state: 'dead line', tone: 'busy' }, 'The other side is busy.', 'Hang up before the next call.'],
+    [{ hook: 'off', state: 'dead line', tone: 'sit' }, 'That number is not in service.', 'Hang up before the next call.'],
+    [{ hook: 'off', state: 'dead line', tone: '' }, 'The line is dead.', 'Hang up before the next call.'],
+    [{ hook: 'off', state: 'howler', tone: 'howler' }, 'The handset is off', 'Nobody can call. Hang up.'],
+  ];
+  for (const [part, headline, detail] of rows) {
+    test(`${headline} ${detail}`, () => { expect(lineWords({ ...restingPhone, ...part })).toMatchObject({ headline, detail }); });
+  }
+
+  test('a failure is red, half of one amber, all well green', () => {
+    expect(readiness({ ...restingPhone, registrations: [account({ state: 'failed' })] }).mood).toBe('bad');
+    expect(readiness({ ...restingPhone, registrations: [account({}), account({ state: 'failed' })] }).mood).toBe('warn');
+    expect(readiness({ ...restingPhone, registrations: [account({})] }).mood).toBe('good');
+  });
+});
+
+test('times are short and right at their edges', () => {
+  expect([0, 9, 59.9, 60, 65, 3_599, 3_600, 3_700, -1].map(clockTime)).toEqual(['0:00', '0:09', '0:59', '1:00', '1:05', '59:59', '1:00:00', '1:01:40', '0:00']);
+  const now = new Date(2026, 10, 20, 0, 30).getTime();
+  expect(when(now - 20 * 60_000, now, 'en-GB')).toBe('today 00:10');
+  expect(when(now - 40 * 60_000, now, 'en-GB')).toBe('yesterday 23:50');
+  expect(when(now - 17 * 86_400_000, now, 'en-GB')).toBe('3 Nov 00:30');
+  expect(when(now - 400 * 86_400_000, now, 'en-GB')).toBe('16 Oct 2025 00:30');
+});
+
+test('a call of the log says how it went', () => {
+  const entry = { at: 0, direction: 'in', who: '1', name: '', seconds: 0, how: 'busy', missed: false, intercom: false } as const;
+  expect(callWords(entry)).toBe('busy');
+  expect(callWords({ ...entry, seconds: 65 })).toBe('1:05');
+  expect(callWords({ ...entry, missed: true })).toBe('missed');
+});
+
+test('saving says what has to happen before it works', () => {
+  expect(applyWords(['now'])).toBe('');
+  expect(applyWords(['now', 'on registering', 'on restart'])).toBe('The phone registers anew. Some of it holds after a restart of the phone.');
+});
