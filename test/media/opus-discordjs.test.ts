@@ -82,6 +82,15 @@ describe('@discordjs/opus behind our interface', () => {
     expect(codec.conceal!(new Int16Array(100), 320)).toBe(0);
   });
 
+  test('what is played backwards reaches over short packets', () => {
+    const codec = createDiscordOpus(fake().addon, '', OPTIONS);
+    const out = new Int16Array(320);
+    codec.decode(Uint8Array.of(8, 4, 0x88, 0x13), out); // 160 samples of 5000
+    codec.decode(Uint8Array.of(8, 4, 0x10, 0x27), out); // then 160 of 10,000
+    codec.conceal!(out, 320);
+    expect([out[0], out[159], out[160], out[319]]).toEqual([10_000, Math.round(10_000 * 481 / 640), Math.round(5000 * 480 / 640), Math.round(5000 * 321 / 640)]);
+  });
+
   test('has no decodeFec: the package cannot', () => {
     expect(createDiscordOpus(fake().addon, '', OPTIONS)).not.toHaveProperty('decodeFec');
   });

@@ -121,6 +121,13 @@ describe('receiving', () => {
     }), { numRuns: 300 });
   });
 
+  test('the longest duration heard counts, whatever came last', () => {
+    const [first, second, third] = digit('8', 100, 0);
+    const { take, wait } = receiver();
+    take([first!, third!, second!]);
+    expect(wait(LOST_END_MS)).toEqual(['8 60']);
+  });
+
   test('a long event in segments is one digit, also when the full packet of the first segment is lost (RFC 4733 §2.5.1.3)', () => {
     const packets = digit('4', 10_000, 5);
     expect(receiver().take(packets)).toEqual(['4 10000']);

@@ -62,6 +62,13 @@ describe('an offer', () => {
     expect(again).toContain('a=rtpmap:96 telephone-event/8000');
     const swapped = answered(theirs('m=audio 5000 RTP/AVP 0 96\na=rtpmap:96 telephone-event/8000\n'), local()).answer;
     expect(media(makeOffer(local(), swapped))[0]).toBe('m=audio 4000 RTP/AVP 97 8 0 96 102');
+    const odd = answered(theirs('m=audio 5000 RTP/AVP 8 0\na=rtpmap:8 opus/48000/2\na=rtpmap:0 telephone-event/8000\n'), local()).answer;
+    expect(media(makeOffer(local(), odd))[0]).toBe('m=audio 4000 RTP/AVP 8 96 97 0 102');
+  });
+
+  test('within a call keeps the transport that was agreed on (RFC 3264 §8.3)', () => {
+    const { answer } = answered(theirs('m=audio 5000 RTP/AVPF 8\n'), local());
+    expect(media(makeOffer(local(), answer))[0]).toMatch(/^m=audio 4000 RTP\/AVPF /);
   });
 });
 
