@@ -66,10 +66,10 @@ export function buildResponse(request: Message, status: number, options: Respons
     if (name === 'timestamp' && status !== 100) continue; // §8.2.6.1
     for (let i = find(request, name); i >= 0; i = find(request, name, i + 4)) {
       const start = spans[i]!, from = spans[i + 2]!, to = spans[i + 3]!;
-      const folded = hasFeed(bytes, start, to);
+      const folded = hasBreak(bytes, start, to);
       const stamped = first && name === 'via' && options.peer !== undefined;
       if (folded || stamped) {
-        const line = unfold(bytes.toString('latin1', from, to));
+        const line = unfold(bytes.toString('latin1', from, to)).replace(/\r/g, ' '); // a bare CR only where the request is refused for it
         pieces.push(Buffer.from(`${NAMES[name]}: ${stamped ? stamp(line, options.peer!) : line}`, 'latin1'));
       } else pieces.push(bytes.subarray(start, to));
       if (name === 'via') first = false;
@@ -121,8 +121,8 @@ function stamp(line: string, peer: Endpoint): string {
   return via.replace(asked, `;rport=${peer.port}`) + received + line.slice(end);
 }
 
-function hasFeed(bytes: Buffer, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (bytes[i] === 10) return true;
+function hasBreak(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] === 10 || bytes[i] === 13) return true;
   return false;
 }
 
@@ -138,6 +138,6 @@ function close(head: string, body: Uint8Array | undefined): Buffer {
 }
 
 function clean(value: string, where: string): string {
-  if (/[\r\n\0]/.test(value)) throw new PhoneError('BAD_HEADER', `a line break does not belong into ${where.replace(/[\r\n\0]/g, ' ')}`);
+  if (/[\r\n]/.test(value)) throw new PhoneError('BAD_HEADER', `a line break does not belong into ${where.replace(/[\r\n]/g, ' ')}`);
   return value;
 }

@@ -101,8 +101,8 @@ export function unquote(source: string): string {
   return source.length >= 2 && source[0] === '"' ? source.slice(1, -1).replace(/\\([^])/g, '$1') : source;
 }
 
-/** `words` as a quoted string. */
-export const quote = (words: string): string => `"${words.replace(/["\\]/g, '\\$&')}"`;
+/** `words` as a quoted string; line breaks, which an unescaped URI of a peer may hold, become spaces. */
+export const quote = (words: string): string => `"${words.replace(/[\r\n]/g, ' ').replace(/["\\]/g, '\\$&')}"`;
 
 /** The address in header `name`, the first when there are several. */
 export function nameAddr(message: Message, name: string): NameAddr | undefined {
@@ -134,7 +134,7 @@ export function tagOf(message: Message, name: 'from' | 'to'): string | undefined
 export function parseVia(element: string): Via | undefined {
   const match = /^SIP\s*\/\s*2\.0\s*\/\s*([^\s/;]+)\s+(\[[\da-f:.]+\]|[\w.-]+)\s*(?::\s*(\d{1,5}))?\s*(;[^]*)?$/i.exec(element);
   if (match === null) return undefined;
-  const params = match[4] === undefined ? NONE : parseParams(match[4]);
+  const params = match[4] === undefined ? NONE : /;\s*;/.test(match[4]) ? undefined : parseParams(match[4]);
   const host = match[2]!.replace(/^\[|\]$/g, '');
   const port = match[3] === undefined ? undefined : Number(match[3]);
   if (params === undefined || !isHost(host) || (port !== undefined && (port === 0 || port > 65_535))) return undefined;

@@ -97,6 +97,7 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
   let body = -1;
   let declared = -1;
   let count = 0;
+  let astray = false; // the line before is no header: what is folded onto it belongs to nothing
   while (at < length) {
     const first = bytes[at]!;
     if (first === LF || (first === CR && bytes[at + 1] === LF)) {
@@ -109,7 +110,7 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
     if (++count > MAX_LINES) return fault('there are too many header lines', undefined, false, 513);
     if (first === SP || first === TAB) {
       if (spans.length === 0) wrong ||= 'the first header line begins with white space';
-      else {
+      else if (!astray) {
         let stop = end;
         while (stop > at && isSpace(bytes[stop - 1]!)) stop--;
         if (stop > at) spans[spans.length - 1] = stop;
@@ -118,7 +119,8 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
       const colon = bytes.indexOf(COLON, at);
       let nameEnd = colon;
       while (nameEnd > at && isSpace(bytes[nameEnd - 1]!)) nameEnd--;
-      if (colon < 0 || colon > end || !isToken(bytes, at, nameEnd)) wrong ||= `header line ${count} is not "name: value"`;
+      astray = colon < 0 || colon > end || !isToken(bytes, at, nameEnd);
+      if (astray) wrong ||= `header line ${count} is not "name: value"`;
       else {
         let from = colon + 1;
         while (from < end && isSpace(bytes[from]!)) from++;

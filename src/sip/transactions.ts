@@ -12,7 +12,7 @@ import { methodOf, parseMessage, texts } from './message.ts';
 import type { Malformed, Message } from './message.ts';
 import { answerable, screen } from './screen.ts';
 import type { Abilities, Refusal } from './screen.ts';
-import { T1, T2, inviteClient, inviteServer, nonInviteClient, nonInviteServer, timerMs } from './tables.ts';
+import { T2, inviteClient, inviteServer, nonInviteClient, nonInviteServer, timerMs } from './tables.ts';
 import type { Action, Event, Machine, Timer } from './tables.ts';
 import { Client, Server } from './transaction.ts';
 import type { ClientTransaction, ClientUser, Entry, Layer, ServerTransaction } from './transaction.ts';
