@@ -1,0 +1,564 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'vitest';
+import { text, type Message } from '../../src/sip/message.ts';
+import { ANSWER, OFFER, Peer, story, Town } from './agent-bench.ts';
+
+const CONTACT = 'Contact: <sip:peer@10.0.0.2>';
+
+/** An agent at 10.0.0.1 and a peer played by hand at 10.0.0.2. */
+async function bench() {
+  const town = new Town(), phone = await town.phone('10.0.0.1'), peer = await new Peer(town, '10.0.0.2').open();
+  return { town, phone, peer };
+}
+
+/** The agent has called the peer, who has its INVITE. */
+async function called() {
+  const b = await bench();
+  const call = b.phone.agent.call({ target: 'sip:peer@10.0.0.2', offer: OFFER });
+  const told = story(call);
+  await b.town.run(20);
+  return { ...b, call, told, invite: b.peer.last('INVITE') };
+}
+
+let branches = 0;
+/** Lines of a request from the peer; `to` with our tag inside a dialog. */
+function lines(method: string, seq: number, more: readonly string[] = [], tags: { to?: string; from?: string; callId?: string; branch?: string; uri?: string } = {}): string[] {
+  return [
+    `${method} ${tags.uri ?? 'sip:phone@10.0.0.1'} SIP/2.0`, `Via: SIP/2.0/UDP 10.0.0.2:5060;branch=${tags.branch ?? `z9hG4bKp${++branches}`};rport`, 'Max-Forwards: 70',
+    `From: <sip:peer@10.0.0.2>;tag=${tags.from ?? 'peer'}`, `To: <sip:phone@10.0.0.1>${tags.to === undefined ? '' : `;tag=${tags.to}`}`,
+    `Call-ID: ${tags.callId ?? 'peercall'}`, `CSeq: ${seq} ${method}`, ...more,
+  ];
+}
+const SDP = 'Content-Type: application/sdp';
+const tagOf = (m: Message, name: string) => /;tag=([^;>]+)/.exec(text(m, name)!)![1]!;
+
+/** The peer has called the agent: `call` rings. `inside` writes a request of the peer inside that dialog. */
+async function calling(more: readonly string[] = [], body = 'v=0 offer') {
+  const b = await bench();
+  b.phone.onCall = (c) => c.progress(180);
+  b.peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, ...(body === '' ? [] : [SDP]), ...more], { branch: 'z9hG4bKinvite' }), body);
+  await b.town.run(20);
+  const { call, told, source } = b.phone.incoming[0]!;
+  const inside = (method: string, seq: number, extra: readonly string[] = [], content = '', branch?: string) =>
+    b.peer.send('10.0.0.1', lines(method, seq, [...extra, ...(content === '' ? [] : [SDP])], { to: tagOf(b.peer.got[0]!, 'to'), ...(branch === undefined ? {} : { branch }) }), content);
+  return { ...b, call, told, source, inside };
+}
+
+async function answered() {
+  const b = await calling();
+  b.call.accept(ANSWER);
+  await b.town.run(20);
+  b.inside('ACK', 1);
+  await b.town.run(20);
+  return b;
+}
+
+describe('hanging up a call of ours', () => {
+  test('before any response no CANCEL goes out until one comes (RFC 3261 §9.1)', async () => {
+    const { town, peer, call, told, invite } = await called();
+    call.hangUp();
+    await town.run(400);
+    assert.equal(peer.count('CANCEL'), 0);
+    assert.deepEqual(told, ['ended by us: hung up (487)']);
+    peer.answer(invite, 180);
+    await town.run(20);
+    assert.equal(peer.count('CANCEL'), 1);
+    assert.equal(text(peer.last('CANCEL'), 'via'), text(invite, 'via'));
+    peer.answer(peer.last('CANCEL'), 200);
+    peer.answer(invite, 487);
+    await town.run(20);
+    assert.equal(peer.count('ACK'), 1);
+    assert.equal(told.length, 1);
+  });
+
+  test('with a reason says it in CANCEL (RFC 3326)', async () => {
+    const { town, peer, call, invite } = await called();
+    peer.answer(invite, 180);
+    await town.run(20);
+    call.hangUp('changed my mind');
+    await town.run(20);
+    assert.equal(text(peer.last('CANCEL'), 'reason'), 'Q.850;cause=16;text="changed my mind"');
+  });
+
+  for (const crossing of ['before the CANCEL arrives', 'without a provisional response'] as const) {
+    test(`a 200 ${crossing} is acknowledged and ended by BYE (RFC 3261 §15)`, async () => {
+      const { town, peer, call, told, invite } = await called();
+      if (crossing === 'before the CANCEL arrives') peer.answer(invite, 180);
+      await town.run(20);
+      call.hangUp();
+      peer.answer(invite, 200, [CONTACT], 'v=0 answer');
+      await town.run(50);
+      assert.deepEqual([peer.count('ACK'), peer.count('BYE')], [1, 1]);
+      peer.answer(invite, 200, [CONTACT], 'v=0 answer');
+      await town.run(20);
+      assert.deepEqual([peer.count('ACK'), peer.count('BYE')], [2, 1]);
+      assert.deepEqual(told.filter((w) => !w.startsWith('progress')), ['ended by us: hung up (487)']);
+    });
+  }
+
+  test('a peer that never ends a cancelled INVITE is given up after 64 T1 (RFC 3261 §9.1)', async () => {
+    const { town, phone, peer, call, invite } = await called();
+    peer.answer(invite, 180);
+    await town.run(20);
+    call.hangUp();
+    await town.run(120_000);
+    assert.deepEqual(phone.agent.calls, []);
+    assert.equal(town.clock.pending, 0);
+  });
+
+  test('a challenge that arrives after hanging up is not answered', async () => {
+    const { town, peer, call, invite } = await called();
+    call.hangUp();
+    peer.answer(invite, 401, ['WWW-Authenticate: Digest realm="x", nonce="y", qop="auth"']);
+    await town.run(1_000);
+    assert.equal(peer.count('INVITE'), 1);
+  });
+});
+
+describe('the answer to a call of ours', () => {
+  test('every 2xx gets its ACK, a repeated one the same bytes again (RFC 3261 §13.2.2.4)', async () => {
+    const { town, peer, told, invite } = await called();
+    for (let i = 0; i < 3; i++) {
+      peer.answer(invite, 200, [CONTACT], 'v=0 answer');
+      await town.run(20);
+    }
+    const acks = peer.got.filter((m) => m.method === 'ACK');
+    assert.equal(acks.length, 3);
+    assert.ok(acks.every((a) => a.bytes.equals(acks[0]!.bytes)));
+    assert.equal(text(acks[0]!, 'cseq'), '1 ACK');
+    assert.deepEqual(told, ['answer v=0 answer', 'established']);
+  });
+
+  test('a second branch of a fork that answers too is acknowledged and ended (RFC 3261 §13.2.2.4)', async () => {
+    const { town, peer, call, invite } = await called();
+    peer.answer(invite, 200, [CONTACT], 'v=0 answer', 'first');
+    await town.run(20);
+    peer.answer(invite, 200, [CONTACT], 'v=0 answer', 'second');
+    await town.run(20);
+    assert.equal(tagOf(peer.last('BYE'), 'to'), 'second');
+    assert.equal(call.state, 'established');
+    call.hangUp();
+    await town.run(20);
+    assert.equal(tagOf(peer.last('BYE'), 'to'), 'first');
+  });
+
+  test('requests follow the route set in reverse to the Contact (RFC 3261 §12.2.1.1)', async () => {
+    const { town, peer, call, invite } = await called();
+    peer.answer(invite, 200, ['Contact: <sip:inner@10.9.9.9>', 'Record-Route: <sip:10.0.0.2:5060;lr;n=2>, <sip:10.0.0.2;lr;n=1>'], 'v=0 answer');
+    await town.run(20);
+    call.hangUp();
+    await town.run(20);
+    for (const method of ['ACK', 'BYE']) {
+      const m = peer.last(method);
+      assert.match(m.bytes.toString(), new RegExp(`^${method} sip:inner@10.9.9.9 SIP/2.0`));
+      assert.deepEqual(m.bytes.toString().split('\r\n').filter((l) => l.startsWith('Route')), ['Route: <sip:10.0.0.2;lr;n=1>', 'Route: <sip:10.0.0.2:5060;lr;n=2>']);
+    }
+  });
+
+  test('a 2xx without any session description ends the call in words', async () => {
+    const { town, peer, told, invite } = await called();
+    peer.answer(invite, 200, [CONTACT]);
+    await town.run(20);
+    assert.deepEqual([peer.count('ACK'), peer.count('BYE')], [1, 1]);
+    assert.equal(told.at(-1), 'ended by them: the other side sent no session description');
+  });
+
+  test('an INVITE of ours asks for no extension (no 100rel)', async () => {
+    const { invite } = await called();
+    assert.deepEqual([text(invite, 'supported'), text(invite, 'require')], ['replaces', undefined]);
+  });
+
+  test('a BYE of the peer carries its reason', async () => {
+    const { town, peer, call, invite } = await called();
+    peer.answer(invite, 200, [CONTACT], 'v=0 answer');
+    await town.run(20);
+    let ending: unknown;
+    call.subscribe((e) => { if (e.event === 'ended') ending = e.ending; });
+    peer.send('10.0.0.1', lines('BYE', 1, ['Reason: Q.850;cause=16'], { to: tagOf(invite, 'from'), callId: text(invite, 'call-id')! }));
+    await town.run(20);
+    assert.deepEqual(ending, { by: 'them', status: 0, why: 'hung up', reason: 'Q.850;cause=16' });
+    assert.equal(peer.statuses().at(-1), 200);
+  });
+});
+
+describe('a call that comes in', () => {
+  test('CANCEL while it rings gives 200 and 487 (RFC 3261 §9.2)', async () => {
+    const { town, peer, told } = await calling();
+    peer.send('10.0.0.1', lines('CANCEL', 1, [], { branch: 'z9hG4bKinvite' }));
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [180, 200, 487]);
+    assert.equal(told.at(-1), 'ended by them: the caller gave up (487)');
+  });
+
+  test('CANCEL because somebody else answered says so (RFC 3326)', async () => {
+    const { town, peer, told } = await calling();
+    peer.send('10.0.0.1', lines('CANCEL', 1, ['Reason: SIP;cause=200;text="Call completed elsewhere"'], { branch: 'z9hG4bKinvite' }));
+    await town.run(20);
+    assert.equal(told.at(-1), 'ended by them: answered elsewhere (487)');
+  });
+
+  test('CANCEL after our 200 changes nothing (RFC 3261 §9.2)', async () => {
+    const { town, peer, call } = await answered();
+    peer.send('10.0.0.1', lines('CANCEL', 1, [], { branch: 'z9hG4bKinvite' }));
+    await town.run(20);
+    assert.equal(peer.statuses().at(-1), 200);
+    assert.equal(call.state, 'established');
+  });
+
+  test('our 200 is repeated at T1, doubling to T2, until the ACK (RFC 3261 §13.3.1.4)', async () => {
+    const { town, call, inside } = await calling();
+    const start = town.clock.now();
+    call.accept(ANSWER);
+    await town.run(12_000);
+    const at = town.messages().filter((m) => m.words === '200 INVITE').map((m) => m.atMs - start);
+    assert.deepEqual(at, [0, 500, 1_500, 3_500, 7_500, 11_500]);
+    inside('ACK', 1);
+    await town.run(20_000);
+    assert.equal(town.messages().filter((m) => m.words === '200 INVITE').length, 6);
+    assert.equal(call.state, 'established');
+  });
+
+  test('without ACK for 64 T1 it ends by BYE (RFC 3261 §13.3.1.4)', async () => {
+    const { town, peer, call, told } = await calling();
+    call.accept(ANSWER);
+    await town.run(31_990);
+    assert.equal(peer.count('BYE'), 0);
+    await town.run(100);
+    assert.equal(peer.count('BYE'), 1);
+    assert.equal(told.at(-1), 'ended by network: the other side never confirmed');
+  });
+
+  test('hanging up before the ACK waits for it with the BYE (RFC 3261 §15)', async () => {
+    const { town, peer, call, told, inside } = await calling();
+    call.accept(ANSWER);
+    await town.run(20);
+    call.hangUp();
+    await town.run(200);
+    assert.equal(told.at(-1), 'ended by us: hung up');
+    assert.equal(peer.count('BYE'), 0);
+    inside('ACK', 1);
+    await town.run(20);
+    assert.equal(peer.count('BYE'), 1);
+  });
+
+  test('BYE while it rings gives 200, and 487 to the INVITE (RFC 3261 §15.1.2)', async () => {
+    const { town, peer, told, inside } = await calling();
+    inside('BYE', 2);
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [180, 200, 487]);
+    assert.equal(told.at(-1), 'ended by them: the caller gave up (487)');
+  });
+
+  test('ringing is repeated each minute for the proxies on the way (RFC 3261 §13.3.1.1)', async () => {
+    const { town, peer } = await calling();
+    await town.run(125_000);
+    assert.deepEqual(peer.statuses(), [180, 180, 180]);
+  });
+
+  test('hanging up while it rings declines', async () => {
+    const { town, peer, call } = await calling();
+    call.hangUp();
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [180, 603]);
+  });
+
+  test('without an offer our 200 offers and the ACK answers (RFC 3261 §13.2.1)', async () => {
+    const { town, call, told, inside } = await calling([], '');
+    call.accept(OFFER);
+    await town.run(20);
+    inside('ACK', 1, [], 'v=0 answer');
+    await town.run(20);
+    assert.deepEqual(told, ['established', 'answer v=0 answer']);
+  });
+
+  test('a caller who is challenged and proves himself comes again as authenticated (RFC 3261 §22)', async () => {
+    const town = new Town();
+    const phone = await town.phone('10.0.0.1', { passwordOf: (user) => (user === 'door' ? 'open' : undefined) });
+    const asked: (string | undefined)[] = [];
+    phone.onCall = (call, source, challenge) => {
+      asked.push(source.authenticated);
+      if (source.authenticated === undefined) challenge();
+      else call.accept(ANSWER);
+    };
+    const door = await town.phone('10.0.0.3');
+    const account = door.agent.addAccount({ id: 'd', user: 'door', server: '10.0.0.1', proxy: '', transport: 'udp', authUser: '', password: 'open', displayName: '', expiresS: 60, register: false });
+    const told = story(door.agent.call({ account, target: 'phone', offer: OFFER }));
+    await town.run(100);
+    assert.deepEqual(asked, [undefined, 'door']);
+    assert.deepEqual(told, ['answer v=0 answer', 'established']);
+    const thief = door.agent.addAccount({ id: 't', user: 'door', server: '10.0.0.1', proxy: '', transport: 'udp', authUser: '', password: 'guess', displayName: '', expiresS: 60, register: false });
+    const stolen = story(door.agent.call({ account: thief, target: 'phone', offer: OFFER }));
+    await town.run(100);
+    assert.deepEqual(asked.slice(2), [undefined, undefined]);
+    assert.deepEqual(stolen, ['ended by them: Unauthorized (401)']);
+    assert.equal(phone.agent.calls.length, 1);
+  });
+
+  const REFUSED: [string, readonly string[], readonly string[], number, string, string][] = [
+    ['100rel required (RFC 3262)', ['Require: 100rel'], [SDP], 420, 'unsupported', '100rel'],
+    ['a body that is no session description (RFC 3261 §8.2.3)', ['Content-Type: text/plain'], [], 415, 'accept', 'application/sdp'],
+    ['a Replaces of no call of ours (RFC 3891 §3)', ['Replaces: x;to-tag=a;from-tag=b'], [SDP], 481, '', ''],
+    ['a Replaces without tags (RFC 3891 §6.1)', ['Replaces: x'], [SDP], 400, '', ''],
+  ];
+  for (const [what, more, also, status, header, value] of REFUSED) {
+    test(`${what} is refused by ${status}`, async () => {
+      const { town, phone, peer } = await bench();
+      peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, ...more, ...also]), 'v=0');
+      await town.run(20);
+      assert.deepEqual(peer.statuses(), [status]);
+      if (header !== '') assert.equal(text(peer.got[0]!, header), value);
+      assert.equal(phone.incoming.length, 0);
+    });
+  }
+
+  test('one without Contact is refused by 400 (RFC 3261 §8.1.1.8)', async () => {
+    const { town, peer } = await bench();
+    peer.send('10.0.0.1', lines('INVITE', 1, [SDP]), 'v=0');
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [400]);
+  });
+});
+
+describe('requests that belong to no call', () => {
+  const ROWS: [string, number, string?][] = [
+    ['OPTIONS', 200], ['BYE', 481], ['INFO', 481], ['NOTIFY', 481], ['UPDATE', 481], ['REFER', 481], ['PRACK', 481], ['MESSAGE', 405], ['REGISTER', 405], ['SUBSCRIBE', 489], ['FROB', 501],
+  ];
+  for (const [method, status] of ROWS) {
+    test(`${method} is answered ${status}`, async () => {
+      const { town, peer } = await bench();
+      peer.send('10.0.0.1', lines(method, 1));
+      await town.run(20);
+      assert.deepEqual(peer.statuses(), [status]);
+      if (status === 405 || status === 501) assert.match(text(peer.got[0]!, 'allow')!, /INVITE, ACK, CANCEL, BYE/);
+    });
+  }
+  test('a request for a dialog nobody knows is answered 481 (RFC 3261 §12.2.2)', async () => {
+    const { town, peer } = await bench();
+    for (const method of ['INVITE', 'BYE', 'UPDATE', 'INFO']) peer.send('10.0.0.1', lines(method, 1, [CONTACT], { to: 'nobody' }));
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [481, 481, 481, 481]);
+  });
+});
+
+describe('inside a call', () => {
+  test('a CSeq lower than before is answered 500 (RFC 3261 §12.2.2)', async () => {
+    const { town, peer, call, inside } = await answered();
+    inside('INFO', 9);
+    inside('BYE', 8);
+    await town.run(60);
+    assert.deepEqual(peer.statuses().slice(-2), [200, 500]);
+    assert.equal(call.state, 'established');
+  });
+
+  test('a second offer before the first was answered is refused by 500 with Retry-After (RFC 3261 §14.2)', async () => {
+    const { town, peer, call, told, inside } = await answered();
+    inside('INVITE', 2, [CONTACT], 'v=0 one');
+    await town.run(20);
+    inside('INVITE', 3, [CONTACT], 'v=0 two');
+    await town.run(20);
+    const refusal = peer.got.at(-1)!;
+    assert.equal(refusal.status, 500);
+    assert.ok(Number(text(refusal, 'retry-after')) <= 10);
+    call.answerOffer(ANSWER);
+    await town.run(20);
+    assert.equal(peer.statuses().at(-1), 200);
+    assert.equal(told.filter((w) => w.startsWith('offer')).length, 2);
+  });
+
+  test('CANCEL of a re-INVITE gives 487 to it alone (RFC 3261 §14.1)', async () => {
+    const { town, peer, call, inside } = await answered();
+    inside('INVITE', 2, [CONTACT], 'v=0 one', 'z9hG4bKre');
+    await town.run(20);
+    inside('CANCEL', 2, [], '', 'z9hG4bKre');
+    await town.run(20);
+    assert.deepEqual(peer.statuses().slice(-2), [200, 487]);
+    assert.equal(call.state, 'established');
+    call.answerOffer(ANSWER);
+    await town.run(20);
+    assert.equal(peer.statuses().at(-1), 487, 'an answer that comes too late goes nowhere');
+  });
+
+  test('BYE while a re-INVITE waits gives 487 to it (RFC 3261 §15.1.2)', async () => {
+    const { town, peer, inside } = await answered();
+    inside('INVITE', 2, [CONTACT], 'v=0 one');
+    await town.run(20);
+    inside('BYE', 3);
+    await town.run(20);
+    assert.deepEqual(peer.statuses().slice(-2).sort(), [200, 487]);
+  });
+
+  test('a re-INVITE without offer gets ours, and its answer comes with the ACK', async () => {
+    const { town, call, told, inside } = await answered();
+    inside('INVITE', 2, [CONTACT]);
+    await town.run(20);
+    assert.equal(told.at(-1), 'offer ');
+    call.answerOffer(Buffer.from('v=0 ours'));
+    await town.run(20);
+    inside('ACK', 2, [], 'v=0 theirs');
+    await town.run(20);
+    assert.equal(told.at(-1), 'answer v=0 theirs');
+  });
+
+  test('the target moves with a re-INVITE and an UPDATE, whose Contact is the next Request-URI (RFC 3261 §12.2.2, RFC 3311)', async () => {
+    for (const method of ['INVITE', 'UPDATE']) {
+      const { town, peer, call, inside } = await answered();
+      inside(method, 2, ['Contact: <sip:moved@10.0.0.2>'], method === 'INVITE' ? 'v=0' : '');
+      await town.run(20);
+      if (method === 'INVITE') {
+        call.answerOffer(ANSWER);
+        await town.run(20);
+        inside('ACK', 2);
+        await town.run(20);
+      }
+      call.hangUp();
+      await town.run(20);
+      assert.match(peer.last('BYE').bytes.toString(), /^BYE sip:moved@10.0.0.2 /);
+    }
+  });
+
+  test('UPDATE with an offer is answered like a re-INVITE, without ACK (RFC 3311 §5.2)', async () => {
+    const { town, peer, call, told, inside } = await answered();
+    inside('UPDATE', 2, [CONTACT], 'v=0 update');
+    await town.run(20);
+    assert.equal(told.at(-1), 'offer v=0 update');
+    call.answerOffer(ANSWER);
+    await town.run(2_000);
+    assert.equal(peer.got.filter((m) => m.status === 200 && text(m, 'cseq') === '2 UPDATE').length, 1);
+  });
+
+  for (const [status, why] of [[481, 'the other side lost the call'], [408, 'the other side went silent']] as const) {
+    test(`${status} to a re-INVITE of ours ends the call (RFC 3261 §14.1)`, async () => {
+      const { town, peer, call, told } = await answered();
+      call.offer(OFFER);
+      await town.run(20);
+      peer.answer(peer.last('INVITE'), status);
+      await town.run(20);
+      assert.equal(told.at(-1), `ended by network: ${why}`);
+      assert.equal(peer.count('BYE'), 1);
+    });
+  }
+
+  test('a re-INVITE nobody answers ends the call after 64 T1', async () => {
+    const { town, call, told } = await answered();
+    town.wire.down.add('10.0.0.2');
+    call.offer(OFFER);
+    await town.run(32_100);
+    assert.equal(told.at(-1), 'ended by network: the other side went silent');
+  });
+
+  test('after 491 the offer goes out again within the pause of the called side (RFC 3261 §14.1)', async () => {
+    const { town, peer, call } = await answered();
+    call.offer(OFFER);
+    await town.run(20);
+    peer.answer(peer.last('INVITE'), 491);
+    await town.run(2_050);
+    assert.deepEqual([...new Set(peer.got.filter((m) => m.method === 'INVITE').map((m) => text(m, 'cseq')))], ['1 INVITE', '2 INVITE']);
+  });
+
+  const INFO: [string, string, number, string | undefined][] = [
+    ['application/dtmf-relay', 'Signal=7\r\nDuration=200\r\n', 200, 'digit 7 200'],
+    ['application/dtmf-relay', 'Signal= *\r\n', 200, 'digit * 160'],
+    ['application/dtmf-relay', 'Signal=11', 200, 'digit # 160'],
+    ['application/dtmf', '3', 200, 'digit 3 160'],
+    ['application/dtmf-relay', 'Signal=x', 400, undefined],
+    ['application/media_control+xml', '<x/>', 415, undefined],
+  ];
+  for (const [type, body, status, digit] of INFO) {
+    test(`INFO ${type} ${JSON.stringify(body)} is answered ${status}`, async () => {
+      const { town, peer, told } = await answered();
+      const before = told.length;
+      peer.send('10.0.0.1', lines('INFO', 2, [`Content-Type: ${type}`], { to: tagOf(peer.got[0]!, 'to') }), body);
+      await town.run(20);
+      assert.equal(peer.statuses().at(-1), status);
+      assert.deepEqual(told.slice(before), digit === undefined ? [] : [digit]);
+    });
+  }
+});
+
+describe('transfer', () => {
+  test('REFER is taken with 202, told, and reported by NOTIFY to its end (RFC 3515 §2.4)', async () => {
+    const { town, peer, call, told, inside } = await answered();
+    inside('REFER', 2, [CONTACT, 'Refer-To: <sip:carol@10.0.0.3>', 'Referred-By: <sip:boss@x>']);
+    await town.run(20);
+    assert.equal(peer.statuses().at(-1), 202);
+    assert.equal(told.at(-1), 'transfer to sip:carol@10.0.0.3');
+    const first = peer.last('NOTIFY');
+    assert.deepEqual([text(first, 'event'), text(first, 'subscription-state'), first.bytes.subarray(first.bodyStart).toString()], ['refer;id=2', 'active;expires=60', 'SIP/2.0 100 Trying\r\n']);
+    peer.answer(first, 200);
+    call.transferProgress(200, 'OK');
+    await town.run(20);
+    const last = peer.last('NOTIFY');
+    assert.deepEqual([text(last, 'subscription-state'), last.bytes.subarray(last.bodyStart).toString()], ['terminated;reason=noresource', 'SIP/2.0 200 OK\r\n']);
+    peer.answer(last, 200);
+    call.transferProgress(486, 'Busy Here');
+    await town.run(20);
+    assert.equal(peer.count('NOTIFY'), 2, 'a subscription ends once');
+  });
+
+  test('a REFER without a usable Refer-To is refused by 400 (RFC 3515 §2.4.2)', async () => {
+    const { town, peer, inside } = await answered();
+    inside('REFER', 2, [CONTACT]);
+    await town.run(20);
+    assert.equal(peer.statuses().at(-1), 400);
+  });
+
+  test('a transfer of ours is told by its NOTIFYs', async () => {
+    const { town, peer, call, told } = await answered();
+    call.transfer('sip:carol@10.0.0.3');
+    await town.run(20);
+    const refer = peer.last('REFER');
+    assert.equal(text(refer, 'refer-to'), '<sip:carol@10.0.0.3>');
+    peer.answer(refer, 202, [CONTACT]);
+    for (const [seq, frag, state] of [[2, 'SIP/2.0 100 Trying', 'active'], [3, 'SIP/2.0 200 OK', 'terminated;reason=noresource']] as const) {
+      peer.send('10.0.0.1', lines('NOTIFY', seq, [CONTACT, 'Event: refer', `Subscription-State: ${state}`, 'Content-Type: message/sipfrag'], { to: tagOf(peer.got[0]!, 'to') }), frag);
+      await town.run(20);
+      assert.equal(peer.statuses().at(-1), 200);
+    }
+    assert.deepEqual(told.slice(-2), ['transfer 100', 'transfer 200']);
+  });
+
+  test('a refused transfer says why', async () => {
+    const { town, peer, call, told } = await answered();
+    call.transfer('sip:carol@10.0.0.3');
+    await town.run(20);
+    peer.answer(peer.last('REFER'), 603);
+    await town.run(20);
+    assert.equal(told.at(-1), 'transfer 603');
+    call.transfer('');
+    assert.equal(told.at(-1), 'transfer 400');
+    assert.equal(call.state, 'established');
+  });
+
+  test('NOTIFY that nobody asked for is answered 481 (RFC 6665 §4.1.3)', async () => {
+    const { town, peer, inside } = await answered();
+    inside('NOTIFY', 2, [CONTACT, 'Event: refer', 'Subscription-State: active']);
+    await town.run(20);
+    assert.equal(peer.statuses().at(-1), 481);
+  });
+
+  test('an attended transfer joins the two others (RFC 3891, RFC 5589 §7.1)', async () => {
+    const town = new Town();
+    const alice = await town.phone('10.0.0.1'), bob = await town.phone('10.0.0.2'), carol = await town.phone('10.0.0.3');
+    for (const p of [bob, carol]) p.onCall = (call) => call.accept(ANSWER);
+    const toBob = alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER });
+    const toCarol = alice.agent.call({ target: 'sip:carol@10.0.0.3', offer: OFFER });
+    const told = story(toBob), toldCarol = story(toCarol);
+    await town.run(100);
+    const bobs = bob.incoming[0]!.call;
+    bobs.subscribe((e) => {
+      if (e.event !== 'transfer asked') return;
+      const next = bob.agent.call({ target: e.target, offer: OFFER });
+      next.subscribe((n) => { if (n.event === 'established') bobs.transferProgress(200, 'OK'); });
+    });
+    toBob.transfer('', toCarol);
+    await town.run(200);
+    assert.equal(told.at(-1), 'transfer 200');
+    assert.equal(carol.incoming.length, 2);
+    assert.equal(carol.incoming[1]!.call.remote.host, '10.0.0.2');
+    assert.equal(carol.incoming[0]!.told.at(-1), 'ended by us: replaced');
+    assert.equal(toldCarol.at(-1), 'ended by them: hung up');
+    toBob.hangUp();
+    await town.run(100);
+    assert.deepEqual([alice, bob, carol].map((p) => p.agent.calls.length), [0, 1, 1]);
+  });
+});
