@@ -1,6 +1,7 @@
 // The tones of each country, and this phone's own. Frequencies and cadences: ITU-T E.180 and its list of national tones (Operational
 // Bulletin 781, 2003), Telcordia GR-506 (us), BT SIN 350 (uk), ETSI TR 101 041-2 (de, fr), AS/CA S002 (au). Levels: GR-506 in the us;
 // elsewhere a sum of -13 dBm0, within E.180's -10 ± 5. Where a national list has no such tone, the North American one stands in.
+// Checked against the zones of Asterisk's indications.conf, not against a line of each country.
 //
 // Spelt as text, because as objects they cost 30 kB of heap more: steps `Hz+Hz@dBm0:ms`, a pause `:ms`, without ms for ever;
 // the whole is repeated for ever, or with `!` at its end played once. A tone read from a table is a new object each time.
