@@ -151,7 +151,7 @@ export class ChildDevice implements AudioDevice {
       onComplaint: (text) => {
         if (!mine()) return;
         if (/(over|under)run/.test(text)) this.#xruns++;
-        else this.#complaint = (this.#complaint + text).slice(-500);
+        this.#complaint = (this.#complaint + text).slice(-500);
       },
       onExit: (code) => {
         if (mine()) this.#lose(code === -1 ? `${command} is missing: install the Debian package alsa-utils` : this.#words(pcm));

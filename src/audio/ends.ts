@@ -55,8 +55,12 @@ const NUDGE_PERIODS = 1 / 8;
 const TRIM_PERIODS = 1;
 /** Weight of the latest measurement of the fill: about a second at 20 ms periods. */
 const SMOOTHING = 1 / 50;
-/** Lateness of the timer and of the work in a period that playback rides out. */
+/** Lateness of the timer and of the work in a period that playback rides out; the delay of a rate filter comes out of it. */
 const MARGIN_MS = 3;
+/** A card that ran dry gets a part of a period more in its queue, up to a whole one ... */
+const RAISE_PERIODS = 1 / 4;
+/** ... and gives it back after so many periods without: 20 s to a minute. */
+const CALM_PERIODS = 2_000;
 
 /** The earpiece's end. */
 export class PlaybackEnd {
@@ -67,9 +71,12 @@ export class PlaybackEnd {
   nudged = 0;
   readonly #resampler: Resampler;
   readonly #periodMs: number;
-  /** Sound queued at the instant a period has been captured, in ms. */
-  readonly #targetMs: number;
+  /** Sound queued at the instant a period has been captured: the least, what is aimed at, and what there is, smoothed. */
+  readonly #leastMs: number;
+  readonly #mostMs: number;
+  #targetMs: number;
   #fillMs: number;
+  #calmPeriods = 0;
   #mono = new Int16Array(0);
   #raw: Int16Array | Int32Array;
 
@@ -80,7 +87,10 @@ export class PlaybackEnd {
     // A card that moves in lumps larger than a period is late by a lump; nothing helps but to queue as much.
     const lumpMs = Math.max(this.#periodMs, (pcm.periodFrames * 1_000) / pcm.rateHz, capture === undefined ? 0 : (capture.periodFrames * 1_000) / capture.rateHz);
     const roomMs = (pcm.bufferFrames * 1_000) / pcm.rateHz - this.#periodMs;
-    this.#targetMs = Math.min(lumpMs + MARGIN_MS, roomMs);
+    const filterMs = (this.#resampler.delay * 1_000) / rateHz;
+    this.#leastMs = Math.min(lumpMs + MARGIN_MS - filterMs, roomMs);
+    this.#mostMs = Math.min(this.#leastMs + this.#periodMs, roomMs);
+    this.#targetMs = this.#leastMs;
     this.#fillMs = this.#targetMs;
     this.#raw = this.#make(pcm.bufferFrames);
   }
@@ -113,6 +123,8 @@ export class PlaybackEnd {
 
   /** The card ran dry: go on with silence, the next period `untilMs` from now. */
   restart(untilMs: number): number {
+    this.#targetMs = Math.min(this.#mostMs, this.#targetMs + RAISE_PERIODS * this.#periodMs);
+    this.#calmPeriods = 0;
     const code = this.prime(untilMs);
     return code < 0 ? code : this.pcm.start();
   }
@@ -128,6 +140,10 @@ export class PlaybackEnd {
     const room = this.#resampler.outputFor(playback.length) + 1;
     if (this.#mono.length < room) this.#mono = new Int16Array(2 * room);
     let frames = this.#resampler.run(playback, playback.length, this.#mono);
+    if (++this.#calmPeriods === CALM_PERIODS) {
+      this.#calmPeriods = 0;
+      this.#targetMs = Math.max(this.#leastMs, this.#targetMs - RAISE_PERIODS * this.#periodMs);
+    }
     const driftMs = this.#fillMs - this.#targetMs;
     if (driftMs > TRIM_PERIODS * this.#periodMs) {
       this.trims++;

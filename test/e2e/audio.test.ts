@@ -34,7 +34,20 @@ async function until(what: string, holds: () => boolean, ms = 5_000): Promise<nu
   return nowMs() - startMs;
 }
 
+/** Counts the times that this thread did not get its turn for 8 ms: what a card runs dry of though nothing is wrong with us. */
+function watchHitches(): { count(): number; stop(): void } {
+  let hitches = 0;
+  let lastMs = nowMs();
+  const timer = setInterval(() => {
+    const gapMs = nowMs() - lastMs;
+    if (gapMs > 8) hitches++;
+    lastMs += gapMs;
+  }, 1);
+  return { count: () => hitches, stop: () => clearInterval(timer) };
+}
+
 const RATE = 16_000;
+let hitches: ReturnType<typeof watchHitches>;
 let dir: string;
 let cards: Card[];
 let devices: AudioDevice[];
@@ -45,9 +58,11 @@ beforeEach(() => {
   cards = [];
   devices = [];
   log = new FakeLog();
+  hitches = watchHitches();
 });
 
 afterEach(() => {
+  hitches.stop();
   for (const device of devices) device.close();
   for (const card of cards) card.stop();
   delete process.env['ALSA_CONFIG_PATH'];
@@ -71,16 +86,13 @@ interface Opened {
 function open(name: string, periodFrames = 320, periods = 4): Opened {
   const statuses: AudioStatus[] = [];
   let count = 0;
-  const opened: Opened = {
-    device: undefined as unknown as AudioDevice, statuses, periods: () => count, onPeriod: () => {},
-    ...({} as object),
-  };
   const device = createAudioSystem({ clock, log }).open({
     name, rateHz: RATE, periodFrames, periods, onStatus: (s) => statuses.push(s),
     onPeriod: (c, p) => { count++; opened.onPeriod(c, p); },
   });
   devices.push(device);
-  return Object.assign(opened, { device });
+  const opened: Opened = { device, statuses, periods: () => count, onPeriod: () => {} };
+  return opened;
 }
 
 /** Loop delays in ms: a click is played every half second and looked for in what is captured. */
@@ -121,6 +133,17 @@ function sineIn(samples: Int16Array, hz: number, rateHz: number): { levelDb: num
   const amplitude = (2 * Math.hypot(re, im)) / count;
   return { levelDb: 20 * Math.log10(amplitude / 32_768), snrDb: 10 * Math.log10(amplitude ** 2 / 2 / Math.max(1e-9, power / count - amplitude ** 2 / 2)) };
 }
+
+/** The best of several stretches: one sample left out or added, or a hitch of this machine, spoils one of them. */
+const cleanest = (samples: Int16Array, hz: number, rateHz: number) => {
+  const length = Math.floor(rateHz * 0.15);
+  let best = { levelDb: -Infinity, snrDb: -Infinity };
+  for (let at = 0; at + length <= samples.length; at += length) {
+    const found = sineIn(samples.subarray(at, at + length), hz, rateHz);
+    if (found.snrDb > best.snrDb) best = found;
+  }
+  return best;
+};
 
 const tone = (hz: number, peak: number) => {
   let n = 0;
@@ -173,9 +196,9 @@ describe('a card at the phone\'s own rate', () => {
     await sleep(1_500);
     const heard = ear.stop();
     expect(heard.rateHz).toBe(RATE);
-    const { levelDb, snrDb } = sineIn(heard.samples.subarray(RATE / 2, RATE), 1_000, RATE);
+    const { levelDb, snrDb } = cleanest(heard.samples, 1_000, RATE);
     expect(levelDb).toBeCloseTo(20 * Math.log10(10_000 / 32_768), 0);
-    expect(snrDb).toBeGreaterThan(30);
+    expect(snrDb).toBeGreaterThan(60);
   });
 });
 
@@ -200,17 +223,19 @@ describe('no card is refused', () => {
       play(playback);
     };
     await sleep(1_500);
-    const best = Math.max(...[0.4, 0.55, 0.7, 0.85].map((part) => sineIn(Int16Array.from(heard.slice(RATE * part, RATE * (part + 0.15))), 1_000, RATE).snrDb));
-    expect(best).toBeGreaterThan(55);
+    expect(cleanest(Int16Array.from(heard.slice(RATE / 4)), 1_000, RATE).snrDb).toBeGreaterThan(60);
   });
 
   test('a position that moves in lumps of 21 ms costs delay, not sound', async () => {
     const made = await card({ cable: true, rateHz: 48_000, channels: 2, lumpFrames: 1_024 });
     const opened = open(made.device, 320, 6);
     const delays = clicks(opened);
-    await sleep(4_000);
-    expect(opened.device.status().xruns).toBeLessThanOrEqual(1);
-    expect(delays.length).toBeGreaterThanOrEqual(5);
+    await sleep(2_500); // it may run dry until its queue is found
+    const { xruns } = opened.device.status();
+    const hitchesBefore = hitches.count();
+    await sleep(2_500);
+    expect(opened.device.status().xruns - xruns).toBeLessThanOrEqual(hitches.count() - hitchesBefore);
+    expect(delays.length).toBeGreaterThanOrEqual(6);
     expect(median(delays)).toBeLessThanOrEqual(90);
   });
 
@@ -227,7 +252,7 @@ describe('no card is refused', () => {
     const before = opened.periods();
     await sleep(1_500);
     expect(Math.abs(opened.periods() - before - 75)).toBeLessThanOrEqual(3);
-    expect(sineIn(ear.stop().samples.subarray(RATE / 2, RATE), 500, RATE).snrDb).toBeGreaterThan(30);
+    expect(cleanest(ear.stop().samples, 500, RATE).snrDb).toBeGreaterThan(60);
     expect(log.facts()).toContain('sound card has one direction only');
   });
 
@@ -256,7 +281,7 @@ describe('trouble', () => {
     const { state, xruns } = opened.device.status();
     expect(state).toBe('running');
     expect(xruns - before).toBeGreaterThanOrEqual(1);
-    expect(xruns - before).toBeLessThanOrEqual(2);
+    expect(xruns - before).toBeLessThanOrEqual(1 + hitches.count()); // the stall itself is a hitch too
     // the periods of the stall came as silence, so the two ends of the call stay together
     expect(Math.abs(opened.periods() - periods - 110)).toBeLessThanOrEqual(4);
     const after = delays.slice(-2);
@@ -339,13 +364,13 @@ describe('trouble', () => {
     }
   });
 
-  test('an earpiece whose clock is 300 ppm off keeps its delay', async () => {
+  test('an earpiece whose clock is 3,000 ppm off keeps its delay', async () => {
     for (const playbackPpm of [3_000, -3_000]) {
       const made = await card({ cable: true, playbackPpm, name: playbackPpm > 0 ? 'fast' : 'slow' });
       const opened = open(made.device, 160);
       const delays = clicks(opened);
-      await sleep(6_000); // ten times the drift in a tenth of the time: 18 ms would be lost or gained
-      expect(opened.device.status().xruns).toBeLessThanOrEqual(1);
+      await sleep(6_000); // a real crystal drifts so far in a minute or more: 18 ms would be lost or gained
+      expect(opened.device.status().xruns).toBeLessThanOrEqual(hitches.count());
       expect(median(delays.slice(-4))).toBeLessThanOrEqual(30);
       expect(median(delays.slice(-4))).toBeGreaterThanOrEqual(15);
       expect(Math.abs(counts(opened.device).nudged)).toBeGreaterThan(100);
@@ -382,7 +407,7 @@ describe('auto', () => {
     const play = tone(700, 8_000);
     opened.onPeriod = (_, playback) => play(playback);
     await sleep(1_000);
-    expect(sineIn(ear.stop().samples.subarray(RATE / 2, (RATE * 3) / 4), 700, RATE).snrDb).toBeGreaterThan(30);
+    expect(cleanest(ear.stop().samples, 700, RATE).snrDb).toBeGreaterThan(60);
   });
 
   test.skipIf(existsSync('/proc/asound/cards'))('without any card is silence on the clock, and running', async () => {
@@ -428,7 +453,7 @@ describe('arecord and aplay as children', () => {
     await made.playTo(new Int16Array(4_000).fill(7_000), RATE, 200);
     await sleep(1_500);
     expect(loudest).toBe(7_000);
-    expect(sineIn(ear.stop().samples.subarray(RATE / 2, RATE), 600, RATE).snrDb).toBeGreaterThan(15);
+    expect(cleanest(ear.stop().samples, 600, RATE).snrDb).toBeGreaterThan(60);
     made.unplug();
     await until('lost', () => opened.device.status().state === 'lost');
     expect(opened.device.status().trouble).toBe('the sound card "test" is unplugged');
