@@ -62,7 +62,7 @@ export function createHandset(desk: Desk): Handset {
   const queue: HandsetEvent[] = [];
   const timers = new Map<TimerName, () => void>();
 
-  const place = (): Place => offHook(state.line) ? 'handset' : 'speaker';
+  const place = (): Place => desk.headless || offHook(state.line) ? 'handset' : 'speaker';
   const country = () => sounds.tones[desk.settings().phone.country];
   const program = (name: CountryTone | StatusName): ToneProgram => name in country() ? country()[name as CountryTone] : sounds.statusTones[name as StatusName].program;
 

@@ -19,7 +19,7 @@ export interface Destination {
 }
 
 export type LineEvent =
-  | { readonly is: 'ringing' | 'early' | 'established' }
+  | { readonly is: 'calling' | 'ringing' | 'early' | 'established' }
   | { readonly is: 'held' | 'resumed'; readonly by: 'us' | 'them' }
   /** Our hold or resume was refused, or the call has no sound any more. */
   | { readonly is: 'not held'; readonly why: string }
@@ -131,6 +131,7 @@ export class Line {
     const plan = this.#plan!;
     const { target, account } = plan.to[this.#attempt]!;
     this.#last = makeOffer(this.#local(), this.#last);
+    this.#say({ is: 'calling' });
     try {
       this.#take(this.#ports.call({
         target, offer: this.#last, user: plan.user, displayName: plan.display,

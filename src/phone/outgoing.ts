@@ -21,6 +21,8 @@ export function hostOf(address: string): string {
   return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
 }
 
+const portOf = (address: string): string => /:(\d+)(?:[;?>]|$)/.exec(address.replace(/^.*@/, ''))?.[1] ?? '5060';
+
 export const userOf = (address: string): string => /^(?:<)?(?:sips?:)?([^@:;>]*)[^@]*@/i.exec(address)?.[1] ?? '';
 
 /** Numbers as people write them: '+1 (212) 555-0100', 'tel:112'. */
@@ -33,7 +35,7 @@ export function destinations(desk: Desk, text: string, emergency: boolean, accou
   const chosen = accountId === undefined ? undefined : accounts.find((a) => a.id === accountId);
   if (accountId !== undefined && chosen === undefined) return { refused: `there is no account ${accountId}`, tone: 'no account' };
   if (address !== undefined) {
-    const home = chosen ?? accounts.find((a) => hostOf(a.options.server) === hostOf(address));
+    const home = chosen ?? accounts.find((a) => hostOf(a.options.server) === hostOf(address) && portOf(a.options.server) === portOf(address));
     return [{ target: address, account: home }];
   }
   const number = bare(text);

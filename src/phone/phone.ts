@@ -147,6 +147,9 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   function onLine(line: Line, event: LineEvent): void {
     const { id, remote } = line;
     switch (event.is) {
+      case 'calling':
+        desk.raise({ event: 'calling', call: id, to: remote, account: line.destination?.account?.id ?? '' });
+        break;
       case 'ringing':
       case 'early':
         if (event.is === 'ringing') desk.raise({ event: 'ringing', call: id, to: remote });
@@ -236,7 +239,9 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     switch (event.event) {
       case 'device': {
         const { device, status: { state, trouble } } = event;
-        const before = devices.get(event.place)?.state;
+        // Several places may name one card; it is told of once.
+        const before = [...devices.values()].find((d) => d.device === device)?.state;
+        for (const [place, known] of devices) if (known.device === device) devices.set(place, { ...known, state, trouble });
         devices.set(event.place, { place: event.place, device, state, trouble });
         if (state === 'lost') desk.failed(trouble);
         if (state !== before && (state === 'lost' || before === 'lost')) desk.raise({ event: 'device', place: event.place, device, state, trouble });

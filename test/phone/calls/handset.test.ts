@@ -1,0 +1,332 @@
+import { describe, expect, test } from 'vitest';
+import { createLab, loudness } from './lab.ts';
+
+const B = '192.0.2.2';
+const speedDial = { '2': `sip:bob@${B}`, '3': 'sip:carol@192.0.2.3', '9': 'sip:nobody@192.0.2.99' };
+const dialing = { dialing: { speedDial, plan: ['[4-9]xx', '1[0-3]'], interDigitS: 1 } };
+const sine = (i: number) => Math.round(8_000 * Math.sin(2 * Math.PI * 440 * i / 16_000));
+
+describe('two telephones and no server', () => {
+  test('lift, dial, ring, answer, talk, hang up', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B);
+    a.audio.microphone = sine;
+    a.bench.lift();
+    await lab.run(100);
+    expect(a.heard()).toBe('dial');
+    expect(a.phone.status()).toMatchObject({ hook: 'off', tone: 'dial' });
+
+    await a.dial('2');
+    await lab.run(200);
+    expect(a.phone.status()).toMatchObject({ state: 'calling', tone: 'ringback' });
+    expect(b.phone.status()).toMatchObject({ state: 'ringing', bell: true, hook: 'on' });
+    expect(b.bench.state.ringing).toBe(true);
+    expect(b.heard('ringer')).toBe('ring');
+
+    b.bench.lift();
+    await lab.run(1_000);
+    expect(b.bench.state.ringing).toBe(false);
+    expect(b.heard('ringer')).toBe('');
+    expect(a.phone.status()).toMatchObject({ state: 'in call', tone: '' });
+    expect(a.phone.status().calls[0]).toMatchObject({ state: 'established', codec: 'PCMA', place: 'handset', direction: 'out', encrypted: false });
+    expect(loudness(b)).toBeGreaterThan(1_000);
+
+    await lab.run(4_000);
+    b.bench.hangUp();
+    await lab.run(1_500);
+    expect(a.phone.status()).toMatchObject({ state: 'dead line', tone: 'busy', calls: [] });
+    a.bench.hangUp();
+    await lab.run(1_500);
+    expect(a.phone.status()).toMatchObject({ state: 'on hook', hook: 'on', tone: '' });
+    expect(a.story()).toEqual(['calling', 'ringing', 'answered', 'ended']);
+    expect(b.story()).toEqual(['incoming', 'answered', 'ended']);
+    expect(a.events.find((e) => e.event === 'ended')).toMatchObject({ by: 'them', why: 'hung up' });
+    expect(await a.phone.callLog()).toMatchObject([{ direction: 'out', how: 'hung up', missed: false }]);
+    expect((await b.phone.callLog())[0]).toMatchObject({ direction: 'in', seconds: 5 });
+    await lab.run(5_000);
+    expect(a.audio.running).toEqual([]);
+  });
+
+  test('hanging up before the answer cancels; the bell stops and the call is missed', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B);
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(2_000);
+    a.bench.hangUp();
+    await lab.run(1_500);
+    expect(b.phone.status()).toMatchObject({ state: 'on hook', bell: false, calls: [], missed: 1 });
+    expect(await b.phone.callLog()).toMatchObject([{ missed: true, how: 'the caller gave up' }]);
+    expect(b.phone.status().missed).toBe(0);
+  });
+
+  test('a handset lifted just as the call comes in answers it (hook glare)', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B);
+    a.bench.lift();
+    await lab.run(100);
+    a.bench.press('2');
+    b.bench.lift();
+    await lab.run(1_000);
+    expect(b.phone.status().state).toBe('in call');
+    expect(a.phone.status().state).toBe('in call');
+    expect(b.heard()).toBe('');
+  });
+
+  test('nobody there gives congestion, then the howler, then silence', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: { ...dialing, calls: { howlerS: 10 } } });
+    a.bench.lift();
+    await a.dial('9'); // could yet be 911
+    await lab.run(1_300);
+    expect(a.phone.status()).toMatchObject({ state: 'dead line', tone: 'congestion', lastFailure: 'Calling sip:nobody@192.0.2.99 failed: the connection was refused (503)' });
+    await lab.run(10_000);
+    expect(a.heard()).toBe('howler');
+    await lab.run(60_000);
+    expect(a.phone.status()).toMatchObject({ state: 'silence', tone: '' });
+    expect(a.heard()).toBe('');
+    a.bench.flash();
+    await lab.run(100);
+    expect(a.heard()).toBe('dial');
+  });
+
+  test('a number of no pattern gets the special information tone at once', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    a.bench.lift();
+    await a.dial('1');
+    expect(a.phone.status().tone).toBe('');
+    await a.dial('7');
+    expect(a.heard()).toBe('sit');
+    expect(a.phone.status().lastFailure).toContain('17 is no number of the dial plan');
+  });
+
+  test('a number without an account gets the tone that says so', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    a.bench.lift();
+    await a.dial('456');
+    expect(a.heard()).toBe('no account');
+  });
+
+  test('a busy phone gives busy tone where call waiting is off', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B, { settings: { calls: { waiting: false } } });
+    b.bench.lift();
+    await lab.run(2_000);
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(300);
+    expect(a.heard()).toBe('busy');
+    expect(b.phone.status().state).toBe('dial tone');
+  });
+
+  test('an unanswered call rings out', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B, { settings: { calls: { ringS: 10 } } });
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(11_000);
+    expect(a.heard()).toBe('congestion');
+    expect(b.phone.status()).toMatchObject({ state: 'on hook', bell: false });
+    expect(b.events.find((e) => e.event === 'ended')).toMatchObject({ by: 'us', status: 480, why: 'not answered' });
+  });
+
+  test('a call of ours that nobody answers is given up in time', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: { ...dialing, calls: { noAnswerS: 8 } } });
+    await lab.phone(B);
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(9_000);
+    expect(a.phone.status()).toMatchObject({ state: 'dead line', calls: [] });
+    expect(a.events.find((e) => e.event === 'ended')).toMatchObject({ why: 'no answer', by: 'us' });
+  });
+
+  test('do not disturb is dialled on and off, confirmed, and gives callers busy', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B);
+    b.bench.lift();
+    await b.dial('*78');
+    expect(b.heard()).toBe('confirm');
+    await lab.run(2_000);
+    expect(b.heard()).toBe('dial');
+    b.bench.hangUp();
+    await lab.run(1_000);
+    expect(b.phone.status().doNotDisturb).toBe(true);
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(300);
+    expect(a.heard()).toBe('busy');
+    expect(b.story()).toEqual(['refused']);
+    b.bench.lift();
+    await b.dial('*79');
+    expect(b.phone.status().doNotDisturb).toBe(false);
+  });
+
+  test('redial and last caller call again, across a restart of the memory', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B, { settings: { dialing: { interDigitS: 1 } } });
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(500);
+    a.bench.hangUp();
+    await lab.run(1_500);
+    expect(JSON.parse(a.store.texts.get('memory.json')!)).toMatchObject({ redial: '2' });
+    a.bench.lift();
+    await a.dial('*66');
+    await lab.run(300);
+    expect(b.phone.status().state).toBe('ringing');
+    a.bench.hangUp();
+    await lab.run(1_500);
+    b.bench.lift();
+    await b.dial('*69');
+    await lab.run(300);
+    expect(a.phone.status()).toMatchObject({ state: 'ringing' });
+  });
+
+  test('a hotline is called when nothing is dialled, and not when something is', async () => {
+    const lab = createLab();
+    const hot = { dialing: { ...dialing.dialing, hotline: '2', hotlineS: 3 } };
+    const a = await lab.phone('192.0.2.1', { settings: hot });
+    const b = await lab.phone(B);
+    a.bench.lift();
+    await lab.run(2_000);
+    await a.dial('4');
+    await lab.run(3_000);
+    expect(b.story()).toEqual([]);
+    a.bench.hangUp();
+    await lab.run(1_000);
+    a.bench.lift();
+    await lab.run(3_300);
+    expect(b.phone.status().state).toBe('ringing');
+  });
+});
+
+describe('holding and waiting', () => {
+  /** a talks to b. */
+  const talking = async (more: Parameters<typeof createLab>[0] = 1) => {
+    const lab = createLab(more);
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B, { settings: dialing });
+    const c = await lab.phone('192.0.2.3', { settings: { dialing: { speedDial: { '1': 'sip:alice@192.0.2.1' }, plan: ['4'] } } });
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(300);
+    b.bench.lift();
+    await lab.run(500);
+    expect(a.phone.status().state).toBe('in call');
+    return { lab, a, b, c };
+  };
+
+  test('flash holds, flash again takes back (RFC 3264 §8.4)', async () => {
+    const { lab, a, b } = await talking();
+    a.audio.microphone = sine;
+    a.bench.flash();
+    await lab.run(1_500);
+    expect(a.heard()).toBe('stutter');
+    expect(a.phone.status().calls[0]).toMatchObject({ held: true });
+    expect(b.phone.status().calls[0]).toMatchObject({ remoteHeld: true });
+    expect(loudness(b)).toBeLessThan(100);
+    a.bench.flash();
+    await lab.run(1_500);
+    expect(a.phone.status()).toMatchObject({ state: 'in call', tone: '' });
+    expect(a.phone.status().calls[0]).toMatchObject({ held: false });
+    expect(b.phone.status().calls[0]).toMatchObject({ remoteHeld: false });
+    expect(loudness(b)).toBeGreaterThan(1_000);
+    expect(b.story().slice(-2)).toEqual(['held', 'resumed']);
+  });
+
+  test('a second call beside a held one, swapped by flash; hanging up rings the held one back', async () => {
+    const { lab, a, b, c } = await talking();
+    a.bench.flash();
+    await lab.run(1_200);
+    await a.dial('3');
+    await lab.run(300);
+    c.bench.lift();
+    await lab.run(500);
+    expect(a.phone.status().calls.map((l) => l.held)).toEqual([true, false]);
+    a.bench.flash();
+    await lab.run(1_500);
+    expect(a.phone.status().calls.map((l) => l.held)).toEqual([false, true]);
+    expect(c.phone.status().calls[0]!.remoteHeld).toBe(true);
+    a.bench.hangUp();
+    await lab.run(1_500);
+    expect(b.phone.status().state).toBe('dead line');
+    expect(a.phone.status()).toMatchObject({ state: 'recall', bell: true });
+    a.bench.lift();
+    await lab.run(1_000);
+    expect(a.phone.status()).toMatchObject({ state: 'in call', bell: false });
+    expect(c.phone.status().calls[0]!.remoteHeld).toBe(false);
+  });
+
+  test('a waiting caller is heard, taken by flash, and the first is held', async () => {
+    const { lab, a, b, c } = await talking();
+    c.bench.lift();
+    await c.dial('1');
+    await lab.run(500);
+    expect(a.heard()).toBe('callWaiting');
+    expect(c.heard()).toBe('ringback');
+    a.bench.flash();
+    await lab.run(1_500);
+    expect(a.heard()).toBe('');
+    expect(c.phone.status().state).toBe('in call');
+    expect(b.phone.status().calls[0]!.remoteHeld).toBe(true);
+  });
+
+  test('a waiting caller rings when the first call is hung up', async () => {
+    const { lab, a, b, c } = await talking();
+    c.bench.lift();
+    await c.dial('1');
+    await lab.run(500);
+    a.bench.hangUp();
+    await lab.run(1_200);
+    expect(a.phone.status()).toMatchObject({ state: 'ringing', bell: true });
+    expect(b.phone.status().state).toBe('dead line');
+    a.bench.lift();
+    await lab.run(500);
+    expect(c.phone.status().state).toBe('in call');
+  });
+
+  test('a waiting caller who gives up leaves no tone', async () => {
+    const { lab, a, c } = await talking();
+    c.bench.lift();
+    await c.dial('1');
+    await lab.run(500);
+    c.bench.hangUp();
+    await lab.run(1_200);
+    expect(a.heard()).toBe('');
+    expect(a.phone.status()).toMatchObject({ state: 'in call', calls: [{ state: 'established' }], missed: 1 });
+  });
+
+  test('digits pressed in a call are heard and arrive once each (RFC 4733)', async () => {
+    const { lab, a, b } = await talking();
+    await a.dial('159*0#');
+    await lab.run(1_000);
+    expect(b.events.filter((e) => e.event === 'digit').map((e) => e.digit).join('')).toBe('159*0#');
+  });
+
+  test('loss and reordering of a quarter of all packets change nothing of what happens', async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const { lab, a, b } = await talking(seed);
+      Object.assign(lab.wire.weather, { loss: 0.15, reorder: 0.1, duplicate: 0.1 });
+      a.bench.flash();
+      await lab.run(6_000);
+      expect(b.phone.status().calls[0], `seed ${seed}`).toMatchObject({ remoteHeld: true });
+      a.bench.flash();
+      await lab.run(6_000);
+      expect(b.phone.status().calls[0], `seed ${seed}`).toMatchObject({ remoteHeld: false });
+      a.bench.hangUp();
+      await lab.run(12_000);
+      expect(b.phone.status(), `seed ${seed}`).toMatchObject({ state: 'dead line', calls: [] });
+      expect(b.story()).toEqual(['incoming', 'answered', 'held', 'resumed', 'ended']);
+    }
+  }, 30_000);
+});

@@ -1,0 +1,186 @@
+import { describe, expect, test } from 'vitest';
+import { createLab } from './lab.ts';
+import { accountSettings } from '../settings.ts';
+import { Registrar } from '../../fakes/registrar.ts';
+import type { AccountSettings } from '../../../src/config/types.ts';
+import type { RegistrationFailure } from '../../../src/sip/agent-types.ts';
+import { troubles } from '../../../src/phone/words.ts';
+import { statusTones } from '../../../src/media/tone-tables.ts';
+
+const SERVER = '192.0.2.100';
+const world = async (account: Partial<AccountSettings> = {}, dialing = {}, before: (registrar: Registrar) => void = () => undefined) => {
+  const lab = createLab();
+  const registrar = new Registrar(lab.clock, lab.wire.host(SERVER));
+  registrar.users.set('200', 'secret');
+  before(registrar);
+  await registrar.start();
+  const a = await lab.phone('192.0.2.1', { settings: { accounts: [accountSettings({ user: '200', server: SERVER, password: 'secret', ...account })], dialing: { plan: ['2xx'], ...dialing } } });
+  await lab.run(1_000);
+  return { lab, registrar, a };
+};
+const invites = (registrar: Registrar) => registrar.requests.filter((r) => r.message.method === 'INVITE');
+
+describe('what is heard on lifting', () => {
+  test('dial tone while registered', async () => {
+    const { lab, a } = await world();
+    a.bench.lift();
+    await lab.run(100);
+    expect(a.heard()).toBe('dial');
+    expect(a.phone.condition()).toBe('all well');
+    expect(a.story()).toEqual(['registered']);
+  });
+
+  const rows: readonly (readonly [what: string, account: Partial<AccountSettings>, before: (r: Registrar) => void, waitMs: number, tone: string])[] = [
+    ['a tone for a wrong password', { password: 'guess' }, () => undefined, 2_000, 'wrong password'],
+    ['a tone for a server that does not answer', {}, (r) => { r.silent = true; }, 40_000, 'server silent'],
+    ['a tone for a server whose name is not known', { server: 'sip.example.org' }, () => undefined, 2_000, 'no such server'],
+    ['a tone for a server that does not want us', {}, (r) => { r.override = () => ({ status: 404 }); }, 2_000, 'not registered'],
+    ['a tone for a port where nobody listens', { server: `${SERVER}:5099` }, () => undefined, 2_000, 'server silent'],
+  ];
+  for (const [what, account, before, waitMs, tone] of rows) {
+    test(what, async () => {
+      const { lab, a } = await world(account, {}, before);
+      await lab.run(waitMs);
+      a.bench.lift();
+      await lab.run(100);
+      expect(a.heard()).toBe(tone);
+      expect(a.phone.condition()).toBe(tone);
+      expect(a.phone.status()).toMatchObject({ tone, registrations: [{ trouble: expect.stringMatching(/\w+\./) }] });
+      expect(a.story()[0]).toBe('registration failed');
+      await a.dial('201');
+      await lab.run(200);
+      expect(a.heard(), 'a call through that server is refused with the same tone').toBe(tone);
+    });
+  }
+
+  test('every failure of a registration has a tone of its own to be explained by, and a sentence', () => {
+    const failures: Record<RegistrationFailure, true> = { 'no network': true, 'no such server': true, 'server silent': true, 'server refused': true, 'wrong password': true, 'not allowed': true, 'server trouble': true };
+    for (const why of Object.keys(failures) as RegistrationFailure[]) {
+      expect(Object.keys(statusTones)).toContain(troubles[why].tone);
+      expect(troubles[why].words).toMatch(/^[A-Z].*\.$/);
+    }
+  });
+
+  test('a tone for no network, and dial tone again once it is back', async () => {
+    const { lab, a } = await world();
+    lab.wire.down.add('192.0.2.1');
+    a.phone.networkChanged();
+    await lab.run(40_000);
+    a.bench.lift();
+    await lab.run(100);
+    expect(['no network', 'server silent']).toContain(a.heard());
+    a.bench.hangUp();
+    lab.wire.down.clear();
+    a.phone.networkChanged();
+    await lab.run(6_000);
+    a.bench.lift();
+    await lab.run(100);
+    expect(a.heard()).toBe('dial');
+    expect(a.story()).toEqual(['registered', 'registration failed', 'registered']);
+  });
+
+  test('a lamp that is lit while registered and blinks slowly while not', async () => {
+    const { lab, a, registrar } = await world();
+    expect(a.bench.state.lamp).toBe(true);
+    registrar.override = () => ({ status: 403 });
+    a.phone.networkChanged();
+    await lab.run(3_000);
+    let lit = 0;
+    for (let i = 0; i < 40; i++) {
+      await lab.run(50);
+      if (a.bench.state.lamp) lit++;
+    }
+    expect(lit).toBeGreaterThan(2);
+    expect(lit).toBeLessThan(8);
+  });
+});
+
+describe('calling through the server', () => {
+  test('a number of the plan goes to the server as user of its domain', async () => {
+    const { lab, a, registrar } = await world();
+    a.bench.lift();
+    await a.dial('201');
+    await lab.run(300);
+    expect(invites(registrar)[0]!.message).toBeDefined();
+    expect(lab.wire.sent.some((d) => d.bytes.toString().startsWith(`INVITE sip:201@${SERVER} `))).toBe(true);
+  });
+
+  const statuses: readonly (readonly [status: number, tone: string])[] = [
+    [486, 'busy'], [600, 'busy'], [603, 'busy'], [404, 'sit'], [484, 'sit'], [604, 'sit'], [480, 'congestion'], [500, 'congestion'], [503, 'congestion'], [403, 'congestion'], [487, ''],
+  ];
+  for (const [status, tone] of statuses) {
+    test(`${status} is heard as ${tone || 'silence'}`, async () => {
+      const { lab, a, registrar } = await world();
+      registrar.override = (m) => m.method === 'INVITE' ? { status } : undefined;
+      a.bench.lift();
+      await a.dial('201');
+      await lab.run(500);
+      expect(a.phone.status().state).toBe('dead line');
+      expect(a.phone.status().tone).toBe(tone);
+    });
+  }
+});
+
+describe('emergency numbers', () => {
+  test('are called though the phone is not registered, the plan refuses and do not disturb is on', async () => {
+    const { lab, a, registrar } = await world({ password: 'guess' }, { plan: ['!9x.', '!x.'] });
+    a.bench.lift();
+    await a.dial('911');
+    await lab.run(500);
+    expect(a.events.find((e) => e.event === 'calling')).toMatchObject({ to: '911' });
+    expect(invites(registrar).length).toBeGreaterThan(0);
+    expect(a.store.texts.get('memory.json') ?? '').not.toContain('911');
+  });
+
+  test('try the next account when the first cannot carry the call', async () => {
+    const lab = createLab();
+    const second = new Registrar(lab.clock, lab.wire.host('192.0.2.101'));
+    second.users.set('300', 'x');
+    second.override = (m) => m.method === 'INVITE' ? { status: 486 } : undefined;
+    await second.start();
+    const a = await lab.phone('192.0.2.1', { settings: { accounts: [accountSettings({ user: '200', server: '192.0.2.99', register: false }), accountSettings({ user: '300', server: '192.0.2.101', password: 'x' })] } });
+    await lab.run(500);
+    a.bench.lift();
+    await a.dial('911');
+    await lab.run(1_000);
+    expect(invites(second).length).toBeGreaterThan(0);
+    expect(a.heard()).toBe('busy');
+  });
+});
+
+describe('accounts that change', () => {
+  test('a new password registers again, a removed account is un-registered (RFC 3261 §10.2.2)', async () => {
+    const { lab, a, registrar } = await world({ password: 'guess' });
+    expect(a.phone.status().registrations[0]).toMatchObject({ state: 'failed', why: 'wrong password' });
+    a.settings = { ...a.settings, accounts: [{ ...a.settings.accounts[0]!, password: 'secret' }] };
+    await lab.run(3_000);
+    expect(a.phone.status().registrations).toMatchObject([{ state: 'registered', why: '', trouble: '' }]);
+    expect(registrar.bindings.has('200')).toBe(true);
+    a.settings = { ...a.settings, accounts: [] };
+    await lab.run(3_000);
+    expect(a.phone.status().registrations).toEqual([]);
+    expect(registrar.bindings.has('200')).toBe(false);
+    expect(a.phone.condition()).toBe('no account');
+  });
+
+  test('a change of other settings leaves the registration alone', async () => {
+    const { lab, a, registrar } = await world();
+    const before = registrar.requests.length;
+    a.settings = { ...a.settings, calls: { ...a.settings.calls, ringS: 30 } };
+    await lab.run(3_000);
+    expect(registrar.requests.length).toBe(before);
+  });
+
+  test('a dial plan with a fault leaves the old one in force and says so', async () => {
+    const { lab, a } = await world();
+    a.bench.lift();
+    await a.dial('2');
+    a.bench.hangUp();
+    await lab.run(1_000);
+    a.settings = { ...a.settings, dialing: { ...a.settings.dialing, plan: ['[9-1]'] } };
+    a.bench.lift();
+    await a.dial('3');
+    expect(a.heard()).toBe('sit');
+    expect(a.log.lines.find((l) => l.fact === 'dial plan refused')?.fields).toMatchObject({ why: 'dialing.plan.0 "[9-1]": "9-1" is not a range of digits' });
+  });
+});
