@@ -66,7 +66,7 @@ export function screen(message: Message, abilities: Abilities = {}): Refusal | u
   const isDialogEnd = message.method === 'ACK' || message.method === 'CANCEL'; // §8.2.2.3: Require is ignored there
   if (extensions !== undefined && !isDialogEnd) {
     const unknown = unknownRequired(message, extensions);
-    if (unknown.length > 0) return { status: 420, headers: [['Unsupported', unknown.join(', ')]] };
+    if (unknown.length > 0) return { status: 420, headers: [['Unsupported', unknown.map((t) => t.replace(/[^!-~]/g, '?')).join(', ')]] };
   }
   if (types !== undefined && typed?.includes(message.method) === true && message.bodyEnd > message.bodyStart && !isDialogEnd) {
     if (!types.includes(contentType(message))) return { status: 415, headers: [['Accept', types.join(', ')]] };
