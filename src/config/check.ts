@@ -60,8 +60,8 @@ function wrongPort(value: string): string | undefined {
   return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535) ? undefined : 'the port must be 1 to 65535';
 }
 
-/** 32 or 128 for an address, 0 for what is none. */
-function addressBits(text: string): 0 | 32 | 128 {
+/** 32 or 128 for an IP address, 0 for what is none. */
+export function addressBits(text: string): 0 | 32 | 128 {
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return text.split('.').every((part) => Number(part) <= 255) ? 32 : 0;
   const halves = text.split('::');
   if (halves.length > 2 || !text.includes(':')) return 0;
@@ -145,7 +145,7 @@ function wrongLeaf(node: Node, value: unknown): string | undefined {
       if (node.enum !== undefined) return typeof value === 'string' && node.enum.includes(value) ? undefined : `one of ${node.enum.join(', ')}`;
       const kind = node.kind === undefined ? undefined : kinds[node.kind];
       const expected = kind?.words ?? 'text';
-      if (typeof value !== 'string') return expected;
+      if (typeof value !== 'string' || /\p{Surrogate}/u.test(value)) return expected; // half a character cannot be written to a file
       if (value.length < (node.minLength ?? 0)) return 'must not be empty';
       if (value.length > (node.maxLength ?? Infinity)) return `at most ${node.maxLength} characters`;
       if (node.pattern !== undefined && !matches(node.pattern, value)) return expected;

@@ -112,7 +112,7 @@ export function chosen(settings: Settings): Tree {
 
 /** Equal as written: lists in order, tables in any order. */
 export function same(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
+  if (a === b) return true;
   if (Array.isArray(a) || Array.isArray(b)) return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((v, i) => same(v, b[i]));
   if (!isTable(a) || !isTable(b)) return false;
   const names = Object.keys(a);

@@ -5,7 +5,7 @@ import { defaultOf, leaves, nodeAt, overlay, reconcile, valueAt, withValue, type
 import type { Settings } from './schema.ts';
 
 export interface Overrides {
-  /** Settings file in place of settings.toml in the state folder. */
+  /** Settings file in place of settings.toml in the state folder. Copies are kept in the state folder all the same. */
   readonly file?: string;
   /** The process's environment; names that begin with OFFHOOK_ are settings. */
   readonly env?: Readonly<Record<string, string | undefined>>;

@@ -38,7 +38,8 @@ const HOST_PORT = '^$|^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-
 const HOST = '^$|^[0-9A-Fa-f:.]+$';
 /** A SIP user part without what would need escaping. */
 const USER = '^[A-Za-z0-9_.!~*\'()&=+$,;?/-]*$';
-const LINE = '^[^\\r\\n]*$';
+/** No control characters: neither line ends nor what a terminal or a SIP header would stumble over. */
+const LINE = '^[^\\u0000-\\u001f\\u007f]*$';
 /** '' | alsa:NAME | alsa:CAPTURE|PLAYBACK | echo | tone | tone:HZ | silence | clock | wav:IN,OUT | auto */
 const DEVICE = '^(auto|echo|silence|clock|tone(:[0-9]{2,4})?|alsa:[^\\r\\n]+|arecord:[^\\r\\n]+|wav:[^\\r\\n,]*(,[^\\r\\n,]*)?)$';
 

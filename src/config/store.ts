@@ -55,10 +55,12 @@ export const fileOf = (settings: Settings): string => HEAD + stringify(chosen(se
 
 export async function openStore({ files }: { readonly files: Files }, stateDir: string, overrides: Overrides = {}): Promise<Store> {
   const path = overrides.file ?? `${stateDir}/settings.toml`;
+  const copies = `${stateDir}/${path.slice(path.lastIndexOf('/') + 1)}`;
   await files.makeFolder(stateDir);
   const found: FoundProblem[] = [];
 
-  let inFile = await load(files, path, (problem) => found.push({ ...problem, from: 'file' }));
+  const loaded = await load(files, path, copies, (problem) => found.push({ ...problem, from: 'file' }));
+  let inFile = loaded.settings;
   const outside = assignments(overrides, (problem) => found.push(problem));
   const fixed = new Map(outside.map(({ key, from }) => [key, from]));
   const inForce = (own: Settings, report: (problem: FoundProblem) => void) => assign(own, outside, report);
@@ -82,12 +84,13 @@ export async function openStore({ files }: { readonly files: Files }, stateDir: 
     if (wrong.length > 0) return { ok: false, problems: wrong };
     if (asked.length === 0) return { ok: true, changed: [] };
 
+    if (!loaded.readable) throw new PhoneError('SETTINGS_NOT_SAVED', `${path} cannot be read, so it is not written over. Mend its owner and mode, then restart the phone.`);
     const text = fileOf(next);
     try {
       await files.writeAtomic(path, text);
-      await files.writeAtomic(`${path}.good`, text);
+      await files.writeAtomic(`${copies}.good`, text);
     } catch (cause) {
-      throw new PhoneError('SETTINGS_NOT_SAVED', `The settings could not be written to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+      throw new PhoneError('SETTINGS_NOT_SAVED', `The settings could not be written to ${path}: ${wordsOf(cause)}`, cause);
     }
     const changed = changedKeys(settings, after);
     inFile = next;
@@ -115,40 +118,44 @@ export async function openStore({ files }: { readonly files: Files }, stateDir: 
   };
 }
 
-/** The file's layer; whatever is wrong in it replaced by the last good copy or the default. Nothing a person wrote is lost. */
-async function load(files: Files, path: string, report: (problem: Problem) => void): Promise<Settings> {
-  const written = await files.read(path);
-  if (written === undefined) {
-    // No file: a new phone, or one whose file was taken away on purpose.
-    return defaults();
-  }
-  const copy = await files.read(`${path}.good`);
-  const goodTree = copy === undefined ? undefined : readToml(copy.toString());
-  const good = goodTree === undefined || 'fault' in goodTree ? undefined : settled(goodTree.tree, () => undefined);
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-  const text = written.toString();
-  // Ours is never empty: an empty file is what a dying disk leaves.
-  const parsed = text.trim() === '' && good !== undefined ? { fault: 'the file is empty' } : readToml(text);
-  let wrong = false;
+/** The file's layer; whatever is wrong in it replaced by the last good copy or the default. Nothing a person wrote is lost. */
+async function load(files: Files, path: string, copies: string, report: (problem: Problem) => void): Promise<{ readonly settings: Settings; readonly readable: boolean }> {
+  const file = path.slice(path.lastIndexOf('/') + 1);
   const named = new Set<string>();
+  let wrong = false;
   const note = (problem: Problem) => {
     wrong = true;
     if (!named.has(problem.key)) report(problem); // one fault may well have another as its consequence
     named.add(problem.key);
   };
+  const unreadable = (error: unknown) => { note({ key: file, reason: `cannot be read: ${wordsOf(error)}` }); };
+
+  const written = await files.read(path).catch(unreadable);
+  if (written === undefined && !wrong) return { settings: defaults(), readable: true }; // a new phone, or a file taken away on purpose
+  const copy = await files.read(`${copies}.good`).catch(() => undefined); // no copy is as good as one that cannot be read
+  const goodTree = copy === undefined ? undefined : readToml(copy.toString());
+  const good = goodTree === undefined || 'fault' in goodTree ? undefined : settled(goodTree.tree, () => undefined);
+  if (written === undefined) return { settings: good ?? defaults(), readable: false };
+
+  const text = written.toString();
+  // Ours is never empty: an empty file is what a dying disk leaves.
+  const parsed = text.trim() === '' && good !== undefined ? { fault: 'the file is empty' } : readToml(text);
   let settings: Settings;
   if ('fault' in parsed) {
-    note({ key: 'settings.toml', reason: `${parsed.fault}; ${good === undefined ? 'the defaults are' : 'the last good copy is'} used` });
+    note({ key: file, reason: `${parsed.fault}; ${good === undefined ? 'the defaults are' : 'the last good copy is'} used` });
     settings = good ?? defaults();
   } else {
     settings = settled(parsed.tree, note, good);
   }
-  if (wrong) {
-    if ((await files.read(`${path}.bad`))?.equals(written) !== true) await files.writeAtomic(`${path}.bad`, written);
-  } else if (copy?.equals(written) !== true) {
-    await files.writeAtomic(`${path}.good`, written);
+  try {
+    const keep = `${copies}.${wrong ? 'bad' : 'good'}`;
+    if ((await files.read(keep))?.equals(written) !== true) await files.writeAtomic(keep, written);
+  } catch (error) {
+    note({ key: copies, reason: `no copy of the settings could be kept: ${wordsOf(error)}` });
   }
-  return settings;
+  return { settings, readable: true };
 }
 
 function settled(tree: Tree, report: (problem: Problem) => void, good?: Settings): Settings {

@@ -1,15 +1,15 @@
 // Who may ask at all: pure questions about addresses and names.
 
-import { isIP } from 'node:net';
+import { addressBits } from '../config/check.ts';
 
 /** True for loopback, link-local and private addresses: RFC 1122, 1918, 3927, 4193, 4291; also written as IPv4 in IPv6. */
 export function isNear(address: string): boolean {
   const plain = address.toLowerCase().replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '');
-  if (isIP(plain) === 4) {
+  if (addressBits(plain) === 32) {
     const [a = 0, b = 0] = plain.split('.').map(Number);
     return a === 127 || a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168) || (a === 169 && b === 254);
   }
-  return plain === '::1' || (isIP(plain) === 6 && /^(f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/.test(plain));
+  return plain === '::1' || (addressBits(plain) === 128 && /^(f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/.test(plain));
 }
 
 /** The host of a Host header, without port, brackets and last dot; undefined when it is none. */
@@ -24,7 +24,7 @@ export function hostOf(header: string | undefined): string | undefined {
  */
 export function isOurHost(header: string | undefined, names: readonly string[]): boolean {
   const host = hostOf(header);
-  return host !== undefined && (isIP(host) !== 0 || host === 'localhost' || host.endsWith('.localhost') || host.endsWith('.local') || names.includes(host));
+  return host !== undefined && (addressBits(host) > 0 || host === 'localhost' || host.endsWith('.localhost') || host.endsWith('.local') || names.includes(host));
 }
 
 /** 'Front Door' -> 'front-door': the name of the phone as a host name. */

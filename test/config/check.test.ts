@@ -23,6 +23,8 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ 'sound.handset.playDb': 90 }, { key: 'sound.handset.playDb', reason: '-40 to 20 dB' }],
     [{ 'phone.country': 'se' }, { key: 'phone.country', reason: 'one of us, uk, de, fr, au' }],
     [{ 'phone.name': 'a\r\nb' }, { key: 'phone.name', reason: 'one line of text' }],
+    [{ 'phone.name': 'a\0b' }, { key: 'phone.name', reason: 'one line of text' }],
+    [{ 'phone.name': 'half \ud83d' }, { key: 'phone.name', reason: 'one line of text' }],
     [{ 'phone.name': 'x'.repeat(65) }, { key: 'phone.name', reason: 'at most 64 characters' }],
     [{ 'calls.waiting': 'yes' }, { key: 'calls.waiting', reason: 'true or false' }],
     [{ 'sip.host': '1.2.3.400' }, { key: 'sip.host', reason: 'no such address' }],

@@ -1,8 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import fc from 'fast-check';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { defaults } from '../../src/config/layers.ts';
-import { openStore, redacted, type Overrides } from '../../src/config/store.ts';
+import { openStore, redacted, type Overrides, type Patch } from '../../src/config/store.ts';
 import { systemFiles } from '../../src/system/files.ts';
 import { FakeFiles } from '../fakes/files.ts';
 
@@ -87,6 +88,35 @@ describe('the file', () => {
     expect(store.settings).toEqual(defaults());
     expect(store.problems[0]!.reason).toMatch(/^line 2, column 8: .*; the defaults are used$/);
   });
+});
+
+test('another file may hold the settings; copies stay in the state folder', async () => {
+  const files = new FakeFiles();
+  files.contents.set('/etc/offhook.toml', Buffer.from('[sip]\nport = 5070\n'));
+  const store = await open(files, { file: '/etc/offhook.toml' });
+  expect(store.settings.sip.port).toBe(5070);
+  await store.change({ sip: { port: 5071 } });
+  expect([...files.contents.keys()].sort()).toEqual(['/etc/offhook.toml', '/state/offhook.toml.good']);
+  expect(files.text('/etc/offhook.toml')).toContain('5071');
+});
+
+test('a file that cannot be read gives the last good copy and is never written over', async () => {
+  const files = withFile('[sip]\nport = 5070\n', '[sip]\nport = 5099\n');
+  const read = files.read.bind(files);
+  files.read = (path) => (path === FILE ? Promise.reject(new Error('EACCES: permission denied')) : read(path));
+  const store = await open(files);
+  expect(store.settings.sip.port).toBe(5099);
+  expect(store.problems).toEqual([{ key: 'settings.toml', reason: 'cannot be read: EACCES: permission denied', from: 'file' }]);
+  await expect(store.change({ sip: { port: 1 } })).rejects.toMatchObject({ code: 'SETTINGS_NOT_SAVED' });
+  expect(files.text(FILE)).toBe('[sip]\nport = 5070\n');
+});
+
+test('a disk that takes nothing still gives a phone its settings', async () => {
+  const files = withFile('[sip]\nport = 5070\n');
+  files.refuse = new Error('EROFS: read-only file system');
+  const store = await open(files);
+  expect(store.settings.sip.port).toBe(5070);
+  expect(store.problems.map((p) => p.reason)).toEqual(['no copy of the settings could be kept: EROFS: read-only file system']);
 });
 
 describe('a change', () => {
@@ -218,6 +248,27 @@ test('secrets leave a copy for others, named where one is set', async () => {
   expect(set).toEqual(['accounts.0.password', 'intercom.allow.0.password']);
   expect(settings.accounts[0]!.user).toBe('1');
   expect(store.settings.accounts[0]!.password).toBe('hush');
+});
+
+test('whatever text and numbers the check lets through come back from the file as they were', async () => {
+  const line = fc.string({ maxLength: 40, unit: 'binary' }).filter((t) => !/[\0-\x1f\x7f]/.test(t));
+  const patches = fc.record({
+    phone: fc.record({ name: line }),
+    accounts: fc.array(fc.record({ user: fc.stringMatching(/^[a-z0-9]{1,5}$/), server: fc.constant('pbx'), password: line, authUser: line, register: fc.boolean(), expiresS: fc.integer({ min: 30, max: 86_400 }) }), { maxLength: 3 }),
+    sound: fc.record({ handset: fc.record({ playDb: fc.double({ min: -40, max: 20, noNaN: true }).map((db) => db + 0) }) }),
+    dialing: fc.record({ speedDial: fc.dictionary(fc.stringMatching(/^[0-9*#]{1,4}$/), line.filter((t) => t !== '')), plan: fc.array(fc.constantFrom('[2-5]xx', '<9:>x.', '!1900')) }),
+  });
+  let saved = 0;
+  await fc.assert(fc.asyncProperty(patches, async (patch) => {
+    const files = new FakeFiles();
+    const store = await open(files);
+    if (!(await store.change(patch as unknown as Patch)).ok) return; // two accounts of one name, say
+    saved++;
+    const again = await open(files);
+    expect(again.problems).toEqual([]);
+    expect(again.settings).toEqual(store.settings);
+  }), { numRuns: 300 });
+  expect(saved).toBeGreaterThan(200);
 });
 
 describe('on a real disk', () => {
