@@ -156,7 +156,10 @@ export class TransportLayer {
     return to.transport === 'udp' || (to instanceof Connection ? !to.ended : this.#connections.has(keyOf(to)));
   }
 
-  /** Keep the way to `to` open: CRLFCRLF (RFC 5626 §3.5.1). Over TCP a missing pong is a failure of the flow; false when there is no connection. */
+  /**
+   * Keep the way to `to` open: CRLFCRLF (RFC 5626 §3.5.1). Over TCP a missing pong is a failure of the flow, when the peer has ever sent
+   * one: many servers do not. False when there is no connection.
+   */
   ping(to: Destination): boolean {
     if (to.transport === 'udp') {
       this.#udp?.send(PING, to);
@@ -165,6 +168,11 @@ export class TransportLayer {
     const connection = to instanceof Connection && !to.ended ? to : this.#connections.get(keyOf(to));
     connection?.ping();
     return connection !== undefined;
+  }
+
+  /** Give up the connection to `to`, as lost: the next send opens another. */
+  drop(to: Destination): void {
+    this.#connections.get(keyOf(to))?.fail({ why: 'connection closed', detail: 'given up' });
   }
 
   /**
@@ -274,6 +282,7 @@ class Connection implements Flow, StreamHandler {
   readonly #clock: Clock;
   readonly #take: (chunk: Buffer) => void;
   #queue: Buffer[] | undefined;
+  #pongs = false;
   #stopTimer: (() => void) | undefined;
 
   constructor(remote: Endpoint, user: ConnectionUser, clock: Clock, ours: boolean) {
@@ -297,7 +306,10 @@ class Connection implements Flow, StreamHandler {
         user.onKeepAlive();
         this.socket?.send(CRLF);
       },
-      onPong: () => user.onKeepAlive(),
+      onPong: () => {
+        this.#pongs = true;
+        user.onKeepAlive();
+      },
     });
   }
 
@@ -312,7 +324,7 @@ class Connection implements Flow, StreamHandler {
 
   ping(): void {
     this.send(PING);
-    if (this.#queue !== undefined || this.#stopTimer !== undefined) return;
+    if (!this.#pongs || this.#queue !== undefined || this.#stopTimer !== undefined) return;
     this.#stopTimer = this.#clock.after(PONG_MS, () => this.fail({ why: 'connection closed', detail: 'no answer to the keep-alive' }));
   }
 
