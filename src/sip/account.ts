@@ -14,6 +14,15 @@ import { hostPort, parseUri, sipUri, formatUri } from './uri.ts';
 /** Between keep-alives: below the 30 s that home routers forget UDP after, and within RFC 5626 §4.4.1 for TCP. */
 const KEEP_UDP_MS = 25_000, KEEP_TCP_MS = 30_000;
 
+/** What an account does to the way to its server. */
+export interface Ways {
+  keepOpen(hop: Hop): void;
+  /** Give up a TCP connection. */
+  drop(hop: Hop): void;
+  /** The address of ours that leads to `host` now. */
+  source(host: string): Promise<string | undefined>;
+}
+
 export class Registering implements AccountUnit {
   readonly id: string;
   readonly options: AccountOptions;
@@ -24,7 +33,7 @@ export class Registering implements AccountUnit {
   readonly routes: readonly string[];
   hop: Hop | undefined;
   readonly #ua: Ua;
-  readonly #keepAlive: (hop: Hop) => void;
+  readonly #ways: Ways;
   readonly #registrar: string;
   readonly #callId: string;
   readonly #tag: string;
@@ -39,13 +48,13 @@ export class Registering implements AccountUnit {
   #onGone: (() => void)[] = [];
 
   /** Throws PhoneError BAD_ADDRESS when server, proxy or user are none. */
-  constructor(ua: Ua, options: AccountOptions, keepAlive: (hop: Hop) => void) {
+  constructor(ua: Ua, options: AccountOptions, ways: Ways) {
     const server = parsePlace(options.server), place = parsePlace(options.proxy || options.server, options.transport);
     if (server === undefined) throw new PhoneError('BAD_ADDRESS', `the server "${options.server}" of account ${options.id} is no address`);
     if (place === undefined) throw new PhoneError('BAD_ADDRESS', `the outbound proxy "${options.proxy}" of account ${options.id} is no address`);
     if (/[\r\n\0]/.test(options.user + options.authUser + options.displayName)) throw new PhoneError('BAD_ADDRESS', `a line break does not belong into account ${options.id}`);
     this.#ua = ua;
-    this.#keepAlive = keepAlive;
+    this.#ways = ways;
     this.id = options.id;
     this.options = options;
     this.place = place;
@@ -66,14 +75,24 @@ export class Registering implements AccountUnit {
   }
 
   refresh(): void {
-    this.#feed({ event: 'now' });
+    const { hop } = this;
+    if (hop?.transport !== 'tcp') return this.#feed({ event: 'now' });
+    const now = (host: string | undefined): void => {
+      if (host !== this.#host) this.#ways.drop(hop); // from an address that is no longer ours nothing comes back
+      this.#feed({ event: 'now' });
+    };
+    this.#ways.source(hop.host).then(now, () => now(undefined));
   }
 
-  /** A request came from `host`; tells whether that is the server whose confirmation stands. */
-  heard(host: string): boolean {
-    if (this.hop?.host !== host) return false;
+  /**
+   * A request came from `from`; tells whether that is the server whose confirmation stands. Over UDP it comes from the very port, over
+   * TCP maybe on a connection of the server's own making.
+   */
+  heard(from: Hop): boolean {
+    const { hop } = this;
+    if (hop?.host !== from.host) return false;
     this.#feed({ event: 'heard' });
-    return this.registration.state === 'registered';
+    return this.registration.state === 'registered' && hop.transport === from.transport && (hop.transport === 'tcp' || hop.port === from.port);
   }
 
   /** The way to `host` and `port` is broken. */
@@ -100,7 +119,12 @@ export class Registering implements AccountUnit {
         case 'wait':
           this.#stopTimer?.();
           this.#stopTimer = this.#ua.clock.after(action.ms, () => {
-            if (this.#state.phase === 'sending') this.#skip++; // a silent hop: the next one's turn
+            if (this.#state.phase === 'sending') {
+              this.#skip++; // a silent hop: the next one's turn
+              const hop = this.#sent?.hop;
+              this.#sent?.drop();
+              if (hop?.transport === 'tcp') this.#ways.drop(hop); // a connection may be dead without a word
+            }
             this.#feed({ event: 'timer' });
           });
           break;
@@ -182,7 +206,7 @@ export class Registering implements AccountUnit {
     const keep = (): void => {
       this.#stopKeep = this.#ua.clock.after(hop.transport === 'udp' ? KEEP_UDP_MS : KEEP_TCP_MS, () => {
         if (this.#state.phase !== 'registered') return;
-        this.#keepAlive(hop);
+        this.#ways.keepOpen(hop);
         keep();
       });
     };

@@ -2,7 +2,7 @@
 // What a call or a registration does next stands in their own files.
 
 import { PhoneError } from '../ports/errors.ts';
-import { Registering } from './account.ts';
+import { Registering, type Ways } from './account.ts';
 import type { Account, Agent, AgentHandlers, AgentOptions, CallOptions, Party, SipPorts, Source } from './agent-types.ts';
 import type { Headers } from './build.ts';
 import { ALLOW, CallUnit } from './call.ts';
@@ -10,7 +10,7 @@ import { parseReplaces } from './call-requests.ts';
 import { belongs, dialogOfRequest } from './dialog.ts';
 import { DigestServer } from './digest.ts';
 import { formatNameAddr, nameAddr, tagOf } from './headers.ts';
-import { createLocator, type Hop } from './locate.ts';
+import { createLocator } from './locate.ts';
 import { METHODS, requestUri, text, texts, type Message } from './message.ts';
 import { placeOf, sendAck, sendRequest, type RequesterParts } from './requester.ts';
 import { randomToken } from './matching.ts';
@@ -35,6 +35,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   const calls = new Map<string, CallUnit>(); // by our tag
   const digest = new DigestServer(clock, random, 'offhook');
   let onIdle: (() => void) | undefined;
+  let started = false;
   let closing = false;
 
   const transactions = new Transactions(ports, transport, {
@@ -62,6 +63,8 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     },
   };
 
+  const ways: Ways = { keepOpen: (hop) => void transport.ping(hop), drop: (hop) => transport.drop(hop), source: (host) => transport.learnAddress(host) };
+
   /** The call whose dialog, or whose INVITE that waits, a message with our tag in To names. */
   function callOf(request: Message): CallUnit | undefined {
     const call = calls.get(tagOf(request, 'to') ?? '');
@@ -71,7 +74,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
 
   function onRequest(request: Message, server: ServerTransaction, from: Flow): void {
     let known: Registering | undefined;
-    for (const account of accounts) if (account.heard(from.host)) known ??= account;
+    for (const account of accounts) if (account.heard(from)) known ??= account;
     const { method } = request;
     if (tagOf(request, 'to') !== undefined) {
       const call = callOf(request);
@@ -118,7 +121,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     });
     calls.set(call.localTag, call);
     server.onCancel = (cancel) => call.onCancel(request, cancel);
-    const source: Source = { peer: { host: from.host, port: from.port }, transport: from.transport, registeredServer: account !== undefined && known !== undefined && account.heard(from.host) ? account : known, authenticated };
+    const source: Source = { peer: { host: from.host, port: from.port }, transport: from.transport, registeredServer: account !== undefined && known !== undefined && account.heard(from) ? account : known, authenticated };
     handlers.onIncoming(call, source, () => {
       if (call.withdraw()) server.respond(401, { headers: digest.challenge(request) });
     });
@@ -171,9 +174,13 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     accounts,
     get calls() { return [...calls.values()].filter((c) => c.state !== 'ended'); },
     get local() { return transport.local; },
-    start: () => transport.start(),
+    async start() {
+      await transport.start();
+      started = true;
+      for (const account of accounts) account.start();
+    },
     addAccount(account) {
-      const unit = new Registering(ua, account, (hop: Hop) => void transport.ping(hop));
+      const unit = new Registering(ua, account, ways);
       const remove = unit.remove.bind(unit);
       unit.remove = () => {
         const at = accounts.indexOf(unit);
@@ -181,7 +188,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
         return remove();
       };
       accounts.push(unit);
-      unit.start();
+      if (started) unit.start();
       return unit;
     },
     call,

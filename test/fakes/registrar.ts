@@ -28,6 +28,9 @@ export class Registrar {
   override: (message: Message) => Answer | undefined = () => undefined;
   /** Responses get this as received address, as seen behind a NAT. */
   seenAs: Endpoint | undefined;
+  /** Keep-alives over TCP: how many came, and whether they are answered. */
+  pings = 0;
+  pongs = true;
   /** How long a nonce lives, in uses. */
   nonceUses = Infinity;
   readonly realm = 'test';
@@ -57,8 +60,10 @@ export class Registrar {
       return {
         onOpen: () => undefined,
         onBytes: (bytes) => {
-          if (bytes.toString() === '\r\n\r\n') socket.send(Buffer.from('\r\n'));
-          else this.#heard(bytes, socket.remote, 'tcp', (out) => socket.send(out));
+          if (bytes.toString() === '\r\n\r\n') {
+            this.pings++;
+            if (this.pongs) socket.send(Buffer.from('\r\n'));
+          } else this.#heard(bytes, socket.remote, 'tcp', (out) => socket.send(out));
         },
         onClose: () => { this.streams.delete(socket); },
       };

@@ -4,6 +4,9 @@ import { PhoneError } from '../../src/ports/errors.ts';
 import type { AccountOptions } from '../../src/sip/agent-types.ts';
 import { nameAddr, parseCredentials } from '../../src/sip/headers.ts';
 import { requestUri, text } from '../../src/sip/message.ts';
+import { createAgent } from '../../src/sip/agent.ts';
+import { FakeLog } from '../fakes/log.ts';
+import { FakeRandom } from '../fakes/random.ts';
 import { Registrar } from '../fakes/registrar.ts';
 import { ANSWER, OFFER, story, Town } from './agent-bench.ts';
 
@@ -11,6 +14,10 @@ const SERVER = '10.0.0.50';
 const options = (more: Partial<AccountOptions> = {}): AccountOptions => ({
   id: 'main', user: '201', server: SERVER, proxy: '', transport: 'udp', authUser: '', password: 'secret', displayName: 'Desk', expiresS: 600, register: true, ...more,
 });
+
+/** As a server passes a call on, from its own address. */
+const INVITE = ['INVITE sip:201@10.0.0.1 SIP/2.0', `Via: SIP/2.0/UDP ${SERVER};branch=z9hG4bKone;rport`, 'Max-Forwards: 70', 'From: <sip:202@pbx>;tag=f', 'To: <sip:201@pbx>', 'Call-ID: one',
+  'CSeq: 1 INVITE', `Contact: <sip:202@${SERVER}>`, 'Content-Type: application/sdp', 'Content-Length: 3', '', 'v=0'].join('\r\n');
 
 async function bench(more: Partial<AccountOptions> = {}, set: (r: Registrar) => void = () => undefined) {
   const town = new Town();
@@ -150,12 +157,11 @@ describe('an account', () => {
     });
 
     test(`a server that went silent, over ${transport}, is told after two tries and found within 5 s`, async () => {
-      const { town, registrar, account } = await bench({ transport, expiresS: 30 }, (r) => { r.grantS = 30; });
+      const { town, account } = await bench({ transport, expiresS: 30 }, (r) => { r.grantS = 30; });
       await town.run(1_000);
       town.wire.down.add(SERVER);
       await town.run(60_000);
       assert.ok(account.registration.state === 'failed' && account.registration.why === 'server silent');
-      if (transport === 'tcp') for (const s of registrar.streams) s.close();
       town.wire.down.delete(SERVER);
       await town.run(5_000);
       assert.equal(account.registration.state, 'registered');
@@ -170,6 +176,25 @@ describe('an account', () => {
     registrar.streams.clear();
     await town.run(100);
     assert.ok(registrar.requests.length > before);
+  });
+
+  test('a server that answers no keep-alive keeps its connection', async () => {
+    const { town, registrar } = await bench({ transport: 'tcp' }, (r) => { r.pongs = false; });
+    await town.run(120_000);
+    assert.equal(registrar.pings, 3);
+    assert.equal(registrar.requests.length, 2);
+  });
+
+  test('one that answered and then stops is taken for dead within 10 s of the next (RFC 5626 §4.4.1)', async () => {
+    const { town, registrar, account } = await bench({ transport: 'tcp' });
+    await town.run(31_000);
+    assert.equal(registrar.pings, 1);
+    town.wire.down.add(SERVER);
+    await town.run(50_000);
+    assert.ok(account.registration.state === 'failed' && account.registration.why === 'server silent');
+    town.wire.down.delete(SERVER);
+    await town.run(5_000);
+    assert.equal(account.registration.state, 'registered', 'on a connection of its own, the dead one is not waited for');
   });
 
   test('networkChanged() registers at once and asks the name servers again', async () => {
@@ -283,7 +308,7 @@ describe('an account', () => {
   });
 
   test('an incoming call finds its account, and the registered server is known by its address', async () => {
-    const { town, phone, account } = await bench();
+    const { town, registrar, phone, account } = await bench();
     const stranger = await town.phone('10.0.0.9');
     await town.run(100);
     phone.onCall = (call) => call.accept(ANSWER);
@@ -291,18 +316,41 @@ describe('an account', () => {
     await town.run(100);
     assert.equal(phone.incoming[0]!.call.account, account);
     assert.equal(phone.incoming[0]!.source.registeredServer, undefined);
-    const server = await town.phone(SERVER, {}, { listen: { host: '', port: 5070 } });
-    server.agent.call({ target: 'sip:201@10.0.0.1', offer: OFFER });
+    registrar.send(INVITE, { host: '10.0.0.1', port: 5060 });
     await town.run(100);
     assert.equal(phone.incoming[1]!.source.registeredServer, account);
+    const neighbour = await town.phone(SERVER, {}, { listen: { host: '', port: 5070 } });
+    neighbour.agent.call({ target: 'sip:201@10.0.0.1', offer: OFFER });
+    await town.run(100);
+    assert.equal(phone.incoming[2]!.source.registeredServer, undefined, 'another program on the same machine is another');
+    void account.remove();
+    registrar.send(INVITE.replaceAll('one', 'two'), { host: '10.0.0.1', port: 5060 });
+    await town.run(100);
+    assert.equal(phone.incoming[3]!.source.registeredServer, undefined);
   });
 
   test('an account that never registered vouches for nobody', async () => {
-    const { town, phone } = await bench({ register: false });
-    const server = await town.phone(SERVER, {}, { listen: { host: '', port: 5070 } });
-    server.agent.call({ target: 'sip:201@10.0.0.1', offer: OFFER });
+    const { town, registrar, phone } = await bench({ register: false });
+    registrar.send(INVITE, { host: '10.0.0.1', port: 5060 });
     await town.run(100);
     assert.equal(phone.incoming[0]!.source.registeredServer, undefined);
+  });
+
+  test('accounts added before start() register once the ports are open', async () => {
+    const town = new Town(), registrar = new Registrar(town.clock, town.wire.host(SERVER));
+    registrar.users.set('201', 'secret');
+    await registrar.start();
+    const states: string[] = [];
+    const agent = createAgent(
+      { clock: town.clock, random: new FakeRandom(5), log: new FakeLog(), network: town.wire.host('10.0.0.1'), resolver: town.resolver },
+      { listen: { host: '', port: 0 }, tcp: true, userAgent: 'test' }, { onIncoming: () => undefined, onRegistration: (_, s) => { states.push(s.state); } });
+    agent.addAccount(options());
+    await town.run(1_000);
+    assert.deepEqual(states, []);
+    await agent.start();
+    await town.run(1_000);
+    assert.deepEqual(states, ['trying', 'registered']);
+    assert.equal(registrar.bindings.get('201')?.contact, `sip:201@10.0.0.1:${agent.local.port}`);
   });
 
   test('a server or proxy that is no address is refused at once', async () => {
