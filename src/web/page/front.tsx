@@ -78,6 +78,7 @@ function LiveCall({ call, since, hook, onCommand }: { readonly call: PhoneStatus
     const timer = setInterval(() => setNow(Date.now()), 1_000);
     return () => clearInterval(timer);
   }, []);
+  const [target, setTarget] = useState<string>();
   const established = call.state === 'established';
   const seconds = call.seconds + Math.max(0, now - since) / 1_000;
   const facts = [call.direction === 'in' ? 'incoming' : 'outgoing', call.codec, call.held ? 'on hold' : '', call.remoteHeld ? 'held by them' : '', call.muted ? 'muted' : '', call.intercom ? 'intercom' : '', call.emergency ? 'emergency' : ''];
@@ -90,8 +91,13 @@ function LiveCall({ call, since, hook, onCommand }: { readonly call: PhoneStatus
         {call.direction === 'in' && call.state === 'ringing' && hook !== 'on' && <button type="button" class="main" onClick={() => onCommand({ do: 'answer', call: call.id })}>Answer</button>}
         {established && <button type="button" onClick={() => onCommand({ do: call.held ? 'resume' : 'hold', call: call.id })}>{call.held ? 'Resume' : 'Hold'}</button>}
         {established && <button type="button" aria-pressed={call.muted} onClick={() => onCommand({ do: 'mute', muted: !call.muted, call: call.id })}>{call.muted ? 'Microphone on' : 'Mute'}</button>}
+        {established && <button type="button" aria-expanded={target !== undefined} onClick={() => setTarget(target === undefined ? '' : undefined)}>Transfer</button>}
         <button type="button" class="end" onClick={() => onCommand({ do: 'hangup', call: call.id })}>{call.direction === 'in' && !established ? 'Decline' : 'Hang up'}</button>
       </div>
+      {target !== undefined && <form class="dial" onSubmit={(event) => { event.preventDefault(); onCommand({ do: 'transfer', target: target.trim(), call: call.id }); setTarget(undefined); }}>
+        <input aria-label="Number or address to hand the call to" placeholder="Hand this call to" value={target} maxLength={255} spellcheck={false} autocapitalize="off" autofocus onInput={(e) => setTarget(e.currentTarget.value)} />
+        <button type="submit" disabled={target.trim() === ''}>Transfer</button>
+      </form>}
     </li>
   );
 }

@@ -104,6 +104,7 @@ export function Telephone({ bench, label, dialled, onTrouble }: Props) {
       <figcaption>
         <button type="button" class="quiet" onClick={hook}>{offHook ? 'Hang up' : ringing ? 'Answer' : 'Lift handset'} <kbd>Space</kbd></button>
         <button type="button" class="quiet" disabled={!offHook} onClick={() => does({ do: 'flash' })}>Flash <kbd>F</kbd></button>
+        <button type="button" class="quiet" aria-pressed={bench.privacy} title="While this is on, nobody is answered by itself" onClick={() => does({ do: 'privacy', on: !bench.privacy })}>Privacy {bench.privacy ? 'on' : 'off'}</button>
         <span class="keys-hint">Keys <kbd>0</kbd>–<kbd>9</kbd> <kbd>*</kbd> <kbd>#</kbd></span>
       </figcaption>
     </figure>

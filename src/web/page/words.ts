@@ -15,6 +15,8 @@ const who = (call: PhoneStatus['calls'][number]): string => call.remoteName || c
 const deadTones: Readonly<Record<string, string>> = {
   busy: 'The other side is busy.', congestion: 'The call could not be made.', sit: 'That number is not in service.', reorder: 'That may not be dialled.',
 };
+/** Tones that say what is wrong with the phone itself. */
+const STATUS_TONES = ['no account', 'no network', 'not registered', 'wrong password', 'server silent', 'no such server'];
 
 /** The line as the person at the handset has it. */
 export function lineWords(phone: PhoneStatus): Words {
@@ -31,10 +33,14 @@ export function lineWords(phone: PhoneStatus): Words {
   if (ringing !== undefined) return { mood: 'busy', headline: `${who(ringing)} is calling`, detail: phone.hook === 'on' ? 'Lift the handset to answer.' : '' };
   if (calling !== undefined) return { mood: 'busy', headline: `Calling ${who(calling)}`, detail: calling.state === 'ringing' ? 'It is ringing there.' : 'Waiting for the other side.' };
   if (phone.state === 'collecting') return { mood: 'busy', headline: `Dialling ${phone.dialled}`, detail: 'A pause or # ends the number.' };
-  if (phone.state === 'dead line') return { mood: 'warn', headline: deadTones[phone.tone] ?? 'The line is dead.', detail: 'Hang up before the next call.' };
+  if (phone.state === 'dead line') return { mood: 'warn', headline: deadTones[phone.tone] ?? (STATUS_TONES.includes(phone.tone) ? `The call could not be made: ${phone.tone}.` : 'The line is dead.'), detail: 'Hang up before the next call.' };
   if (phone.state === 'howler' || phone.state === 'silence') return { mood: 'warn', headline: 'The handset is off', detail: 'Nobody can call. Hang up.' };
   if (held !== undefined) return { mood: 'busy', headline: `${who(held)} is on hold`, detail: 'Flash to go back.' };
-  if (phone.hook === 'off') return { mood: 'busy', headline: 'Dial tone', detail: phone.tone !== '' && phone.tone !== 'dial' ? 'The tone says: ' + phone.tone + '.' : 'Dial a number, or *43 to hear yourself.' };
+  if (phone.hook === 'off') {
+    const detail = STATUS_TONES.includes(phone.tone) ? `The beeps say: ${phone.tone}. Service codes and direct calls still work.`
+      : phone.tone === 'confirm' ? 'Done. Dial on, or hang up.' : 'Dial a number, or *43 to hear yourself.';
+    return { mood: 'busy', headline: 'Dial tone', detail };
+  }
   return readiness(phone);
 }
 
