@@ -40,6 +40,8 @@ export interface Handset {
   lineEnded(line: Line, wasEstablished: boolean, ending: Ending): void;
   /** `to` takes the place of `from` in whatever slot that is. */
   replace(from: Line, to: Line): void;
+  /** `from` ended and `to` is still being called in its place; false when nobody waits for it. */
+  sentOn(from: Line, to: Line): boolean;
   toneEnded(place: Place, id: number): void;
 }
 
@@ -291,6 +293,13 @@ export function createHandset(desk: Desk): Handset {
     replace(from, to) {
       if (active === from) active = to;
       else if (second === from) second = to;
+    },
+    sentOn(from, to) {
+      if (from !== active || running || rowOf(state, 'sent on') === undefined) return false;
+      pending = to;
+      handle('sent on');
+      if (to.early) handle('early');
+      return true;
     },
     toneEnded(at, id) {
       if (at !== toneAt || id !== toneId) return;

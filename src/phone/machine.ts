@@ -25,6 +25,8 @@ export type HandsetEvent =
   | 'more' | 'dial' | 'refused' | 'done'
   /** The active call: 180, sound before the answer, 2xx, never came about, was ended by the other side. */
   | 'ringing' | 'early' | 'answered' | 'failed' | 'ended'
+  /** The active call ended after it asked us to call a third, who is being called (RFC 5589 §6.1). */
+  | 'sent on'
   /** The held or waiting call is gone. */
   | 'second ended'
   /** A caller to ring for; one to answer at once. */
@@ -149,6 +151,7 @@ export const table: { readonly [S in LineState]: Rows } = {
     'flash|waiting': { to: 'in call', second: 'held', do: ['waiting off', 'swap'] },
     'ask answer|waiting': { to: 'in call', second: 'held', do: ['waiting off', 'swap'] },
     'digit': { to: 'in call', do: ['key tone', 'send digit'] },
+    'sent on': { to: 'calling', do: ['take as active', 'tone ringback'] },
     'ended': { to: 'dead line', do: ['forget active', 'tone gone', 'start dead'] },
     'ask end': { to: 'dead line', do: ['end active', 'tone gone', 'start dead'] },
   },
@@ -183,6 +186,7 @@ export const table: { readonly [S in LineState]: Rows } = {
     'hang up|held': { to: 'recall', do: ['end active', 'recall ring'] },
     'lift': { to: 'in call', do: ['warm', 'to handset'] },
     'digit': { to: 'speaker', do: ['send digit'] },
+    'sent on|none': { to: 'speaker calling', do: ['take as active', 'tone ringback'] },
     'ended': { to: 'on hook', do: ['forget active'] },
     'ended|waiting': { to: 'ringing', second: 'none', do: ['forget active', 'waiting off', 'second to active', 'ring'] },
     'ended|held': { to: 'speaker', second: 'none', do: ['forget active', 'second to active', 'resume'] },

@@ -60,6 +60,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   const streams = new Map<number, Line>();
   const listeners = new Set<(event: PhoneEvent) => void>();
   const watchers = new Set<(line: Line, event: LineEvent) => void>();
+  /** A call that asked to be sent on, and the call to the third. */
+  const sentOn = new Map<Line, Line>();
   const devices = new Map<Place, DeviceStatus>();
   const memory = { redial: '', lastCaller: '', missed: 0 };
   const callLog = createCallLog(store, () => settings().calls.logSize);
@@ -182,6 +184,10 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
           memory.missed++;
           desk.remember();
         }
+        const next = sentOn.get(line);
+        sentOn.delete(line);
+        if (next !== undefined && by !== 'us' && (desk.headless || handset.sentOn(line, next))) break;
+        next?.hangUp();
         handset.lineEnded(line, established, event.ending);
         break;
       }
@@ -201,19 +207,24 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     });
     if (planned === undefined || !('call' in planned)) return call.transferProgress(603, 'Declined');
     const next = desk.newLine('out', planned.label);
-    let over = false;
+    sentOn.set(line, next);
     const ms = (settings().calls.noAnswerS + 10) * 1_000;
     desk.watch((from, event) => {
-      if (from === line && event.is === 'ended') over = true;
       if (from !== next) return false;
-      if (event.is === 'ringing' && !over) call.transferProgress(180, 'Ringing');
-      if (event.is === 'established') {
-        if (!over) call.transferProgress(200, 'OK');
-        desk.raise({ event: 'transferred', call: line.id, to: next.remote });
-        handset.replace(line, next);
-        line.hangUp('transferred');
-      } else if (event.is === 'ended' && !over) call.transferProgress(event.ending.status >= 300 ? event.ending.status : 503, event.ending.why);
-      return event.is === 'established' || event.is === 'ended';
+      const waits = sentOn.has(line);
+      if (event.is === 'ringing' && waits) call.transferProgress(180, 'Ringing');
+      if (event.is !== 'established' && event.is !== 'ended') return false;
+      sentOn.delete(line);
+      if (event.is === 'ended') {
+        if (waits) call.transferProgress(event.ending.status >= 300 ? event.ending.status : 503, event.ending.why);
+        return true;
+      }
+      desk.raise({ event: 'transferred', call: line.id, to: next.remote });
+      if (!waits) return true;
+      call.transferProgress(200, 'OK');
+      handset.replace(line, next);
+      line.hangUp('transferred');
+      return true;
     }, ms, () => undefined);
     void next.dial(planned.call, { to: 'place', place: line.place });
   }

@@ -330,3 +330,148 @@ describe('holding and waiting', () => {
     }
   }, 30_000);
 });
+
+describe('transfer and taking over at a handset', () => {
+  /** b, a handset, talks to the phone without handset a. */
+  const talking = async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { hardware: 'none' });
+    const b = await lab.phone(B);
+    const c = await lab.phone('192.0.2.3', { hardware: 'none', settings: { calls: { answer: 'auto' } } });
+    a.command({ do: 'call', target: `sip:bob@${B}` });
+    await lab.run(300);
+    b.bench.lift();
+    await lab.run(500);
+    return { lab, a, b, c };
+  };
+
+  test('who is transferred stays in the call, now with the third (RFC 3515)', async () => {
+    const { lab, a, b } = await talking();
+    a.command({ do: 'transfer', target: 'sip:carol@192.0.2.3' });
+    await lab.run(2_000);
+    expect(b.phone.status()).toMatchObject({ state: 'in call', calls: [{ remote: 'sip:carol@192.0.2.3', place: 'handset', state: 'established' }] });
+    b.bench.hangUp();
+    await lab.run(1_500);
+    expect(b.phone.status()).toMatchObject({ state: 'on hook', calls: [] });
+  });
+
+  test('who is transferred by one who hangs up at once is still joined (RFC 5589 §6.1)', async () => {
+    const { lab, a, b, c } = await talking();
+    c.settings = { ...c.settings, calls: { ...c.settings.calls, answer: 'ring' } };
+    a.command({ do: 'transfer', target: 'sip:carol@192.0.2.3' });
+    await lab.run(500);
+    a.command({ do: 'hangup' });
+    await lab.run(500);
+    expect(b.phone.status()).toMatchObject({ state: 'calling', tone: 'ringback' });
+    c.command({ do: 'answer' });
+    await lab.run(500);
+    expect(b.phone.status()).toMatchObject({ state: 'in call', calls: [{ remote: 'sip:carol@192.0.2.3' }] });
+  });
+
+  test('a transfer that comes to nothing leaves the call as it was', async () => {
+    const { lab, a, b } = await talking();
+    a.command({ do: 'transfer', target: 'sip:carol@192.0.2.77' });
+    await lab.run(2_000);
+    expect(b.phone.status()).toMatchObject({ state: 'in call', calls: [{ state: 'established' }] });
+    expect(b.phone.status().calls).toHaveLength(1);
+  });
+
+  test('hanging up while being transferred ends both calls', async () => {
+    const { lab, a, b, c } = await talking();
+    c.settings = { ...c.settings, calls: { ...c.settings.calls, answer: 'ring' } };
+    a.command({ do: 'transfer', target: 'sip:carol@192.0.2.3' });
+    await lab.run(500);
+    b.bench.hangUp();
+    await lab.run(2_000);
+    expect(b.phone.status()).toMatchObject({ state: 'on hook', calls: [] });
+    expect(c.phone.status().calls).toEqual([]);
+  });
+});
+
+describe('at the edges', () => {
+  test('a caller waits as a tone while a number is being dialled, and is answered by flash', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { hardware: 'none' });
+    const b = await lab.phone(B, { settings: { dialing: { plan: ['xxxxx'], interDigitS: 10 } } });
+    b.bench.lift();
+    await b.dial('34');
+    a.command({ do: 'call', target: `sip:bob@${B}` });
+    await lab.run(500);
+    expect(b.heard()).toBe('callWaiting');
+    await b.dial('5');
+    expect(b.heard(), 'the tone goes on after the key').toBe('callWaiting');
+    b.bench.flash();
+    await lab.run(1_200);
+    expect(b.phone.status()).toMatchObject({ state: 'in call', calls: [{ direction: 'in', state: 'established' }] });
+    expect(b.heard()).toBe('');
+  });
+
+  test('the send key ends a number at once and is not part of it', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: { dialing: { speedDial: { '2': `sip:bob@${B}` } } } });
+    const b = await lab.phone(B);
+    a.bench.lift();
+    await a.dial('2#');
+    await lab.run(200);
+    expect(b.phone.status().state).toBe('ringing');
+  });
+
+  test('the pause after the last digit ends a number', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: { dialing: { speedDial: { '2': `sip:bob@${B}` }, interDigitS: 4 } } });
+    const b = await lab.phone(B);
+    a.bench.lift();
+    await a.dial('2');
+    await lab.run(3_500);
+    expect(b.phone.status().state).toBe('on hook');
+    await lab.run(500);
+    expect(b.phone.status().state).toBe('ringing');
+  });
+
+  test('a number begun and left is refused after the pause', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: { dialing: { plan: ['2xx'], interDigitS: 2 } } });
+    a.bench.lift();
+    await a.dial('20');
+    await lab.run(2_500);
+    expect(a.heard()).toBe('sit');
+  });
+
+  test('a caller during an emergency call hears busy', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { hardware: 'none' });
+    const b = await lab.phone(B, { settings: { dialing: { plan: ['<9:>911'] }, accounts: [{ id: 'x', user: '200', server: '192.0.2.1', password: '', authUser: '', displayName: '', transport: 'udp', proxy: '', register: false, expiresS: 600, autoAnswer: 'off' }] } });
+    b.bench.lift();
+    await b.dial('911');
+    await lab.run(500);
+    a.command({ do: 'answer' });
+    await lab.run(500);
+    expect(b.phone.status().calls).toMatchObject([{ emergency: true, state: 'established' }]);
+    const called = a.command({ do: 'call', target: `sip:bob@${B}` });
+    await lab.run(500);
+    expect(called.outcome).toMatchObject({ ok: false, status: 486 });
+  });
+
+  test('a quick hand on the hook never loses or doubles a call', async () => {
+    const lab = createLab(3);
+    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const b = await lab.phone(B);
+    for (let i = 0; i < 30; i++) {
+      a.bench.lift();
+      a.bench.press('2');
+      await lab.run(20 + 37 * i);
+      if (i % 3 === 0) b.bench.lift();
+      await lab.run(i * 11);
+      a.bench.hangUp();
+      await lab.run(i % 5 === 0 ? 1 : 900);
+      b.bench.hangUp();
+      await lab.run(i % 4 === 0 ? 5 : 1_000);
+    }
+    await lab.run(40_000);
+    for (const s of [a, b]) {
+      expect(s.phone.status()).toMatchObject({ state: 'on hook', calls: [], bell: false });
+      expect(s.audio.running).toEqual([]);
+      expect(s.sent.filter((c) => c.do === 'open').length).toBe(s.sent.filter((c) => c.do === 'close').length);
+    }
+  }, 30_000);
+});
