@@ -1,9 +1,7 @@
-// Files as the audio room needs them, and the disk behind them.
-
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+// Files as the audio room needs them: WAV files and the kernel's tables under /proc/asound.
 
 export interface OpenFile {
-  /** Put `bytes` at `position`; they may be reused once this returns. */
+  /** Put `bytes` at `position`; they may be reused once this returns. Throws when the disk is full. */
   write(bytes: Uint8Array, position: number): void;
   close(): void;
 }
@@ -15,16 +13,8 @@ export interface SoundFiles {
   create(path: string): OpenFile;
 }
 
-/** The real disk. Writes go to the page cache: tens of microseconds for the few kilobytes of a WAV piece. */
-export const diskFiles: SoundFiles = {
-  read: (path) => readFileSync(path),
-  create: (path) => {
-    const fd = openSync(path, 'w');
-    return {
-      write: (bytes, position) => {
-        writeSync(fd, bytes, 0, bytes.length, position);
-      },
-      close: () => closeSync(fd),
-    };
-  },
+/** Where nobody handed files in: none can be read or made. */
+export const noFiles: SoundFiles = {
+  read: () => { throw new Error('no files here'); },
+  create: () => { throw new Error('no files here'); },
 };

@@ -11,7 +11,7 @@ import type { Candidate } from './alsa-device.ts';
 import { ChildDevice, realSpawn } from './child-device.ts';
 import type { Spawn } from './child-device.ts';
 import { echo, openClocked, silence, tone } from './clocked.ts';
-import { diskFiles } from './files.ts';
+import { noFiles } from './files.ts';
 import type { SoundFiles } from './files.ts';
 import { byIdentity, duplexCards, meaning } from './names.ts';
 import { wavSource } from './wav-source.ts';
@@ -19,7 +19,7 @@ import { wavSource } from './wav-source.ts';
 export interface AudioPorts {
   readonly clock: Clock;
   readonly log?: Log;
-  /** The disk unless a test says otherwise. */
+  /** WAV files and the kernel's tables of cards; without them wav: opens nothing and cards are known by the library alone. */
   readonly files?: SoundFiles;
   /** Starts arecord and aplay. */
   readonly spawn?: Spawn;
@@ -30,7 +30,7 @@ export interface AudioPorts {
 /** Every sound device of this machine, and those without a card. Opening is quick: a card is opened on another thread. */
 export function createAudioSystem(ports: AudioPorts): AudioSystem {
   const { clock, log } = ports;
-  const files = ports.files ?? diskFiles;
+  const files = ports.files ?? noFiles;
   const spawn = ports.spawn ?? realSpawn;
   const alsa = ports.alsa ?? loadAlsa;
   const table = (name: string): string => {

@@ -9,6 +9,7 @@ import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemNetwork } from '../system/network.ts';
 import { systemRandom } from '../system/random.ts';
+import { soundFiles } from '../system/sound-files.ts';
 import type { ThreadMessage, ThreadOptions } from './remote-media.ts';
 
 const port = parentPort;
@@ -19,7 +20,7 @@ const { settings } = workerData as ThreadOptions;
 const say = (level: LogLevel) => (fields: LogFields, fact: string) => post({ kind: 'log', level, fields, fact });
 const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') };
 const clock = systemClock();
-const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork(), audio: createAudioSystem({ clock, log }), codec: createCodec }, settings);
+const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork(), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec }, settings);
 
 engine.subscribe((event) => post({ kind: 'event', event }));
 port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {

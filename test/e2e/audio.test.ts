@@ -9,19 +9,13 @@ import type { AlsaDevice } from '../../src/audio/alsa-device.ts';
 import { createAudioSystem } from '../../src/audio/system.ts';
 import { readWav } from '../../src/audio/wav.ts';
 import type { AudioDevice, AudioOptions, AudioStatus } from '../../src/ports/audio.ts';
-import type { Clock } from '../../src/ports/clock.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { soundFiles } from '../../src/system/sound-files.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { nowMs, startCard } from '../card/card.ts';
 import type { Card, CardOptions } from '../card/card.ts';
 
-const clock: Clock = {
-  now: nowMs,
-  wall: () => Date.now(),
-  after: (ms, due) => {
-    const timer = setTimeout(due, ms);
-    return () => clearTimeout(timer);
-  },
-};
+const clock = systemClock();
 const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
 /** Until `holds`, at most `ms`. */
@@ -86,7 +80,7 @@ interface Opened {
 function open(name: string, periodFrames = 320, periods = 4): Opened {
   const statuses: AudioStatus[] = [];
   let count = 0;
-  const device = createAudioSystem({ clock, log }).open({
+  const device = createAudioSystem({ clock, log, files: soundFiles() }).open({
     name, rateHz: RATE, periodFrames, periods, onStatus: (s) => statuses.push(s),
     onPeriod: (c, p) => { count++; opened.onPeriod(c, p); },
   });
@@ -118,6 +112,8 @@ function clicks(opened: Opened): number[] {
 }
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+/** What a card that ran dry, because this machine was busy, has more in its queue: a quarter of a period each time, a whole one at most. */
+const raisedMs = (device: AudioDevice) => Math.min(4, device.status().xruns) * (device.periodFrames / device.rateHz) * 250;
 const counts = (device: AudioDevice) => (device as AlsaDevice).counts();
 
 /** Level in dB below full scale of the sine of `hz` in `samples`, and its distance from everything else. */
@@ -159,7 +155,7 @@ describe('a card at the phone\'s own rate', () => {
     const delays = clicks(opened);
     await sleep(4_000);
     expect(delays.length).toBeGreaterThanOrEqual(6);
-    expect(median(delays)).toBeLessThanOrEqual(limitMs);
+    expect(median(delays)).toBeLessThanOrEqual(limitMs + raisedMs(opened.device));
     expect(Math.max(...delays)).toBeLessThanOrEqual(limitMs + 10); // an underrun on a busy machine moves it for a moment
     expect(Math.abs(opened.periods() - (4_000 * RATE) / 1_000 / periodFrames)).toBeLessThan(0.03 * opened.periods());
     expect(counts(opened.device).trims).toBe(0);
@@ -215,7 +211,7 @@ describe('no card is refused', () => {
     await sleep(2_500);
     expect(made.rateHz()).toBe(options.rateHz);
     // 2.5 ms for the filter at 16 kHz, twice that where the card has only 8 kHz
-    expect(median(delays)).toBeLessThanOrEqual((periodFrames === 160 ? 25 : 45) + (options.rateHz === 8_000 ? 5 : 0));
+    expect(median(delays)).toBeLessThanOrEqual((periodFrames === 160 ? 25 : 45) + (options.rateHz === 8_000 ? 5 : 0) + raisedMs(opened.device));
     const heard: number[] = [];
     const play = tone(1_000, 10_000);
     opened.onPeriod = (captured, playback) => {
@@ -285,7 +281,7 @@ describe('trouble', () => {
     // the periods of the stall came as silence, so the two ends of the call stay together
     expect(Math.abs(opened.periods() - periods - 110)).toBeLessThanOrEqual(4);
     const after = delays.slice(-2);
-    expect(Math.max(...after)).toBeLessThanOrEqual(50);
+    expect(Math.max(...after)).toBeLessThanOrEqual(45 + raisedMs(opened.device) + 5);
     expect(opened.statuses).toEqual([]);
   });
 
@@ -371,7 +367,7 @@ describe('trouble', () => {
       const delays = clicks(opened);
       await sleep(6_000); // a real crystal drifts so far in a minute or more: 18 ms would be lost or gained
       expect(opened.device.status().xruns).toBeLessThanOrEqual(hitches.count());
-      expect(median(delays.slice(-4))).toBeLessThanOrEqual(30);
+      expect(median(delays.slice(-4))).toBeLessThanOrEqual(27 + raisedMs(opened.device));
       expect(median(delays.slice(-4))).toBeGreaterThanOrEqual(15);
       expect(Math.abs(counts(opened.device).nudged)).toBeGreaterThan(100);
       opened.device.close();
