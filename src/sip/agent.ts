@@ -46,7 +46,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
 
   const contact: Ua['contact'] = (user, host, hop) =>
     `<sip:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.local.port)}${hop.transport === 'tcp' ? ';transport=tcp' : ''}>`;
-  const parts: RequesterParts = { transport, transactions, locator, userAgent: options.userAgent, contact };
+  const parts: RequesterParts = { transport, transactions, locator, log, userAgent: options.userAgent, contact };
 
   const ua: Ua = {
     clock, random, log, handlers, contact,

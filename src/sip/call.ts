@@ -1,20 +1,18 @@
-// One call: carries out what session-machine.ts decides and keeps the books of offer and answer (RFC 3261 §13 to §15, RFC 3264).
-// Does not find dialogs (agent.ts), nor know what INFO, REFER and NOTIFY say (call-requests.ts).
+// One call from INVITE to BYE: carries out what session-machine.ts decides (RFC 3261 §13 to §15). Does not find dialogs (agent.ts), keep the
+// books of offer and answer (offers.ts), nor know what INFO, REFER and NOTIFY say (call-requests.ts).
 
 import type { Call, CallEvent, CallState, Ending, Party, Transport } from './agent-types.ts';
 import { reasonPhrase, type Headers } from './build.ts';
 import { takeExtra, transferHeaders } from './call-requests.ts';
-import { dialogOfRequest, dialogOfResponse, inOrder, pathOf, refreshTarget, type Dialog } from './dialog.ts';
-import { contentType, cseqOf, nameAddrs, quote, reasons, tagOf } from './headers.ts';
+import { dialogOfRequest, dialogOfResponse, inOrder, pathOf, type Dialog } from './dialog.ts';
+import { nameAddrs, quote, reasons, tagOf } from './headers.ts';
 import { bodyOf, reasonOf, text, type Message } from './message.ts';
-import { callTable, collision, glarePauseMs, type CallAction, type CallInput, type CallPhase, type Open } from './session-machine.ts';
-import { T1, T2 } from './tables.ts';
+import { hasSdp, Offers, SDP_LINE, type Talk } from './offers.ts';
+import { callTable, type CallAction, type CallInput, type CallPhase } from './session-machine.ts';
 import type { ServerTransaction } from './transactions.ts';
 import type { AccountUnit, Result, SendFailure, Sent, Ua } from './ua.ts';
 import { parseUri } from './uri.ts';
 
-const SDP = 'application/sdp';
-export const SDP_LINE: Headers = [['Content-Type', SDP]];
 /** Methods taken inside a dialog, and the extension we know; said in INVITE and its 2xx (§13.2.1, §13.3.1.4). */
 export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY';
 const ABILITIES: Headers = [['Allow', ALLOW], ['Supported', 'replaces']];
@@ -39,10 +37,7 @@ export interface CallParts {
   readonly replaces?: CallUnit | undefined;
 }
 
-/** What a 2xx of ours to an INVITE waits for. */
-interface Waiting { readonly seq: number; readonly stop: () => void }
-
-export class CallUnit implements Call {
+export class CallUnit implements Call, Talk {
   readonly id: string;
   readonly direction: 'in' | 'out';
   readonly account: AccountUnit | undefined;
@@ -57,8 +52,11 @@ export class CallUnit implements Call {
   referEvent: string | undefined;
   /** We sent REFER and NOTIFY may come. */
   hasReferred = false;
+  readonly user: string;
   readonly #ua: Ua;
-  readonly #user: string;
+  readonly #offers: Offers;
+  /** INVITE of theirs that began the call. */
+  readonly #server: ServerTransaction | undefined;
   #transport: Transport = 'udp';
   #phase: CallPhase;
   #inputs: CallInput[] = [];
@@ -66,26 +64,15 @@ export class CallUnit implements Call {
   #on: ((event: CallEvent) => void)[] = [];
   #ending: Ending = { by: 'us', status: 0, why: 'hung up' };
   #reason: Headers = [];
-  #open: Open = 'none';
-  /** Incoming INVITE or UPDATE that waits for our final response. */
-  #server: ServerTransaction | undefined;
-  #request: Message | undefined;
-  #reply: Uint8Array | undefined;
+  #answer: Uint8Array | undefined;
   #refusal: readonly [number, Headers] = [603, []];
-  #waiting: Waiting | undefined;
   #stopRepeat: (() => void) | undefined;
-  /** Our INVITE. */
+  /** Our INVITE and the last response to it. */
   #sent: Sent | undefined;
   #seq = 0;
   #response: Message | undefined;
-  #offered = false;
   #answeredEarly = false;
   #redirects = 0;
-  #reAck: (() => void) | undefined;
-  /** The ACK that waits for our answer to an offer in their 2xx. */
-  #owed: Sent | undefined;
-  #queued: Uint8Array | undefined;
-  #stopGlare: (() => void) | undefined;
 
   constructor(ua: Ua, parts: CallParts) {
     this.id = ua.token();
@@ -96,16 +83,16 @@ export class CallUnit implements Call {
     this.account = parts.account;
     this.remote = parts.remote;
     this.localHost = parts.localHost;
-    this.#user = parts.user;
+    this.user = parts.user;
     this.callId = parts.callId;
     this.invite = parts.invite;
     this.replaces = parts.replaces;
     this.#server = parts.server;
-    this.#request = parts.invite;
+    this.#offers = new Offers(ua, this);
     if (parts.invite !== undefined) {
       this.#transport = parts.server!.from.transport;
       this.dialog = dialogOfRequest(parts.invite, this.localTag);
-      this.#open = hasSdp(parts.invite) ? 'theirs' : 'none';
+      if (hasSdp(parts.invite)) this.#offers.open = 'theirs';
     }
   }
 
@@ -131,7 +118,7 @@ export class CallUnit implements Call {
 
   /** The first to listen to an incoming call hears its offer. */
   subscribe(on: (event: CallEvent) => void): void {
-    if (this.#on.push(on) === 1 && this.#phase === 'ringing' && this.#open === 'theirs') on({ event: 'offer', body: bodyOf(this.invite!) });
+    if (this.#on.push(on) === 1 && this.#phase === 'ringing' && this.#offers.open === 'theirs') on({ event: 'offer', body: bodyOf(this.invite!) });
   }
 
   emit(event: CallEvent): void {
@@ -142,13 +129,12 @@ export class CallUnit implements Call {
 
   /** Send the INVITE. `uri` is where to, `display` and `address` who we are when there is no account. */
   dial(uri: string, offer: Uint8Array | undefined, headers: Headers, from: (host: string) => string): void {
-    this.#offered = offer !== undefined;
-    this.#open = this.#offered ? 'ours' : 'none';
+    if (offer !== undefined) this.#offers.open = 'ours';
     const { account } = this;
     this.#sent = this.#ua.request({
       method: 'INVITE', path: { uri, routes: account?.routes ?? [], hop: uri }, place: account?.place, first: account?.hop,
       from: (host) => `${from(host)};tag=${this.localTag}`, to: `<${this.remote.uri}>`, callId: this.callId, seq: () => ++this.#seq,
-      contact: this.#user, headers: [...ABILITIES, ...(this.#offered ? SDP_LINE : []), ...headers], body: offer, credentials: account?.credentials,
+      contact: this.user, headers: [...ABILITIES, ...(offer === undefined ? [] : SDP_LINE), ...headers], body: offer, credentials: account?.credentials,
       wanted: () => this.#phase === 'calling' || this.#phase === 'proceeding',
       onRoute: (hop, host) => {
         this.localHost = host;
@@ -160,13 +146,13 @@ export class CallUnit implements Call {
 
   progress(status: 180 | 181 | 182 | 183, body?: Uint8Array): void {
     if (this.#phase !== 'ringing') return;
-    this.#respond(status, body);
+    this.#server!.respond(status, { headers: body === undefined ? this.headers() : [...this.headers(), ...SDP_LINE], body });
     this.#stopRepeat?.();
     this.#stopRepeat = this.#ua.clock.after(REPEAT_MS, () => this.progress(status, body));
   }
 
   accept(body: Uint8Array): void {
-    this.#reply = body;
+    this.#answer = body;
     this.#input('accept');
   }
 
@@ -178,7 +164,7 @@ export class CallUnit implements Call {
 
   hangUp(reason?: string): void {
     if (callTable[this.#phase]['hang up'] === undefined) return;
-    if (reason !== undefined) this.#reason = [['Reason', `Q.850;cause=16;text=${quote(reason)}`]];
+    if (reason !== undefined) this.#reason = [['Reason', `Q.850;cause=16;text=${quote(reason.replace(/[\r\n\0]/g, ' '))}`]];
     const early = this.#phase !== 'confirmed' && this.#phase !== 'accepted';
     this.#end('us', early ? (this.direction === 'out' ? 487 : 603) : 0, reason ?? 'hung up', 'hang up');
     if (this.#phase === 'cancel waits' && this.#sent?.onTheWay === false) {
@@ -188,30 +174,15 @@ export class CallUnit implements Call {
   }
 
   offer(body: Uint8Array): void {
-    if (this.state !== 'established') return;
-    this.#queued = body;
-    this.#next();
+    if (this.state === 'established') this.#offers.offer(body);
   }
 
   answerOffer(body: Uint8Array): void {
-    if (this.#owed !== undefined) return this.#payAck(body);
-    const server = this.#server;
-    if (this.#open !== 'theirs' || server === undefined || this.#phase !== 'confirmed') return;
-    const isUpdate = this.#request!.method === 'UPDATE', delayed = !hasSdp(this.#request!);
-    this.#reply = body;
-    this.#open = delayed ? 'ack' : 'none';
-    refreshTarget(this.dialog!, this.#request!);
-    if (isUpdate) this.#respond(200, body);
-    else this.#send2xx();
-    this.#server = undefined;
-    this.#next();
+    if (this.#phase === 'confirmed') this.#offers.answer(body);
   }
 
   refuseOffer(status: 488 | 491 | 500): void {
-    if (this.#owed !== undefined) return this.#lose('us', 'the session offered cannot be had');
-    if (this.#open !== 'theirs' || this.#server === undefined || this.#phase !== 'confirmed') return;
-    this.#settle(status);
-    this.#next();
+    if (this.#phase === 'confirmed') this.#offers.refuse(status);
   }
 
   transfer(target: string, replaces?: Call): void {
@@ -231,7 +202,7 @@ export class CallUnit implements Call {
     if (status >= 200) this.referEvent = undefined;
     this.ask('NOTIFY', [
       ['Event', event], ['Subscription-State', status < 200 ? 'active;expires=60' : 'terminated;reason=noresource'], ['Content-Type', 'message/sipfrag;version=2.0'],
-    ], Buffer.from(`SIP/2.0 ${status} ${reason.replace(/[\r\n]/g, ' ')}\r\n`));
+    ], Buffer.from(`SIP/2.0 ${status} ${reason.replace(/[\r\n\0]/g, ' ')}\r\n`));
   }
 
   sendInfoDigit(digit: string, ms: number): void {
@@ -242,9 +213,11 @@ export class CallUnit implements Call {
 
   /** A request inside the dialog; ACK comes without a transaction. False: the agent answers it as any other. */
   onRequest(request: Message, server: ServerTransaction | undefined): boolean {
-    const seq = cseqOf(request)!.number;
     if (request.method === 'ACK') {
-      if (this.#waiting?.seq === seq) this.#onAck(request);
+      if (!this.#offers.awaits(request)) return true;
+      this.#offers.waited();
+      this.#input('ack');
+      this.#offers.confirmed(request);
       return true;
     }
     if (server === undefined || this.dialog === undefined) return false;
@@ -257,12 +230,12 @@ export class CallUnit implements Call {
         server.respond(200);
         if (this.direction === 'in' && this.#phase === 'ringing') this.#end('them', 487, 'the caller gave up', 'bye', request);
         else {
-          this.#settle(487); // §15.1.2: a re-INVITE of theirs that still waits
+          this.#offers.settle(487); // §15.1.2: a re-INVITE of theirs that still waits
           this.#end('them', 0, 'hung up', 'bye', request);
         }
         return true;
       case 'INVITE': case 'UPDATE':
-        this.#onOffer(request, server);
+        this.#offers.take(server);
         return true;
       default:
         return takeExtra(this, request, server);
@@ -272,12 +245,7 @@ export class CallUnit implements Call {
   /** CANCEL of an INVITE of theirs, which the transactions answered 200. */
   onCancel(invite: Message, cancel: Message): void {
     if (invite === this.invite) this.#end('them', 487, 'the caller gave up', 'cancel', cancel);
-    else if (this.#request === invite) this.#settle(487);
-  }
-
-  /** Nobody hears our responses any more, or the agent ends. */
-  lose(why: string): void {
-    this.#lose('network', why);
+    else this.#offers.settle(487, invite);
   }
 
   /** A request inside the dialog. */
@@ -286,12 +254,12 @@ export class CallUnit implements Call {
     if (dialog === undefined) return;
     this.#ua.request({
       method, path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
-      contact: method === 'BYE' || method === 'INFO' ? undefined : this.#user, headers, body, credentials: account?.credentials,
+      contact: method === 'BYE' || method === 'INFO' ? undefined : this.user, headers, body, credentials: account?.credentials,
       on: (result) => {
         if (result.response !== undefined && result.response.status < 200) return;
         on?.(result);
         const status = result.response?.status ?? (result.failure === 'server silent' ? 408 : 0);
-        if ((status === 481 || status === 408) && method !== 'BYE' && method !== 'NOTIFY') this.#lost(status); // §12.2.1.2
+        if ((status === 481 || status === 408) && method !== 'BYE' && method !== 'NOTIFY') this.lost(status); // §12.2.1.2
       },
     });
   }
@@ -302,13 +270,16 @@ export class CallUnit implements Call {
     this.#inputs.push(input);
     if (this.#busy) return;
     this.#busy = true;
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      const edge = callTable[this.#phase][next];
-      if (edge === undefined) continue;
-      this.#phase = edge.to;
-      for (const action of edge.do) this.#do(action);
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        const edge = callTable[this.#phase][next];
+        if (edge === undefined) continue;
+        this.#phase = edge.to;
+        for (const action of edge.do) this.#do(action);
+      }
+    } finally {
+      this.#busy = false;
     }
-    this.#busy = false;
   }
 
   #do(action: CallAction): void {
@@ -316,7 +287,7 @@ export class CallUnit implements Call {
       case 'progress': {
         const response = this.#response!;
         if (response.status > 100) this.emit({ event: 'progress', status: response.status, reason: reasonOf(response) });
-        if (this.#open === 'ours' && hasSdp(response)) {
+        if (this.#offers.open === 'ours' && hasSdp(response)) {
           this.#answeredEarly = true;
           this.emit({ event: 'answer', body: bodyOf(response), early: true });
         }
@@ -326,24 +297,23 @@ export class CallUnit implements Call {
       case 'end':
         this.#quiet();
         return this.emit({ event: 'ended', ending: this.#ending });
-      case 'ack': return this.#acknowledge(this.#response!, this.#sent!);
+      case 'ack': return this.#offers.acknowledge(this.#response!, this.#sent!, this.state === 'ended', this.#answeredEarly);
       case 'CANCEL': return this.#sent?.cancel(this.#reason);
       case 'BYE':
-        if (this.#owed !== undefined) this.#payAck(undefined);
-        this.#settle(487);
+        this.#offers.pay();
+        this.#offers.settle(487);
         return this.ask('BYE', this.#reason, undefined, () => this.#input('bye answered'));
       case 'send 2xx':
-        this.#open = this.#open === 'theirs' ? 'none' : 'ack';
-        this.#send2xx();
-        this.#server = undefined;
+        this.#offers.open = this.#offers.open === 'theirs' ? 'none' : 'ack';
+        this.#offers.send2xx(this.#server!, this.#answer!);
         this.replaces?.hangUp('replaced');
         return;
       case 'send refusal': return void this.#server?.respond(this.#refusal[0], { headers: this.#refusal[1] });
       case '487': return void this.#server?.respond(487);
       case '603': return void this.#server?.respond(603, { headers: this.#reason });
-      case 'stop resending': return this.#waited();
+      case 'stop resending': return this.#offers.waited();
       case 'gone':
-        this.#waited();
+        this.#offers.waited();
         this.#quiet();
         return this.#ua.forget(this);
       default: return action satisfies never;
@@ -352,8 +322,7 @@ export class CallUnit implements Call {
 
   #quiet(): void {
     this.#stopRepeat?.();
-    this.#stopGlare?.();
-    this.#queued = this.#stopGlare = this.#stopRepeat = undefined;
+    this.#offers.quiet();
   }
 
   #end(by: Ending['by'], status: number, why: string, input: CallInput, message?: Message): void {
@@ -364,12 +333,24 @@ export class CallUnit implements Call {
     this.#input(input);
   }
 
-  #lose(by: Ending['by'], why: string): void {
+  lose(by: Ending['by'], why: string): void {
     this.#end(by, 0, why, this.#phase === 'calling' || this.#phase === 'proceeding' ? 'hang up' : 'lost');
   }
 
-  #lost(status: number): void {
-    this.#lose('network', status === 481 ? 'the other side lost the call' : 'the other side went silent');
+  lost(status: number): void {
+    this.lose('network', status === 481 ? 'the other side lost the call' : 'the other side went silent');
+  }
+
+  unconfirmed(): void {
+    this.#end('network', 0, 'the other side never confirmed', 'no ack');
+  }
+
+  headers(): Headers {
+    return [...this.contactLine(), ...ABILITIES];
+  }
+
+  contactLine(): Headers {
+    return [['Contact', this.#ua.contact(this.user, this.localHost, { transport: this.#transport })]];
   }
 
   // Our INVITE
@@ -392,7 +373,7 @@ export class CallUnit implements Call {
 
   #on2xx(response: Message, sent: Sent): void {
     const known = this.dialog;
-    if (known !== undefined && (tagOf(response, 'to') ?? '') === known.remoteTag) return this.#reAck?.();
+    if (known !== undefined && (tagOf(response, 'to') ?? '') === known.remoteTag) return this.#offers.again();
     const dialog = dialogOfResponse({ callId: this.callId, from: sent.from, localTag: this.localTag, seq: sent.seq, uri: this.remote.uri }, response);
     if (dialog === undefined) return this.#end('them', 500, 'the other side sent nonsense', 'failure');
     if (known !== undefined) { // another branch of a fork answered too, §13.2.2.4
@@ -407,143 +388,4 @@ export class CallUnit implements Call {
     this.#sent = sent;
     this.#input('2xx');
   }
-
-  /** ACK of the 2xx to an INVITE of ours, at once or with our answer to its offer. */
-  #acknowledge(response: Message, sent: Sent): void {
-    const described = hasSdp(response);
-    if (this.#offered || !described || this.state === 'ended') {
-      const was = this.#open;
-      this.#reAck = this.#ua.ack(this.dialog!, sent.seq, sent.authorization);
-      this.#open = 'none';
-      if (this.state === 'ended') return;
-      if (described) this.emit({ event: 'answer', body: bodyOf(response), early: false });
-      else if (was !== 'ours' || !this.#answeredEarly) this.#lose('them', 'the other side sent no session description');
-      return;
-    }
-    this.#owed = sent;
-    this.#open = 'theirs';
-    this.emit({ event: 'offer', body: bodyOf(response) });
-  }
-
-  #payAck(body: Uint8Array | undefined): void {
-    const { seq, authorization } = this.#owed!;
-    this.#owed = undefined;
-    this.#open = 'none';
-    this.#reAck = this.#ua.ack(this.dialog!, seq, body === undefined ? authorization : [...authorization, ...SDP_LINE], body);
-    this.#next();
-  }
-
-  // re-INVITE of ours
-
-  #next(): void {
-    const body = this.#queued, dialog = this.dialog;
-    if (body === undefined || dialog === undefined || this.#phase !== 'confirmed' || this.#open !== 'none' || this.#waiting !== undefined || this.#stopGlare !== undefined) return;
-    this.#queued = undefined;
-    this.#open = 'ours';
-    let seen = false;
-    this.#ua.request({
-      method: 'INVITE', path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
-      contact: this.#user, headers: [...ABILITIES, ...SDP_LINE], body, credentials: this.account?.credentials,
-      wanted: () => this.#phase === 'confirmed',
-      on: (result, sent) => {
-        const response = result.response, status = response?.status ?? 408;
-        if (status < 200) return;
-        if (response !== undefined && status < 300) {
-          if (seen) return this.#reAck?.();
-          seen = true;
-          this.#reAck = this.#ua.ack(dialog, sent.seq, sent.authorization);
-          refreshTarget(dialog, response);
-        }
-        if (this.#phase !== 'confirmed') return;
-        this.#open = 'none';
-        if (response === undefined) return this.#lost(408);
-        if (status < 300 && hasSdp(response)) this.emit({ event: 'answer', body: bodyOf(response), early: false });
-        else if (status === 481 || status === 408) return this.#lost(status);
-        else if (status === 491) {
-          this.#queued ??= body;
-          this.#stopGlare = this.#ua.clock.after(glarePauseMs(this.direction === 'out', this.#ua.random.fraction()), () => {
-            this.#stopGlare = undefined;
-            this.#next();
-          });
-        } else this.emit({ event: 'offer refused', status, reason: reasonOf(response) });
-        this.#next();
-      },
-    });
-  }
-
-  // Offers of theirs
-
-  #onOffer(request: Message, server: ServerTransaction): void {
-    const isInvite = request.method === 'INVITE', described = hasSdp(request);
-    if (!isInvite && !described) { // session timer or new target, RFC 3311 §5.2
-      refreshTarget(this.dialog!, request);
-      return void server.respond(200, { headers: this.#headers() });
-    }
-    const clash = this.#phase === 'confirmed' && this.#waiting === undefined ? collision(this.#open) : this.#phase === 'leaving' ? 491 : 500;
-    if (clash !== undefined) return void server.respond(clash, clash === 500 ? { headers: [['Retry-After', String(Math.floor(10 * this.#ua.random.fraction()))]] } : {});
-    this.#open = 'theirs';
-    this.#server = server;
-    this.#request = request;
-    this.emit({ event: 'offer', body: bodyOf(request) });
-  }
-
-  /** Refuses what still waits of theirs inside the dialog. */
-  #settle(status: number): void {
-    if (this.#request === this.invite || this.#server === undefined) return;
-    this.#server.respond(status);
-    this.#server = undefined;
-    this.#open = 'none';
-  }
-
-  #headers(): Headers {
-    return [...this.contactLine(), ...ABILITIES];
-  }
-
-  contactLine(): Headers {
-    return [['Contact', this.#ua.contact(this.#user, this.localHost, { transport: this.#transport })]];
-  }
-
-  #respond(status: number, body: Uint8Array | undefined): void {
-    this.#server!.respond(status, { headers: body === undefined ? this.#headers() : [...this.#headers(), ...SDP_LINE], body });
-  }
-
-  /** The 2xx goes out again at T1, 2·T1 ... T2 until its ACK, over any transport (§13.3.1.4). */
-  #send2xx(): void {
-    const server = this.#server!, body = this.#reply, seq = cseqOf(this.#request!)!.number;
-    const since = this.#ua.clock.now();
-    let stop = (): void => {};
-    const wait = (ms: number): void => {
-      const left = since + 64 * T1 - this.#ua.clock.now();
-      stop = this.#ua.clock.after(Math.min(ms, left), () => {
-        if (ms < left) {
-          server.resend();
-          return wait(Math.min(2 * ms, T2));
-        }
-        this.#waiting = undefined;
-        this.#end('network', 0, 'the other side never confirmed', 'no ack');
-      });
-    };
-    this.#waiting = { seq, stop: () => stop() };
-    this.#respond(200, body);
-    wait(T1);
-  }
-
-  #waited(): void {
-    this.#waiting?.stop();
-    this.#waiting = undefined;
-  }
-
-  #onAck(ack: Message): void {
-    const answered = this.#open !== 'ack' || hasSdp(ack);
-    if (this.#open === 'ack') this.#open = 'none';
-    this.#waited();
-    this.#input('ack');
-    if (this.#phase !== 'confirmed') return;
-    if (!answered) return this.#lose('them', 'the other side sent no session description');
-    if (hasSdp(ack)) this.emit({ event: 'answer', body: bodyOf(ack), early: false });
-    this.#next();
-  }
 }
-
-/** True when `message` carries a session description. */
-export const hasSdp = (message: Message): boolean => message.bodyEnd > message.bodyStart && contentType(message) === SDP;

@@ -1,11 +1,13 @@
 // Sends a request: locates where it goes, writes the headers every request of ours has, answers challenges, goes on to the next hop
 // (RFC 3261 §8.1, §22; RFC 3263 §4.3). What the response means is the asker's.
 
+import { PhoneError } from '../ports/errors.ts';
 import type { Headers } from './build.ts';
 import type { DigestClient, Learned } from './digest.ts';
+import type { Log } from '../ports/log.ts';
 import type { Hop, Locator, Place } from './locate.ts';
 import type { Message } from './message.ts';
-import type { ClientTransaction, Transactions } from './transactions.ts';
+import type { ClientTransaction, ClientUser, Transactions } from './transactions.ts';
 import type { Failure, TransportLayer } from './transport.ts';
 import type { Ask, SendFailure, Sent, Ua } from './ua.ts';
 import type { Dialog } from './dialog.ts';
@@ -16,6 +18,7 @@ export interface RequesterParts {
   readonly transport: TransportLayer;
   readonly transactions: Transactions;
   readonly locator: Locator;
+  readonly log: Log;
   readonly userAgent: string;
   readonly contact: Ua['contact'];
 }
@@ -41,16 +44,16 @@ export function sendRequest(parts: RequesterParts, ask: Ask): Sent {
 
 /** ACK of a 2xx; the function sends it again. */
 export function sendAck(parts: RequesterParts, dialog: Dialog, seq: number, headers: Headers, body?: Uint8Array): () => void {
-  const { uri, routes, hop } = pathOf(dialog), place = placeOf(hop);
+  const { uri, routes, hop } = pathOf(dialog), place = placeOf(hop), { log } = parts;
   let again: (() => void) | undefined;
   const send = (): void => {
     if (again !== undefined) return again();
     if (place === undefined) return;
     parts.locator.locate(place).then((hops) => {
-      if (hops[0] === undefined) return;
+      if (hops[0] === undefined || again !== undefined) return;
       const lines = common(dialog.from, dialog.to, dialog.callId, seq, 'ACK', routes, parts.userAgent);
       again = parts.transactions.sendAck({ method: 'ACK', uri, headers: [...lines, ...headers], body }, hops[0]);
-    }, () => undefined); // the next 2xx asks again
+    }).catch((error: unknown) => log.debug({ call: dialog.callId, why: String(error) }, 'ACK not sent')); // the next 2xx asks again
   };
   send();
   return send;
@@ -128,12 +131,21 @@ class Sending implements Sent {
     this.authorization = ask.credentials?.headers(method, uri, body) ?? [];
     const headers = common(this.from, ask.to, ask.callId, this.seq, method, routes, userAgent);
     if (ask.contact !== undefined) headers.push(['Contact', contact(ask.contact, host, hop) + (ask.contactParams ?? '')]);
-    const client = transactions.send({ method, uri, headers: [...headers, ...(ask.headers ?? []), ...this.authorization], body }, hop, {
+    const request = { method, uri, headers: [...headers, ...(ask.headers ?? []), ...this.authorization], body };
+    let client: ClientTransaction;
+    const user: ClientUser = {
       onProvisional: (response) => { if (this.#client === client) ask.on({ response }, this); },
       onFinal: (response) => { if (this.#client === client && !this.#dropped) this.#onFinal(response); },
       onTimeout: () => { if (this.#client === client) this.#failover('server silent', 'no answer'); },
       onTransportError: (failure) => { if (this.#client === client) this.#failover(FAILURES[failure.why], failure.detail); },
-    });
+    };
+    try {
+      client = transactions.send(request, hop, user);
+    } catch (error) {
+      // What the peer gave us for a dialog (its tag, its routes) may hold what we cannot send
+      if (!(error instanceof PhoneError)) throw error;
+      return this.#fail('server refused', error.message);
+    }
     this.#client = client;
     this.onTheWay = true;
     if (this.#cancelling !== undefined) client.cancel(this.#cancelling);
