@@ -39,7 +39,7 @@ export interface Challenge {
   readonly proxy: boolean;
 }
 
-/** A name-addr or addr-spec with its header parameters (RFC 3261 §20.10). */
+/** A name-addr or addr-spec with its header parameters (RFC 3261 §20.10). A bare display name may hold @ and :, as many write it. */
 export function parseNameAddr(source: string): NameAddr | undefined {
   const open = source[0] === '"' ? source.indexOf('<', quotedEnd(source, 0)) : source.indexOf('<');
   if (open < 0) {
@@ -53,7 +53,7 @@ export function parseNameAddr(source: string): NameAddr | undefined {
   const close = source.indexOf('>', open);
   const display = source.slice(0, open).trim();
   const params = close < 0 ? undefined : parseParams(source.slice(close + 1));
-  if (params === undefined || (display[0] === '"' ? quotedEnd(display, 0) !== display.length : /["<>,;:@]/.test(display))) return undefined;
+  if (params === undefined || (display[0] === '"' ? quotedEnd(display, 0) !== display.length : /["<>,;]/.test(display))) return undefined;
   const uri = source.slice(open + 1, close).trim();
   return uri === '' ? undefined : { display: unquote(display), uri, params };
 }

@@ -75,7 +75,7 @@ export class Transactions implements TransportUser, Layer {
     this.#user = user;
     this.#abilities = options.abilities ?? {};
     this.#limit = options.limit ?? 200;
-    this.#lingering = options.lingering ?? 128;
+    this.#lingering = options.lingering ?? 64;
     transport.use(this);
   }
 

@@ -20,6 +20,8 @@ describe('addresses (RFC 3261 §20.10)', () => {
     ['"" <sip:a@b> ; Expires = 60 ; q=0.5 ; +sip.instance="<urn:uuid:1;2>"', '', 'sip:a@b', { expires: '60', q: '0.5', '+sip.instance': '"<urn:uuid:1;2>"' }],
     ['<sip:a@b>;', '', 'sip:a@b', {}],
     ['*', '', '*', {}],
+    ['bob@example.org <sip:bob@example.org>', 'bob@example.org', 'sip:bob@example.org', {}],
+    ['Müller 2.0 (home) <sip:a@b>', 'Müller 2.0 (home)', 'sip:a@b', {}],
   ])('%s', (source, display, uri, params) => {
     expect(parseNameAddr(source)).toEqual({ display, uri, params: map(params) });
   });

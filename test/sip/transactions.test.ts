@@ -492,6 +492,44 @@ describe('every server', () => {
     expect(told).toHaveLength(100);
   });
 
+  test('a flood of calls keeps a quarter as many INVITEs, and the rest still answers', async () => {
+    await start({ lingering: 12 });
+    whenAsked = (_, server) => server.respond(200);
+    for (let i = 0; i < 50; i++) {
+      ask('INVITE', `z9hG4bK${i}`, { callId: `${i}` });
+      ask('BYE', `z9hG4bKb${i}`, { callId: `${i}`, cseq: 2, to: '<sip:a@b>;tag=1' });
+    }
+    expect(transactions.size).toBe(3 + 12);
+    ask('INVITE', 'z9hG4bK49', { callId: '49' });
+    expect(told).toHaveLength(100);
+    clock.advance(32_000);
+    expect(transactions.size).toBe(0);
+  });
+
+  test('closed, the layer neither sends nor tells nor waits', async () => {
+    await send('INVITE');
+    ask('INVITE');
+    transactions.close();
+    servers[0]!.respond(486);
+    answer(200);
+    clock.advance(40_000);
+    expect(told).toEqual(['0 INVITE']);
+    expect(heard.map(({ message }) => message.method)).toEqual(['INVITE']);
+  });
+
+  test('what a user does inside a callback happens after it, in order', async () => {
+    whenAsked = (request, server) => {
+      server.respond(180);
+      server.respond(486);
+      told.push(`still in ${request.method}, ${statuses().length} sent`);
+    };
+    ask('INVITE');
+    clock.advance(0);
+    expect(told).toEqual(['0 INVITE', 'still in INVITE, 0 sent']);
+    expect(statuses()).toEqual([180, 486]);
+    clock.advance(40_000);
+  });
+
   test('received and rport stand in the topmost Via of the response, which goes back to the source (RFC 3581 §4, §18.2.1)', async () => {
     const behind = await wire.host('10.0.0.9').udp({ host: '', port: 4444 }, { onDatagram: (bytes) => heard.push({ atMs: 0, message: read(bytes) }), onError: () => undefined });
     whenAsked = (_, server) => server.respond(200);
@@ -558,6 +596,35 @@ describe('over TCP', () => {
     streams[0]!.socket.close();
     clock.advance(10);
     expect(told.map((t) => t.replace(/^\d+ /, ''))).toEqual(['refused', 'connection closed']);
+  });
+
+  test('a server whose connection is gone answers at the port of sent-by (RFC 3261 §18.2.2)', async () => {
+    const near = wire.host('10.0.0.2').connect({ host: '10.0.0.1', port: 5060 }, { onOpen: () => undefined, onBytes: () => undefined, onClose: () => undefined });
+    clock.advance(5);
+    near.send(Buffer.from('INVITE sip:a@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.2:5060;branch=z9hG4bKt\r\nFrom: <sip:b@c>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: y\r\nCSeq: 1 INVITE\r\nl: 0\r\n\r\n'));
+    clock.advance(5);
+    near.close();
+    clock.advance(5);
+    servers[0]!.respond(200);
+    clock.advance(5);
+    expect(told).toEqual(['6 INVITE']);
+    expect(streams[0]!.got.map((m) => m.status)).toEqual([200]);
+  });
+
+  test('the user is told which flow failed', async () => {
+    const layer = new TransportLayer({ clock, log: new FakeLog(), network: wire.host('10.0.0.4') }, { listen: { host: '', port: 5060 }, tcp: false });
+    const side = new Transactions({ clock, random: new FakeRandom(1), log: new FakeLog() }, layer, {
+      onRequest: () => undefined, onAck: () => undefined, onFlowFailed: (to, failure) => told.push(`${to.host}:${to.port} ${failure.why}`),
+    });
+    await layer.start();
+    side.send(parts('OPTIONS'), TCP, user);
+    await settle();
+    clock.advance(5);
+    streams[0]!.socket.close();
+    clock.advance(5);
+    expect(told).toEqual([expect.stringContaining('connection closed'), '10.0.0.2:5060 connection closed']);
+    side.close();
+    layer.close();
   });
 
   test('a peer that never completes the connection is given up after 5 s', async () => {
