@@ -43,6 +43,7 @@ export class Sender {
   #codec: Codec | undefined;
   #payloadType = 0;
   #eventType: number | undefined;
+  #eventHz = 8000;
   #frame = new Int16Array(160);
   #filled = 0;
   #ptimeMs = 20;
@@ -65,7 +66,7 @@ export class Sender {
     return codec === undefined ? this.#timestamp : (this.#timestamp + this.#filled * codec.clockHz / codec.rateHz) >>> 0;
   }
 
-  configure(codec: Codec, payloadType: number, asked: number, eventType: number | undefined): void {
+  configure(codec: Codec, payloadType: number, asked: number, eventType?: number, eventHz = codec.clockHz): void {
     const ptimeMs = codec.name === 'opus' ? (OPUS_MS.includes(asked) ? asked : 20) : asked >= 10 && asked <= 120 ? Math.floor(asked) : 20;
     if (codec !== this.#codec || ptimeMs !== this.#ptimeMs) {
       this.#frame = new Int16Array(ptimeMs * codec.rateHz / 1000);
@@ -77,6 +78,7 @@ export class Sender {
     this.#payloadType = payloadType;
     this.#ptimeMs = ptimeMs;
     this.#eventType = eventType;
+    this.#eventHz = eventHz;
   }
 
   /** Queue a digit; false when too many wait. */
@@ -124,18 +126,20 @@ export class Sender {
   }
 
   #flush(codec: Codec): void {
-    const ticks = this.#ptimeMs * codec.clockHz / 1000;
-    if (this.#event(ticks, codec.clockHz)) this.#spurt = true;
+    if (this.#event()) this.#spurt = true;
     else {
       const bytes = this.enabled ? codec.encode(this.#frame, this.#payload) : 0;
       if (bytes > 0) this.#send(this.#spurt, this.#payloadType, this.#timestamp, bytes);
       this.#spurt = bytes === 0;
     }
-    this.#timestamp = (this.#timestamp + ticks) >>> 0;
+    this.#timestamp = (this.#timestamp + this.#ptimeMs * codec.clockHz / 1000) >>> 0;
   }
 
-  /** Send the packet of the digit under way, or begin the next one; false when sound has its turn. */
-  #event(ticks: number, clockHz: number): boolean {
+  /**
+   * Send the packet of the digit under way, or begin the next one; false when sound has its turn. The timestamp is that of the sound it
+   * replaces also where the event's durations run on another clock (RFC 7160 §4.1).
+   */
+  #event(): boolean {
     const events = this.#events;
     if (!events.busy) {
       if (this.#eventType === undefined) return false;
@@ -143,7 +147,7 @@ export class Sender {
       const waiting = this.#digits[0];
       if (waiting === undefined || this.#gapMs > 0) return false;
       this.#digits.shift();
-      if (!events.start(waiting.digit, waiting.ms, this.#timestamp, ticks, clockHz)) return false;
+      if (!events.start(waiting.digit, waiting.ms, this.#timestamp, this.#ptimeMs * this.#eventHz / 1000, this.#eventHz)) return false;
     }
     if (!events.next()) return false;
     this.#payload.set(events.payload);

@@ -133,12 +133,12 @@ export class Stream {
     this.#latch.negotiate(session.remote);
     const codec = this.#codec(session.send);
     this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
-    if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend);
+    if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
     const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
     if (hearing && !this.#hearing) this.#receiver.reset();
     this.#hearing = hearing;
     this.#heardMs = clock.now();
-    if (this.#events === undefined || before?.send.name !== session.send.name) this.#renewEvents();
+    if (this.#events === undefined || eventHzOf(before) !== eventHzOf(session)) this.#renewEvents();
     if (before !== undefined) return;
     this.#stopReports = clock.after(rtcpIntervalMs(random, true), this.#reportDue);
     this.#stopWatch = clock.after(SECOND_MS, this.#watch);
@@ -224,7 +224,7 @@ export class Stream {
   }
 
   #renewEvents(): void {
-    this.#events = new EventReceiver(clockOf(this.#session?.send.name), (digit, ms) => this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms }));
+    this.#events = new EventReceiver(eventHzOf(this.#session), (digit, ms) => this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms }));
   }
 
   #onRtp(bytes: Buffer, from: Endpoint): void {
@@ -325,6 +325,9 @@ export class Stream {
   };
 }
 
-/** Ticks a second of a codec's RTP clock, and of the events that go with it. */
+/** Ticks a second of the events: those of the codec, unless agreed otherwise. */
+const eventHzOf = (session: StreamSession | undefined): number => session?.eventHz ?? clockOf(session?.send.name);
+
+/** Ticks a second of a codec's RTP clock. */
 const clockOf = (name: string | undefined): number => (name === 'opus' ? 48_000 : 8_000);
 

@@ -9,6 +9,8 @@ export class FakeAudio implements AudioSystem {
   readonly unknown = new Set<string>();
   /** What the microphones hear, sample by sample from the opening on; silence by default. */
   microphone: (sample: number) => number = () => 0;
+  /** How much the cards' clocks run fast, in millionths. */
+  ppm = 0;
   readonly #clock: FakeClock;
 
   constructor(clock: FakeClock) {
@@ -17,7 +19,7 @@ export class FakeAudio implements AudioSystem {
 
   open(options: AudioOptions): AudioDevice {
     if (this.unknown.has(options.name)) throw new PhoneError('AUDIO_DEVICE_UNKNOWN', `no driver knows the sound device "${options.name}"`);
-    const device = new FakeDevice(this.#clock, options, (i) => this.microphone(i));
+    const device = new FakeDevice(this.#clock, options, (i) => this.microphone(i), this.ppm);
     this.devices.push(device);
     return device;
   }
@@ -45,12 +47,14 @@ export class FakeDevice implements AudioDevice {
   #state: 'running' | 'lost' = 'running';
   #reopened = 0;
   #position = 0;
+  readonly #periodMs: number;
   readonly #clock: FakeClock;
   readonly #microphone: (sample: number) => number;
   readonly #captured: Int16Array;
   readonly #playback: Int16Array;
 
-  constructor(clock: FakeClock, options: AudioOptions, microphone: (sample: number) => number) {
+  constructor(clock: FakeClock, options: AudioOptions, microphone: (sample: number) => number, ppm: number) {
+    this.#periodMs = options.periodFrames * 1000 / options.rateHz / (1 + ppm / 1e6);
     this.#clock = clock;
     this.options = options;
     this.name = options.name;
@@ -84,7 +88,7 @@ export class FakeDevice implements AudioDevice {
   }
 
   #next(): void {
-    this.#clock.after(this.periodFrames * 1000 / this.rateHz, () => {
+    this.#clock.after(this.#periodMs, () => {
       if (this.closed) return;
       if (!this.hung) this.#period();
       this.#next();

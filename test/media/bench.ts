@@ -55,11 +55,12 @@ export interface Call {
 }
 
 /** A call between stream 1 of two phones, each routed to its handset. */
-export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number } = {}): Promise<Call> {
+export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number } = {}): Promise<Call> {
   const clock = new FakeClock();
   const wire = new Wire(clock, options.seed ?? 1);
   const a = end(wire, '192.0.2.1', options.settings), b = end(wire, '192.0.2.2', options.settings);
   if (options.microphone !== undefined) a.audio.microphone = options.microphone;
+  a.audio.ppm = options.ppm ?? 0;
   for (const e of [a, b]) e.media.command({ do: 'open', stream: 1, host: e.host, cname: `phone@${e.host}` });
   await settle();
   for (const [near, far] of [[a, b], [b, a]] as const) {

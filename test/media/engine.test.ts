@@ -23,7 +23,7 @@ function likeness(heard: readonly number[], said: (i: number) => number, from: n
     delayMs: windows.reduce((sum, w) => sum + w.delay / 16, 0) / windows.length,
   };
 }
-async function stats(c: Call, e: End, stream = 1) {
+async function stats(e: End, stream = 1) {
   e.media.command({ do: 'measure', stream, ask: 5 });
   await settle();
   return e.of('stats').at(-1)!.stats;
@@ -55,10 +55,24 @@ describe('sound from one handset to the other', () => {
     const { mean, delayMs } = likeness(card(c.b).played, voice, 16_000, 176_000);
     expect(mean).toBeGreaterThan(0.95);
     expect(delayMs).toBeLessThan(100);
-    const s = await stats(c, c.b);
+    const s = await stats(c.b);
     expect(s.lostPackets).toBeGreaterThan(5);
     expect(s.concealedMs).toBeGreaterThan(60);
     expect(s.playoutDelayMs).toBeLessThan(100);
+  });
+
+  test.each([-500, 500])('a far card whose clock is %i ppm off is followed without loss or growing delay', async (ppm) => {
+    const c = await call({ microphone: voice, ppm });
+    await c.clock.run(30_000);
+    const s = await stats(c.b);
+    expect(s.concealedMs).toBeLessThanOrEqual(60);
+    expect(s.latePackets).toBe(0);
+    expect(s.playoutDelayMs).toBeGreaterThan(8);
+    expect(s.playoutDelayMs).toBeLessThan(50);
+    const { length } = card(c.b).played;
+    let best = 0;
+    for (let at = length - 64_000; at < length - 4000; at += 4000) best += align((i) => voice(Math.round(i * (1 + ppm / 1e6))), card(c.b).played, at, 4000).like / 15;
+    expect(best).toBeGreaterThan(0.9);
   });
 
   test('packets count the captured samples: timestamps and sequence numbers have no gap, only the first has the marker (RFC 3551 §4.1)', async () => {
@@ -142,6 +156,17 @@ describe('digits', () => {
     expect(sent.filter((p) => p.payloadType === 8 && p.atMs > events.at(-1)!.atMs)[0]!.marker).toBe(true);
   });
 
+  test.each([[48_000, 48_000], [8000, 8000], [undefined, 48_000]])('beside Opus run on the clock that was agreed, %s Hz (RFC 4733 §2.1)', async (eventHz, hz) => {
+    if (!opusAvailable()) return;
+    const agreed = { send: OPUS, receive: [OPUS], ...(eventHz === undefined ? {} : { eventHz }) };
+    const c = await call({ microphone: voice, session: agreed });
+    c.a.media.command({ do: 'digit', stream: 1, digit: '3', ms: 100 });
+    await c.clock.run(500);
+    expect(c.b.of('digit')).toEqual([{ event: 'digit', stream: 1, digit: '3', ms: 100 }]);
+    const last = sentBy(c, c.a).filter((p) => p.payloadType === 101).at(-1)!;
+    expect((last.payload[2]! << 8) | last.payload[3]!).toBe(hz / 10);
+  });
+
   test('whose ends were all lost are told all the same', async () => {
     const c = await call();
     await c.clock.run(500);
@@ -195,7 +220,7 @@ describe('strangers', () => {
       await c.clock.run(20);
     }
     expect(c.wire.sent.filter((d) => d.to.host === stranger.host)).toEqual([]);
-    expect((await stats(c, c.b)).refusedPackets).toBe(200);
+    expect((await stats(c.b)).refusedPackets).toBe(200);
     expect(align(voice, card(c.b).played, 16_000, 20_000).like).toBeGreaterThan(0.99);
   });
 
@@ -209,7 +234,7 @@ describe('strangers', () => {
     expect(sent[0]!.to.host).toBe('10.1.2.3');
     expect(sent.at(-1)!.to).toEqual(seen);
     expect(sent.filter((p) => p.to.host === '10.1.2.3').length).toBeGreaterThanOrEqual(6);
-    expect((await stats(c, c.a)).remote).toBe(`${seen.host}:${seen.port}`);
+    expect((await stats(c.a)).remote).toBe(`${seen.host}:${seen.port}`);
     await c.clock.run(10_000); // reports follow
     expect(c.wire.sent.some((d) => d.from.host === c.a.host && d.to.host === seen.host && d.to.port === seen.port + 1)).toBe(true);
   });
@@ -223,7 +248,7 @@ describe('strangers', () => {
       if (n % 10 === 0) await c.clock.run(10);
     }
     await c.clock.run(2000);
-    const s = await stats(c, c.b);
+    const s = await stats(c.b);
     expect(s.refusedPackets).toBeGreaterThan(2000);
     expect(align(voice, card(c.b).played, card(c.b).played.length - 17_000, 16_000).like).toBeGreaterThan(0.98);
   });
@@ -247,7 +272,7 @@ describe('strangers', () => {
     other.media.command({ do: 'route', stream, route: { to: 'place', place: 'handset' } });
     const before = card(c.b).played.length;
     await c.clock.run(2000);
-    expect((await stats(c, c.b)).refusedPackets).toBe(1);
+    expect((await stats(c.b)).refusedPackets).toBe(1);
     expect(likeness(card(c.b).played, (i) => voice(i - before), before + 8000, before + 30_000).mean).toBeGreaterThan(0.95);
   });
 });
@@ -312,7 +337,7 @@ describe('reports', () => {
     c.wire.weather.loss = 0.05;
     await c.clock.run(25_000, 50);
     c.wire.weather.loss = 0;
-    const s = await stats(c, c.a);
+    const s = await stats(c.a);
     expect(s.roundTripMs).toBeGreaterThan(29);
     expect(s.roundTripMs).toBeLessThan(32);
     expect(s.remoteLossPercent).toBeGreaterThan(1);
