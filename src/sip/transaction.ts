@@ -135,3 +135,13 @@ export class Server implements ServerTransaction {
     if (this.entry !== undefined) this.#layer.answer(this.entry, this.open ? 100 : 200, undefined);
   }
 }
+
+/** An instant that never comes. */
+export const NEVER = Infinity;
+
+export function newEntry(machine: Machine, key: string, to: Destination, invite: boolean, client: Client | undefined, server: Server | undefined, origin: number): Entry {
+  return {
+    machine, key, to, invite, state: 'initial', bytes: undefined, resendAtMs: NEVER, resendTimer: 'A', resendMs: 0, endAtMs: NEVER, endTimer: 'B',
+    client, server, ours: client !== undefined, origin, toTag: server?.toTag ?? '',
+  };
+}

@@ -12,9 +12,11 @@ import { methodOf, parseMessage, texts } from './message.ts';
 import type { Malformed, Message } from './message.ts';
 import { answerable, screen } from './screen.ts';
 import type { Abilities, Refusal } from './screen.ts';
-import { T2, inviteClient, inviteServer, nonInviteClient, nonInviteServer, timerMs } from './tables.ts';
+import { inviteClient, inviteServer, nonInviteClient, nonInviteServer } from './tables.ts';
 import type { Action, Event, Machine, Timer } from './tables.ts';
-import { Client, Server } from './transaction.ts';
+import { Timers } from './timers.ts';
+import type { Again } from './timers.ts';
+import { Client, NEVER, Server, newEntry } from './transaction.ts';
 import type { ClientTransaction, ClientUser, Entry, Layer, ServerTransaction } from './transaction.ts';
 import { keyOf } from './transport.ts';
 import type { Destination, Failure, Flow, TransportLayer, TransportUser } from './transport.ts';
@@ -46,7 +48,6 @@ export interface TransactionPorts {
 }
 
 const BUSY: Refusal = { status: 503, headers: [['Retry-After', '5']] };
-const NEVER = Infinity;
 
 export class Transactions implements TransportUser, Layer {
   readonly #ports: TransactionPorts;
@@ -59,12 +60,11 @@ export class Transactions implements TransportUser, Layer {
   readonly #servers = new Map<string, Entry>();
   /** Those that wait for stragglers, oldest first: INVITE, other. */
   readonly #stragglers = [new Set<Entry>(), new Set<Entry>()] as const;
+  readonly #timers: Timers;
   readonly #events: (() => void)[] = [];
   /** Servers among them. */
   #waiting = 0;
   #running = false;
-  #stopAlarm: (() => void) | undefined;
-  #alarmAtMs = NEVER;
   #closed = false;
   /** Since the start: responses that belong to nothing, requests refused before any user saw them, refused for the limit. */
   readonly counts = { strayResponses: 0, refused: 0, overload: 0 };
@@ -76,6 +76,8 @@ export class Transactions implements TransportUser, Layer {
     this.#abilities = options.abilities ?? {};
     this.#limit = options.limit ?? 200;
     this.#lingering = options.lingering ?? 64;
+    const entries = [this.#clients, this.#servers];
+    this.#timers = new Timers(ports.clock, entries, (entry, timer) => this.#raise(entry, `timer ${timer}`));
     transport.use(this);
   }
 
@@ -121,8 +123,7 @@ export class Transactions implements TransportUser, Layer {
     this.#clients.clear();
     this.#servers.clear();
     for (const set of this.#stragglers) set.clear();
-    this.#stopAlarm?.();
-    this.#alarmAtMs = NEVER;
+    this.#timers.close();
   }
 
   // -- what the transport brings
@@ -288,7 +289,7 @@ export class Transactions implements TransportUser, Layer {
     entry.bytes = bytes;
     this.#clients.set(entry.key, entry);
     this.#raise(entry, 'request');
-    this.#start(invite, 'B');
+    this.#timers.start(invite, 'B');
   }
 
   // -- the machine
@@ -364,21 +365,11 @@ export class Transactions implements TransportUser, Layer {
           client.user.onTransportError(failure);
         } else server?.onFailure?.(failure);
         return;
-      case 'double A':
-      case 'double E':
-      case 'double G':
-      case 'pause E': {
-        const longest = action === 'double A' ? NEVER : T2;
-        entry.resendMs = action === 'pause E' ? T2 : Math.min(2 * entry.resendMs, longest);
-        entry.resendAtMs = this.#ports.clock.now() + entry.resendMs;
-        this.#arm(entry.resendAtMs);
-        return;
-      }
       default: {
-        const timer = action.slice(action.indexOf(' ') + 1) as Timer;
-        if (action.startsWith('start ')) this.#start(entry, timer);
-        else if (entry.resendTimer === timer) entry.resendAtMs = NEVER;
-        else if (entry.endTimer === timer) entry.endAtMs = NEVER;
+        const [verb, timer] = action.split(' ') as [string, Timer];
+        if (verb === 'start') this.#timers.start(entry, timer);
+        else if (verb === 'stop') this.#timers.stop(entry, timer);
+        else this.#timers.again(entry, action as Again);
       }
     }
   }
@@ -387,50 +378,6 @@ export class Transactions implements TransportUser, Layer {
   #target(entry: Entry): Destination {
     const { server, to } = entry;
     return server === undefined || this.#transport.isOpen(to) ? to : this.#transport.replyTo(server.request, server.from);
-  }
-
-  #start(entry: Entry, timer: Timer): void {
-    const ms = timerMs(timer, entry.to.transport === 'tcp');
-    if (ms === undefined) return;
-    if (ms === 0) return this.#raise(entry, `timer ${timer}`);
-    const atMs = this.#ports.clock.now() + ms;
-    if (timer === 'A' || timer === 'E' || timer === 'G' || timer === '100') {
-      entry.resendTimer = timer;
-      entry.resendMs = ms;
-      entry.resendAtMs = atMs;
-    } else {
-      entry.resendAtMs = timer === 'B' || timer === 'F' || timer === 'H' ? entry.resendAtMs : NEVER;
-      entry.endTimer = timer;
-      entry.endAtMs = atMs;
-    }
-    this.#arm(atMs);
-  }
-
-  #arm(atMs: number): void {
-    if (atMs >= this.#alarmAtMs) return;
-    this.#stopAlarm?.();
-    this.#alarmAtMs = atMs;
-    this.#stopAlarm = this.#ports.clock.after(atMs - this.#ports.clock.now(), () => this.#onAlarm());
-  }
-
-  #onAlarm(): void {
-    this.#alarmAtMs = NEVER;
-    this.#stopAlarm = undefined;
-    const now = this.#ports.clock.now();
-    let next = NEVER;
-    for (const map of [this.#clients, this.#servers]) {
-      for (const entry of map.values()) {
-        if (entry.endAtMs <= now) {
-          entry.endAtMs = NEVER;
-          this.#raise(entry, `timer ${entry.endTimer}`);
-        } else if (entry.resendAtMs <= now) {
-          entry.resendAtMs = NEVER;
-          this.#raise(entry, `timer ${entry.resendTimer}`);
-        }
-        next = Math.min(next, entry.endAtMs, entry.resendAtMs);
-      }
-    }
-    if (next !== NEVER) this.#arm(next);
   }
 
   /** Departs from RFC 3261 §17 under a flood only: the longest waiting give way before memory does. */
@@ -451,11 +398,4 @@ export class Transactions implements TransportUser, Layer {
     if (map.get(entry.key) === entry) map.delete(entry.key);
     if (this.#stragglers[entry.invite ? 0 : 1].delete(entry) && !entry.ours) this.#waiting--;
   }
-}
-
-function newEntry(machine: Machine, key: string, to: Destination, invite: boolean, client: Client | undefined, server: Server | undefined, origin: number): Entry {
-  return {
-    machine, key, to, invite, state: 'initial', bytes: undefined, resendAtMs: NEVER, resendTimer: 'A', resendMs: 0, endAtMs: NEVER, endTimer: 'B',
-    client, server, ours: client !== undefined, origin, toTag: server?.toTag ?? '',
-  };
 }

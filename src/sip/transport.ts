@@ -142,7 +142,10 @@ export class TransportLayer {
     return host === undefined ? undefined : formatVia(to.transport, host, this.local.port, branch);
   }
 
-  /** Send `bytes`; over TCP the flow's own connection, else one to that peer, else a new one. Failures arrive at onFailure. */
+  /**
+   * Send `bytes`; over TCP the flow's own connection, else one to that peer, else a new one. Failures arrive at onFailure. Departs from
+   * RFC 3261 §18.1.1: a request above 1300 bytes stays on UDP when its destination says UDP, for most registrars listen there alone.
+   */
   send(bytes: Buffer, to: Destination): void {
     if (this.#closed) return;
     this.counts.out++;
