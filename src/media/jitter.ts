@@ -15,6 +15,8 @@ export type Next = 'wait' | 'play' | 'lost';
 export interface JitterBuffer {
   /** Keep a packet that arrived at `nowMs`; false when it is late, doubled or odd. */
   put(packet: RtpPacket, nowMs: number): boolean;
+  /** A packet that is no sound (an event, comfort noise) has this number: it is not lost, and the sender says nothing meanwhile. */
+  skip(sequence: number): void;
   /** Decide on the sound that will be heard from `atMs` on. After 'play' the caller says played() before it asks again. */
   take(atMs: number): Next;
   /** How long the packet just taken turned out to be. */
@@ -54,6 +56,9 @@ const SILENT_MS = 120;
 const LEAP_MS = 2000;
 /** Delay beyond the greatest wanted one before packets are thrown away. */
 const FLOOD_MS = 60;
+
+/** Stands in a slot for a packet that is no sound. */
+const NO_SOUND = new Uint8Array(0);
 
 interface Slot {
   sequence: number;
@@ -139,24 +144,30 @@ export class AdaptiveJitter implements JitterBuffer {
       }
       this.#head = sequence;
     }
-    const slot = this.#slots[sequence % SLOTS]!;
-    if (slot.payload !== undefined) {
+    const slot = this.#hold(sequence, packet.payload);
+    if (slot === undefined) {
       this.duplicates++;
       return false;
     }
-    slot.sequence = sequence;
     slot.timestamp = timestamp;
     slot.payloadType = packet.payloadType;
-    slot.payload = packet.payload;
-    this.held++;
-    if (this.held === 1 || ((sequence - this.#newest) << 16) >> 16 > 0) this.#newest = sequence;
     this.#learn(transit, nowMs, timestamp);
     return true;
+  }
+
+  skip(sequence: number): void {
+    const ahead = ((sequence - this.#head) << 16) >> 16;
+    if (this.#started && ahead >= 0 && ahead < SLOTS) this.#hold(sequence, NO_SOUND);
   }
 
   take(atMs: number): Next {
     this.payload = undefined;
     let slot = this.#oldest();
+    while (slot?.payload === NO_SOUND) {
+      this.#drop(slot);
+      this.#playing = false;
+      slot = this.#oldest();
+    }
     if (this.#playing) {
       if (slot === undefined) return this.#lose(Infinity);
       const gap = ((slot.timestamp - this.#next) | 0) - this.#concealed;
@@ -181,6 +192,7 @@ export class AdaptiveJitter implements JitterBuffer {
       this.#drop(slot);
       this.dropped++;
       slot = this.#oldest()!;
+      if (slot.payload === NO_SOUND) return this.take(atMs);
       this.delayMs = delay = this.#delay(slot.timestamp, atMs);
     }
     this.delayMs += (delay - this.delayMs) / 8;
@@ -214,6 +226,17 @@ export class AdaptiveJitter implements JitterBuffer {
   #wait(ms: number): Next {
     this.ticks = Math.ceil(Math.min(ms, PIECE_MS) * this.#perMs);
     return 'wait';
+  }
+
+  /** The slot of `sequence`, now filled; undefined when it was already. */
+  #hold(sequence: number, payload: Uint8Array): Slot | undefined {
+    const slot = this.#slots[sequence % SLOTS]!;
+    if (slot.payload !== undefined) return undefined;
+    slot.sequence = sequence;
+    slot.payload = payload;
+    this.held++;
+    if (this.held === 1 || ((sequence - this.#newest) << 16) >> 16 > 0) this.#newest = sequence;
+    return slot;
   }
 
   /** The first packet held at or after the head. */

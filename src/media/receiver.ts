@@ -54,6 +54,11 @@ export class Receiver {
     this.jitter.put(packet, nowMs);
   }
 
+  /** A packet that came with this number is no sound. */
+  skip(sequence: number): void {
+    if (this.#clockHz !== 0) this.jitter.skip(sequence);
+  }
+
   /** Fill `out[0..count)` with what is to be heard from `nowMs` on. */
   pull(out: Int16Array, count: number, nowMs: number): void {
     const queue = this.#queue;

@@ -247,7 +247,8 @@ export class Stream {
       this.#ports.tell({ event: 'heard', stream: this.#id });
     }
     if (event) this.#events?.receive(packet.payload, packet.timestamp, packet.marker, now);
-    else if (fresh && use !== undefined && this.#hearing) this.#receiver.put(packet, now);
+    if (use === undefined || packet.payload.length === 0) this.#receiver.skip(packet.sequence);
+    else if (fresh && this.#hearing) this.#receiver.put(packet, now);
   }
 
   /** Another SSRC is believed from its second packet in a row on: the sender began anew (RFC 3550 §8.2, §A.1). */

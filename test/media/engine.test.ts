@@ -154,6 +154,7 @@ describe('digits', () => {
     const before = sent[sent.indexOf(events[0]!) - 1]!;
     expect((events[0]!.timestamp - before.timestamp) >>> 0).toBe(160);
     expect(sent.filter((p) => p.payloadType === 8 && p.atMs > events.at(-1)!.atMs)[0]!.marker).toBe(true);
+    expect((await stats(c.b)).concealedMs).toBe(0); // and the other side hears a pause, not a loss
   });
 
   test.each([[48_000, 48_000], [8000, 8000], [undefined, 48_000]])('beside Opus run on the clock that was agreed, %s Hz (RFC 4733 §2.1)', async (eventHz, hz) => {

@@ -131,6 +131,19 @@ describe('playing', () => {
   });
 });
 
+test('packets that are no sound are a pause, not a loss, and the sound after them keeps its delay', () => {
+  const b = bench();
+  const heard: string[] = [];
+  for (let n = 0; n < 60; n++) {
+    if (n >= 20 && n < 27) b.jitter.skip(n);
+    else b.put(n, START + 20 * n);
+    heard.push(...b.play(START + 20 * n, START + 20 * n + 20));
+  }
+  expect(heard.filter((h) => h === '-')).toEqual([]);
+  expect(heard.filter((h) => h !== '.')).toEqual(numbers(0, 59, [20, 21, 22, 23, 24, 25, 26]));
+  expect(b.jitter.delayMs).toBeCloseTo(20, 6);
+});
+
 describe('a sender that starts over', () => {
   test('is believed from the second packet in a row, whether its timestamps or its sequence leapt', () => {
     for (const leap of [{ timestamp: 900_000, sequence: 0 }, { timestamp: 0, sequence: 9000 }, { timestamp: -900_000, sequence: -9000 }]) {
@@ -224,7 +237,7 @@ describe('the wanted delay', () => {
 
 test('any packets at any times never throw, never grow and are never given twice', () => {
   const step = fc.record({
-    sequence: fc.oneof(fc.nat(300), fc.nat(65_535)), timestamp: fc.oneof(fc.nat(48_000), fc.nat(0xffff_ffff)), wait: fc.oneof(fc.nat(60), fc.nat(5000)), take: fc.nat(6),
+    sequence: fc.oneof(fc.nat(300), fc.nat(65_535)), timestamp: fc.oneof(fc.nat(48_000), fc.nat(0xffff_ffff)), wait: fc.oneof(fc.nat(60), fc.nat(5000)), take: fc.nat(6), sound: fc.integer({ min: 0, max: 5 }),
   });
   fc.assert(fc.property(fc.array(step, { maxLength: 300 }), fc.boolean(), (steps, fec) => {
     const jitter = new AdaptiveJitter(20, 300), packet = rtpPacket(), given = new Set<Uint8Array>();
@@ -235,13 +248,15 @@ test('any packets at any times never throw, never grow and are never given twice
       packet.sequence = s.sequence;
       packet.timestamp = s.timestamp;
       packet.payload = new Uint8Array(1);
-      jitter.put(packet, now);
+      if (s.sound > 0) jitter.put(packet, now);
+      else jitter.skip(s.sequence);
       expect(jitter.held).toBeGreaterThanOrEqual(0);
       expect(jitter.held).toBeLessThanOrEqual(128);
       for (let i = 0; i < s.take; i++) {
         const next = jitter.take(now + 10 * i);
         if (next === 'play') {
           expect(given.has(jitter.payload!)).toBe(false);
+          expect(jitter.payload).toHaveLength(1);
           given.add(jitter.payload!);
           jitter.played(TICKS);
         } else {
