@@ -5,6 +5,7 @@ import type { Handset } from './handset.ts';
 import type { Line, LineEvent } from './line.ts';
 import { plan } from './outgoing.ts';
 import type { Command, Outcome, PhoneStatus } from './status.ts';
+import type { HookEvent } from '../ports/hardware.ts';
 import type { StreamStats } from '../media/door.ts';
 
 const GAP_MS = 60;
@@ -15,12 +16,34 @@ const ANSWER_MS = 10_000;
 
 const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, code, why, ...(status === 0 ? {} : { status }) });
 
+/** What each command must say; any may name a call. */
+const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
+  call: ['target'], answer: [], hangup: [], hold: [], resume: [], transfer: [], dtmf: ['digits'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
+};
+const TEXTS = ['target', 'call', 'to', 'account', 'digits'] as const;
+
+/** What is wrong with a command that came as text from outside; undefined when it may be run. */
+function faultOf(command: unknown): string | undefined {
+  if (typeof command !== 'object' || command === null) return 'a command is an object';
+  const fields = command as Readonly<Record<string, unknown>>;
+  const needed = typeof fields['do'] === 'string' && Object.hasOwn(NEEDED, fields['do']) ? NEEDED[fields['do'] as Command['do']] : undefined;
+  if (needed === undefined) return `no such command: ${String(fields['do'])}`;
+  for (const name of TEXTS) if (fields[name] !== undefined && typeof fields[name] !== 'string') return `${name} is a text`;
+  for (const name of needed) if (fields[name] === undefined || fields[name] === '') return `${name} is missing`;
+  if (fields['do'] === 'key' && !/^[0-9*#A-D]$/.test(String(fields['key']))) return 'key is one of 0-9 * # A-D';
+  if (fields['do'] === 'transfer' && fields['target'] === undefined && fields['to'] === undefined) return 'target or to is missing';
+  if (fields['ms'] !== undefined && !Number.isFinite(fields['ms'])) return 'ms is a number';
+  const headers = fields['headers'];
+  const pair = (h: unknown): boolean => Array.isArray(h) && h.length === 2 && typeof h[0] === 'string' && typeof h[1] === 'string';
+  return headers === undefined || (Array.isArray(headers) && headers.every(pair)) ? undefined : 'headers are pairs of texts';
+}
+
 export interface Commands {
   run(command: Command): Promise<Outcome>;
   onStats(ask: number, stats: StreamStats): void;
 }
 
-export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus): Commands {
+export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus, onHook: (event: HookEvent) => void): Commands {
   const { clock, media } = desk.ports;
   const asked = new Map<number, (stats: StreamStats) => void>();
   let ask = 0;
@@ -134,6 +157,8 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
       asked.delete(id);
     },
     async run(command) {
+      const fault = faultOf(command);
+      if (fault !== undefined) return no('BAD_COMMAND', fault);
       switch (command.do) {
         case 'status': return { ok: true, status: status() };
         case 'call': return call(command);
@@ -143,7 +168,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
         case 'key':
           if (desk.headless) return no('NO_HANDSET', 'this phone has no handset');
           if (command.do === 'key') handset.key(command.key, true);
-          else handset.handle(command.do === 'hang' ? 'hang up' : command.do);
+          else onHook(command.do === 'hang' ? 'hung up' : command.do === 'lift' ? 'lifted' : 'flash');
           return { ok: true, state: handset.state.line };
         case 'hangup': {
           if (command.call === undefined) {

@@ -90,6 +90,7 @@ export function createHandset(desk: Desk): Handset {
     'inter digit': () => desk.settings().dialing.interDigitS * 1_000,
     'dead': () => desk.settings().calls.howlerS * 1_000,
     'howler': () => HOWLER_MS,
+    'recall': () => desk.settings().calls.ringS * 1_000,
   };
   const start = (name: TimerName): void => {
     if (name === 'hotline' && desk.settings().dialing.hotline === '') return;
@@ -122,7 +123,7 @@ export function createHandset(desk: Desk): Handset {
       return;
     }
     const { call, label, redial } = planned;
-    if (redial !== '') {
+    if (redial !== '' && desk.memory.redial !== redial) {
       desk.memory.redial = redial;
       desk.remember();
     }
@@ -233,13 +234,17 @@ export function createHandset(desk: Desk): Handset {
     if (running) return known;
     running = true;
     const before = state.line, heard = tone;
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [to, actions] = step(state, next);
-      state = to;
-      for (const action of actions) carryOut(action);
-      if (next === 'incoming' || next === 'intercom') carryOut('refuse busy'); // unless a slot took the caller
+    try {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const [to, actions] = step(state, next);
+        state = to;
+        for (const action of actions) carryOut(action);
+        if (next === 'incoming' || next === 'intercom') carryOut('refuse busy'); // unless a slot took the caller
+      }
+    } finally {
+      queue.length = 0;
+      running = false;
     }
-    running = false;
     desk.show();
     if (state.line !== before || tone !== heard) desk.raise({ event: 'state', state: state.line, tone });
     return known;

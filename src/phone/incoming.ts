@@ -62,7 +62,7 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
 
     const line = desk.newLine('in', from);
     line.name = call.remote.display;
-    if (user !== '') {
+    if (user !== '' && desk.memory.lastCaller !== from) {
       desk.memory.lastCaller = from;
       desk.remember();
     }

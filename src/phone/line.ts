@@ -54,6 +54,8 @@ export interface Outgoing {
 
 const SILENCE_AFTER_HANG_UP_MS = 5_000;
 const DIGIT_MS = 100;
+/** An emergency call does not wait for timer B (32 s) where there is another account. */
+const HURRY_MS = 5_000;
 const busy = new Set([486, 600, 603, 487]);
 
 /** A tone id of the beep of stream n; the telephone's own tones count up from 1. */
@@ -98,6 +100,7 @@ export class Line {
   #leaving = false;
   #leavingWhy = '';
   #cancel: (() => void) | undefined;
+  #hurry: (() => void) | undefined;
 
   constructor(ports: LinePorts, stream: StreamId, direction: 'in' | 'out', remote: string, tell: (line: Line, event: LineEvent) => void) {
     this.#ports = ports;
@@ -137,10 +140,20 @@ export class Line {
         target, offer: this.#last, user: plan.user, displayName: plan.display,
         ...(account === undefined ? {} : { account }), ...(plan.headers === undefined ? {} : { headers: plan.headers }),
       }));
+      if (plan.emergency === true && this.#attempt + 1 < plan.to.length) this.#hurry = this.#ports.clock.after(HURRY_MS, () => this.#next());
     } catch (error) {
       if (!(error instanceof PhoneError)) throw error;
       this.#ended({ by: 'us', status: 484, why: error.message });
     }
+  }
+
+  /** Leave the account that does not answer for the next one. */
+  #next(): void {
+    const { call } = this;
+    this.call = undefined; // what it still says is not heard
+    this.#attempt++;
+    call?.hangUp();
+    this.#invite();
   }
 
   // --- incoming
@@ -178,8 +191,8 @@ export class Line {
       const made = answerOffer(this.#theirs, this.#local());
       if ('refuse' in made) return this.#refuse(488, made.why);
       this.#last = made.answer;
+      this.#negotiated(made.session); // first, so that the first packet finds us listening
       call.accept(made.answer);
-      this.#negotiated(made.session);
     }
     this.#theirs = undefined;
     this.#establish(); // the agent's own event may come at once or with the ACK; the first counts
@@ -203,6 +216,7 @@ export class Line {
     const status = this.state === 'established' ? 0 : 487;
     this.#leaving = true;
     this.#cancel?.();
+    this.#hurry?.();
     const over = (): void => this.#ended({ by: 'us', status, why });
     if (this.call === undefined) return over();
     this.#ports.media.command({ do: 'route', stream: this.stream, route: { to: 'nothing' } });
@@ -222,8 +236,9 @@ export class Line {
     this.call!.offer(this.#last);
   }
 
-  /** Join the sound to another place. */
+  /** Join the sound to another place. Taken to the handset, a call that answered itself is one like any other. */
   moveTo(place: Place): void {
+    if (place === 'handset' && this.auto !== undefined && this.state === 'established') this.#cancel?.();
     this.place = place;
     this.#route = { to: 'place', place };
     if (this.#session !== undefined) this.#join();
@@ -310,6 +325,7 @@ export class Line {
 
   #onCall(event: CallEvent): void {
     if (this.#leaving && event.event !== 'ended') return;
+    this.#hurry?.();
     switch (event.event) {
       case 'progress':
         // Sound that is there already is the other side's ring-back.
@@ -371,6 +387,8 @@ export class Line {
   #negotiated(session: StreamSession): void {
     const first = this.#session === undefined;
     const { media } = this.#ports;
+    // An early answer comes again, equal, with the 200.
+    if (!first && JSON.stringify(session) === JSON.stringify(this.#session)) return this.#join();
     this.#session = session;
     this.codec = session.send.name;
     const beep = this.#answering?.beep;
@@ -401,8 +419,7 @@ export class Line {
   #onEnded(ending: Ending): void {
     const plan = this.#plan;
     if (plan?.emergency === true && this.#establishedMs === 0 && !this.#leaving && !busy.has(ending.status) && this.#attempt + 1 < plan.to.length) {
-      this.#attempt++;
-      return this.#invite();
+      return this.#next();
     }
     this.#ended(this.#leaving && ending.by === 'us' ? { ...ending, why: this.#leavingWhy } : ending);
   }

@@ -17,7 +17,7 @@ export interface HandsetState {
   readonly second: Second;
 }
 
-export type TimerName = 'glare' | 'hotline' | 'no dial' | 'inter digit' | 'dead' | 'howler';
+export type TimerName = 'glare' | 'hotline' | 'no dial' | 'inter digit' | 'dead' | 'howler' | 'recall';
 
 export type HandsetEvent =
   | 'lift' | 'hang up' | 'flash' | 'digit'
@@ -62,7 +62,7 @@ type Rows = { readonly [E in HandsetEvent | `${HandsetEvent}|${Second}`]?: Row }
 /** Hanging up whatever is: a waiting caller now rings, a held one rings back, else quiet. */
 const hangUp = {
   'hang up': { to: 'on hook', do: ['end active', 'cool'] },
-  'hang up|held': { to: 'recall', do: ['end active', 'cool', 'recall ring'] },
+  'hang up|held': { to: 'recall', do: ['end active', 'cool', 'recall ring', 'start recall'] },
   'hang up|waiting': { to: 'ringing', second: 'none', do: ['end active', 'waiting off', 'cool', 'second to active', 'ring'] },
 } as const satisfies Rows;
 
@@ -116,6 +116,7 @@ export const table: { readonly [S in LineState]: Rows } = {
     'incoming': { to: 'recall', do: ['refuse busy'] },
     'ask answer': { to: 'speaker', second: 'none', do: ['stop bell', 'to speaker', 'second to active', 'resume'] },
     'ask end': { to: 'on hook', second: 'none', do: ['stop bell', 'end second'] },
+    'T recall': { to: 'on hook', second: 'none', do: ['stop bell', 'end second'] },
   },
   /** Dial tone so fresh that a call coming in must have been meant to be answered by the lifting (hook glare). */
   'just lifted': {
@@ -183,7 +184,7 @@ export const table: { readonly [S in LineState]: Rows } = {
   'speaker': {
     'hang up': { to: 'on hook', do: ['end active'] },
     'hang up|waiting': { to: 'ringing', second: 'none', do: ['end active', 'waiting off', 'second to active', 'ring'] },
-    'hang up|held': { to: 'recall', do: ['end active', 'recall ring'] },
+    'hang up|held': { to: 'recall', do: ['end active', 'recall ring', 'start recall'] },
     'lift': { to: 'in call', do: ['warm', 'to handset'] },
     'digit': { to: 'speaker', do: ['send digit'] },
     'sent on|none': { to: 'speaker calling', do: ['take as active', 'tone ringback'] },

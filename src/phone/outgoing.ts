@@ -26,7 +26,7 @@ const portOf = (address: string): string => /:(\d+)(?:[;?>]|$)/.exec(address.rep
 export const userOf = (address: string): string => /^(?:<)?(?:sips?:)?([^@:;>]*)[^@]*@/i.exec(address)?.[1] ?? '';
 
 /** Numbers as people write them: '+1 (212) 555-0100', 'tel:112'. */
-const bare = (text: string): string => text.replace(/^tel:/i, '').replace(/[\s()/-]/g, '');
+const bare = (text: string): string => text.replace(/^tel:([^;]*).*$/i, '$1').replace(/[\s()/-]/g, '');
 
 /** Calls `text`, a number after every rule or an address. */
 export function destinations(desk: Desk, text: string, emergency: boolean, accountId?: string): readonly Destination[] | Extract<Planned, { refused: string }> {
@@ -78,7 +78,9 @@ function outgoing(desk: Desk, text: string, emergency: boolean, label: string, r
 /** What `text`, all of it, comes to: dial plan, speed dial, service codes and emergency numbers for keys, as it is for an address. */
 export function plan(desk: Desk, text: string, wanted: Wanted = {}): Planned {
   if (addressOf(text) !== undefined) return outgoing(desk, text, false, text, text, wanted);
-  const found = settle(desk.dialling(), bare(text));
+  const number0 = bare(text);
+  if (!/^[0-9*#A-D+]+$/.test(number0)) return outgoing(desk, number0, false, number0, text, wanted); // a name at the server
+  const found = settle(desk.dialling(), number0);
   if (found === undefined) return { refused: `${text} is no number of the dial plan`, tone: 'sit' };
   const { number, kind } = found;
   if (kind === 'code') return service(desk, number);

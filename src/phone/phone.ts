@@ -19,6 +19,7 @@ import type { DeviceStatus, PhoneDoor, PhoneEvent, PhoneStatus } from './status.
 import type { StatusName } from './words.ts';
 import type { Settings } from '../config/types.ts';
 import type { MediaEvent, MediaSettings, Place, PlaceSettings } from '../media/door.ts';
+import type { HookEvent } from '../ports/hardware.ts';
 import type { Agent } from '../sip/agent-types.ts';
 
 export interface Phone extends PhoneDoor {
@@ -139,7 +140,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
 
   const handset = createHandset(desk);
   const accounts = createAccounts(desk, () => agent);
-  const commands = createCommands(desk, handset, status);
+  const commands = createCommands(desk, handset, status, onHook);
   const agent: Agent = ports.agent({
     onIncoming: createIncoming(desk, handset, accounts),
     onRegistration: (account, state) => accounts.onRegistration(account, state),
@@ -177,7 +178,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
         const established = line.established;
         lines.delete(line);
         streams.delete(line.stream);
-        if (by !== 'us' && !established && line.direction === 'out') desk.failed(`Calling ${remote} failed: ${why}${status > 0 ? ` (${status})` : ''}`);
+        if (!established && line.direction === 'out' && status !== 487) desk.failed(`Calling ${remote} failed: ${why}${status > 0 ? ` (${status})` : ''}`);
+        if (established && by === 'network') desk.failed(`The call with ${remote} was lost: ${why}`);
         desk.raise({ event: 'ended', call: id, remote, by, why, status, seconds: entry.seconds });
         keep(callLog.add(entry));
         if (entry.missed) {
@@ -281,10 +283,18 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     };
   }
 
-  const hook = (off: boolean): void => {
-    desk.raise({ event: 'hook', off });
-    handset.handle(off ? 'lift' : 'hang up');
-  };
+  /** Privacy ends what answered itself, unless a person has taken it to the handset. */
+  function guard(): void {
+    if (settings().intercom.privacy || hardware.privacy?.closed === true) {
+      for (const line of lines) if (line.auto !== undefined && !(line === handset.active && offHook(handset.state.line))) line.hangUp('privacy');
+    }
+    show();
+  }
+
+  function onHook(event: HookEvent): void {
+    if (event !== 'flash') desk.raise({ event: 'hook', off: event === 'lifted' });
+    handset.handle(event === 'lifted' ? 'lift' : event === 'hung up' ? 'hang up' : 'flash');
+  }
 
   media.subscribe(onMedia);
   return {
@@ -306,16 +316,16 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       media.command({ do: 'settings', settings: mediaSettings(settings()) });
       await agent.start();
       accounts.sync();
-      hardware.hook?.subscribe((event) => event === 'flash' ? void handset.handle('flash') : hook(event === 'lifted'));
+      hardware.hook?.subscribe(onHook);
       hardware.keypad?.subscribe((key, down) => handset.key(key, down));
-      hardware.privacy?.subscribe(show);
+      hardware.privacy?.subscribe(guard);
       show();
-      if (hardware.hook?.offHook === true && handset.state === atRest) hook(true);
+      if (hardware.hook?.offHook === true && handset.state === atRest) onHook('lifted');
     },
     settingsChanged() {
       media.command({ do: 'settings', settings: mediaSettings(settings()) });
       accounts.sync();
-      show();
+      guard();
     },
     networkChanged: () => agent.networkChanged(),
     condition: () => accounts.list().length === 0 ? 'no account' : accounts.trouble() ?? (accounts.list().some((a) => a.registration.state === 'registered' || a.registration.state === 'off') ? 'all well' : 'not registered'),

@@ -183,6 +183,24 @@ describe('commands to a phone without handset', () => {
     }
   });
 
+  test('nonsense from outside is refused in words and does nothing', async () => {
+    const { lab, a } = await pair();
+    const rows: readonly (readonly [command: unknown, why: string])[] = [
+      [null, 'a command is an object'], ['call', 'a command is an object'], [{}, 'no such command: undefined'], [{ do: 'toString' }, 'no such command: toString'],
+      [{ do: 'call' }, 'target is missing'], [{ do: 'call', target: 7 }, 'target is a text'], [{ do: 'call', target: 'x', headers: [['a']] }, 'headers are pairs of texts'],
+      [{ do: 'dtmf', digits: '1', ms: 'x' }, 'ms is a number'], [{ do: 'key', key: '12' }, 'key is one of 0-9 * # A-D'], [{ do: 'transfer' }, 'target or to is missing'],
+    ];
+    for (const [command, why] of rows) {
+      const asked = a.command(command as Parameters<Subject['command']>[0]);
+      await lab.run(20);
+      expect(asked.outcome).toEqual({ ok: false, code: 'BAD_COMMAND', why });
+    }
+    const injected = a.command({ do: 'call', target: B, headers: [['X', 'a\r\nVia: evil']] });
+    await lab.run(300);
+    expect(injected.outcome).toMatchObject({ ok: false });
+    expect(a.phone.status().calls).toEqual([]);
+  });
+
   test('a measurement of the sound comes back', async () => {
     const { lab, a } = await connected();
     await lab.run(2_000);

@@ -267,6 +267,19 @@ describe('holding and waiting', () => {
     expect(c.phone.status().calls[0]!.remoteHeld).toBe(false);
   });
 
+  test('a held call that nobody takes back is ended when the bell has rung its time', async () => {
+    const { lab, a, b } = await talking();
+    a.settings = { ...a.settings, calls: { ...a.settings.calls, ringS: 10 } };
+    a.bench.flash();
+    await lab.run(1_200);
+    a.bench.hangUp();
+    await lab.run(2_000);
+    expect(a.phone.status()).toMatchObject({ state: 'recall', bell: true });
+    await lab.run(10_000);
+    expect(a.phone.status()).toMatchObject({ state: 'on hook', bell: false, calls: [] });
+    expect(b.phone.status().state).toBe('dead line');
+  });
+
   test('a waiting caller is heard, taken by flash, and the first is held', async () => {
     const { lab, a, b, c } = await talking();
     c.bench.lift();

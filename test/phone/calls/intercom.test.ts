@@ -49,6 +49,32 @@ describe('a call that asks to be answered', () => {
     expect(b.log.lines.find((l) => l.fact === 'automatic answer decided')?.fields).toMatchObject({ do: 'answer', from: '201' });
   });
 
+  test('is ended by privacy, switch or setting, unless a person has taken it', async () => {
+    for (const way of ['switch', 'setting', 'taken'] as const) {
+      const { lab, b, from } = await registered();
+      const caller = await from('201', 5062);
+      caller.command({ do: 'call', target: TARGET, intercom: true });
+      await lab.run(2_000);
+      if (way === 'taken') b.bench.lift();
+      await lab.run(100);
+      if (way === 'setting') b.settings = { ...b.settings, intercom: { ...b.settings.intercom, privacy: true } };
+      else b.bench.privacy(true);
+      await lab.run(500);
+      expect(b.phone.status().calls.length, way).toBe(way === 'taken' ? 1 : 0);
+      if (way !== 'taken') expect(b.events.find((e) => e.event === 'ended')).toMatchObject({ why: 'privacy', by: 'us' });
+    }
+  });
+
+  test('taken to the handset it may last as long as any other', async () => {
+    const { lab, b, from } = await registered({ maxS: 10 });
+    const caller = await from('201', 5062);
+    caller.command({ do: 'call', target: TARGET, intercom: true });
+    await lab.run(2_000);
+    b.bench.lift();
+    await lab.run(20_000);
+    expect(b.phone.status()).toMatchObject({ state: 'in call', calls: [{ place: 'handset' }] });
+  });
+
   test('is taken to the handset by lifting it', async () => {
     const { lab, b, from } = await registered();
     const caller = await from('201', 5062);

@@ -148,6 +148,22 @@ describe('emergency numbers', () => {
   });
 });
 
+test('an emergency call leaves a silent server for the next one within seconds', async () => {
+  const lab = createLab();
+  const silent = new Registrar(lab.clock, lab.wire.host('192.0.2.99'));
+  silent.silent = true;
+  await silent.start();
+  const second = new Registrar(lab.clock, lab.wire.host('192.0.2.101'));
+  second.override = (m) => m.method === 'INVITE' ? { status: 486 } : undefined;
+  await second.start();
+  const a = await lab.phone('192.0.2.1', { settings: { accounts: [accountSettings({ user: '200', server: '192.0.2.99', register: false }), accountSettings({ user: '300', server: '192.0.2.101', register: false })] } });
+  a.bench.lift();
+  await a.dial('911');
+  await lab.run(6_500);
+  expect(invites(second).length).toBeGreaterThan(0);
+  expect(a.heard()).toBe('busy');
+});
+
 describe('accounts that change', () => {
   test('a new password registers again, a removed account is un-registered (RFC 3261 §10.2.2)', async () => {
     const { lab, a, registrar } = await world({ password: 'guess' });
