@@ -16,15 +16,14 @@ mkdirSync(dist, { recursive: true });
 
 await build({
   absWorkingDir: root,
-  entryPoints: { offhook: 'src/main.ts', 'sound-thread': 'src/main/sound-thread.ts', core: 'src/main/core.ts' },
+  entryPoints: { offhook: 'src/main.ts', 'sound-thread': 'src/main/sound-thread.ts', core: 'src/main/core.ts', flags: 'src/main/flags.ts' },
   outdir: dist,
   bundle: true,
   splitting: true,
   platform: 'node',
   target: 'node20',
   format: 'esm',
-  minifyWhitespace: true,
-  minifySyntax: true,
+  minify: true,
   legalComments: 'none',
   external: ['koffi', 'onoff', '@discordjs/opus'],
   define: { OFFHOOK_VERSION: JSON.stringify(version) },

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command: `offhook run` is the telephone, every other word is said to a running one through its control socket.
 
+import './main/flags.ts';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -6,6 +6,6 @@ export { createCodec, opusAvailable } from '../media/codec.ts';
 export { dtmfProgram } from '../media/dtmf.ts';
 export { intercomBeep, ringCadence, ringTone, statusTones, tones } from '../media/tone-tables.ts';
 export { createAgent } from '../sip/agent.ts';
-export { texts } from '../sip/message.ts';
+export { bodyOf, texts } from '../sip/message.ts';
 export { createPhone, mediaSettings } from '../phone/phone.ts';
 export { createBuiltIn } from '../phone/builtin.ts';

@@ -28,7 +28,7 @@ import { systemNetwork, systemResolver } from '../system/network.ts';
 import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
-import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, opusAvailable, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
+import { bodyOf, createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, opusAvailable, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
 import { startMediaThread } from './remote-media.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -120,12 +120,11 @@ async function start(making: Making): Promise<void> {
   const opus = opusAvailable();
   if (!opus && settings().media.codecs.includes('opus')) log.warn({}, 'Opus is left out: install the Debian package libopus0');
   const ports: PhonePorts = {
-    clock, log, random, media, hardware, opus, texts, settings,
+    clock, log, random, media, hardware, opus, texts, bodyOf, settings,
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
     change: (key, value) => void changeOne(store, log, key, value),
     store: textStore(making.files, making.state),
     agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),
-    sourceFor: (host) => network.sourceFor(host),
   };
   let phone: Phone | undefined = undefined;
   const builtIn: BuiltIn = createBuiltIn(ports, () => phone as unknown as Phone, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));

@@ -93,7 +93,7 @@ async function measure(name, port, args) {
   await sipp(target, ['-sf', 'options.xml', '-m', '500', '-l', '20', '-r', '2000']); // warm
   for (const [what, count, more] of [
     ['OPTIONS', 30_000, ['-sf', 'options.xml', '-l', '100', '-r', '20000']],
-    ['INVITE-ACK-BYE', 2_000, ['-sn', 'uac', '-d', '0', '-l', '1', '-r', '20000']],
+    ['INVITE-ACK-BYE', 2_000, ['-sn', 'uac', '-d', '0', '-l', '10', '-r', '2000']],
   ]) {
     const cpu = cpuOf(child.pid);
     const began = process.hrtime.bigint();
@@ -112,7 +112,7 @@ const floor = await measure('floor', port, ['-e', FLOOR, String(port)]);
 const ours = await measure('offhook', port, [
   dist, 'run', '--state', join(folder, 'state'),
   ...Object.entries({
-    'sip.host': '127.0.0.1', 'sip.port': port, 'sip.acceptFrom': 'anyone', 'calls.answer': 'auto', 'calls.logSize': 0, 'web.enabled': false, 'phone.board': 'none', 'log.level': 'warn',
+    'sip.host': '127.0.0.1', 'sip.port': port, 'sip.allowAddresses': '127.0.0.1', 'calls.answer': 'auto', 'calls.logSize': 0, 'web.enabled': false, 'phone.board': 'none', 'log.level': 'warn',
     'sound.handset.device': 'silence', 'sound.speaker.device': 'silence', 'sound.ringer.device': 'silence',
   }).flatMap(([key, value]) => ['--set', `${key}=${value}`]), '--set', 'log.level=info',
 ]);

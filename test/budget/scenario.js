@@ -2,7 +2,11 @@
 
 import { fork } from 'node:child_process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { phonePorts } from './phone-ports.js';
 import * as ports from './ports.js';
+
+// The flags that the shipped phone sets for itself, and every module of this script, are part of the baseline.
+await import(pathToFileURL(process.argv[2].replace(/core\.js$/, 'flags.js')).href);
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const peer = fork(fileURLToPath(new URL('peer.js', import.meta.url)), { execArgv: [] });
@@ -51,7 +55,7 @@ const place = { device: 'silence', periodMs: 20, periods: 4, playDb: 0, captureD
 const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec: core.createCodec }, {
   places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,
 });
-const phone = core.createPhone(...await import('./phone-ports.js').then((m) => m.phonePorts(core, { clock, media, settings, ports })));
+const phone = core.createPhone(...phonePorts(core, { clock, media, settings, ports }));
 const happened = (event) => new Promise((resolve) => {
   const end = phone.subscribe((e) => {
     if (e.event !== event) return;

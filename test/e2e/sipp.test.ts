@@ -8,7 +8,7 @@ import { runSipp } from './lab/sipp.ts';
 const folder = scratch('sipp');
 let phone: Phone;
 beforeAll(async () => {
-  phone = await startPhone(folder.path, { name: 'callee', set: { 'sip.acceptFrom': 'anyone', 'calls.answer': 'auto', 'sound.handset.device': 'echo' } });
+  phone = await startPhone(folder.path, { name: 'callee', set: { 'sip.allowAddresses': '127.0.0.1', 'calls.answer': 'auto', 'sound.handset.device': 'echo' } });
 });
 afterAll(async () => {
   await phone?.stop();
