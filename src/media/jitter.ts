@@ -60,13 +60,6 @@ const FLOOD_MS = 60;
 /** Stands in a slot for a packet that is no sound. */
 const NO_SOUND = new Uint8Array(0);
 
-interface Slot {
-  sequence: number;
-  timestamp: number;
-  payloadType: number;
-  payload: Uint8Array | undefined;
-}
-
 export class AdaptiveJitter implements JitterBuffer {
   payload: Uint8Array | undefined;
   payloadType = 0;
@@ -80,7 +73,10 @@ export class AdaptiveJitter implements JitterBuffer {
 
   readonly #minMs: number;
   readonly #maxMs: number;
-  readonly #slots: Slot[] = [];
+  /** The ring, by sequence number: payloads where one is held, and what goes with them. */
+  readonly #payloads: (Uint8Array | undefined)[] = new Array<undefined>(SLOTS).fill(undefined);
+  readonly #timestamps = new Uint32Array(SLOTS);
+  readonly #types = new Uint8Array(SLOTS);
   readonly #weights = new Float32Array(BUCKETS);
   #perMs = 8;
   #fec = false;
@@ -105,7 +101,6 @@ export class AdaptiveJitter implements JitterBuffer {
     this.#minMs = minMs;
     this.#maxMs = Math.max(minMs, maxMs);
     this.targetMs = minMs;
-    for (let i = 0; i < SLOTS; i++) this.#slots.push({ sequence: 0, timestamp: 0, payloadType: 0, payload: undefined });
   }
 
   get excessMs(): number {
@@ -144,13 +139,12 @@ export class AdaptiveJitter implements JitterBuffer {
       }
       this.#head = sequence;
     }
-    const slot = this.#hold(sequence, packet.payload);
-    if (slot === undefined) {
+    if (!this.#hold(sequence, packet.payload)) {
       this.duplicates++;
       return false;
     }
-    slot.timestamp = timestamp;
-    slot.payloadType = packet.payloadType;
+    this.#timestamps[sequence % SLOTS] = timestamp;
+    this.#types[sequence % SLOTS] = packet.payloadType;
     this.#learn(transit, nowMs, timestamp);
     return true;
   }
@@ -162,18 +156,19 @@ export class AdaptiveJitter implements JitterBuffer {
 
   take(atMs: number): Next {
     this.payload = undefined;
-    let slot = this.#oldest();
-    while (slot?.payload === NO_SOUND) {
-      this.#drop(slot);
+    let first = this.#first();
+    while (first >= 0 && this.#payloads[first % SLOTS] === NO_SOUND) {
+      this.#drop(first);
       this.#playing = false;
-      slot = this.#oldest();
+      first = this.#first();
     }
+    let timestamp = this.#timestamps[first % SLOTS] ?? 0;
     if (this.#playing) {
-      if (slot === undefined) return this.#lose(Infinity);
-      const gap = ((slot.timestamp - this.#next) | 0) - this.#concealed;
-      if (gap > 0 && slot.sequence !== this.#head) {
-        if (this.#fec && this.#concealed === 0 && slot.sequence === ((this.#head + 1) & 0xffff) && gap <= 60 * this.#perMs) {
-          this.payload = slot.payload;
+      if (first < 0) return this.#lose(Infinity);
+      const gap = ((timestamp - this.#next) | 0) - this.#concealed;
+      if (gap > 0 && first !== this.#head) {
+        if (this.#fec && this.#concealed === 0 && first === ((this.#head + 1) & 0xffff) && gap <= 60 * this.#perMs) {
+          this.payload = this.#payloads[first % SLOTS];
           this.ticks = this.#concealed = gap;
           return 'lost';
         }
@@ -181,26 +176,27 @@ export class AdaptiveJitter implements JitterBuffer {
       }
       if (gap > 0) this.#playing = false; // the sender paused: a talk gap, where the delay may change freely
     }
-    if (slot === undefined) return this.#wait(PIECE_MS);
-    let delay = this.#delay(slot.timestamp, atMs);
+    if (first < 0) return this.#wait(PIECE_MS);
+    let delay = this.#delay(timestamp, atMs);
     if (!this.#playing) {
       if (delay < this.targetMs - 1) return this.#wait(this.targetMs - delay);
       this.#playing = true;
       this.delayMs = delay;
     }
     while (delay > this.#maxMs + FLOOD_MS && this.held > 1) {
-      this.#drop(slot);
+      this.#drop(first);
       this.dropped++;
-      slot = this.#oldest()!;
-      if (slot.payload === NO_SOUND) return this.take(atMs);
-      this.delayMs = delay = this.#delay(slot.timestamp, atMs);
+      first = this.#first();
+      if (this.#payloads[first % SLOTS] === NO_SOUND) return this.take(atMs);
+      timestamp = this.#timestamps[first % SLOTS]!;
+      this.delayMs = delay = this.#delay(timestamp, atMs);
     }
     this.delayMs += (delay - this.delayMs) / 8;
-    this.payload = slot.payload;
-    this.payloadType = slot.payloadType;
-    this.#next = slot.timestamp;
+    this.payload = this.#payloads[first % SLOTS];
+    this.payloadType = this.#types[first % SLOTS]!;
+    this.#next = timestamp;
     this.#concealed = 0;
-    this.#drop(slot);
+    this.#drop(first);
     return 'play';
   }
 
@@ -228,32 +224,28 @@ export class AdaptiveJitter implements JitterBuffer {
     return 'wait';
   }
 
-  /** The slot of `sequence`, now filled; undefined when it was already. */
-  #hold(sequence: number, payload: Uint8Array): Slot | undefined {
-    const slot = this.#slots[sequence % SLOTS]!;
-    if (slot.payload !== undefined) return undefined;
-    slot.sequence = sequence;
-    slot.payload = payload;
+  /** Fill the place of `sequence`; false when it is filled. */
+  #hold(sequence: number, payload: Uint8Array): boolean {
+    if (this.#payloads[sequence % SLOTS] !== undefined) return false;
+    this.#payloads[sequence % SLOTS] = payload;
     this.held++;
     if (this.held === 1 || ((sequence - this.#newest) << 16) >> 16 > 0) this.#newest = sequence;
-    return slot;
+    return true;
   }
 
-  /** The first packet held at or after the head. */
-  #oldest(): Slot | undefined {
-    if (this.held === 0) return undefined;
-    for (let i = 0; i < SLOTS; i++) {
-      const slot = this.#slots[(this.#head + i) % SLOTS]!;
-      if (slot.payload !== undefined) return slot;
+  /** The number of the first packet held, from the head on; -1 without any. */
+  #first(): number {
+    for (let i = 0; i < SLOTS && this.held > 0; i++) {
+      if (this.#payloads[(this.#head + i) % SLOTS] !== undefined) return (this.#head + i) & 0xffff;
     }
-    return undefined;
+    return -1;
   }
 
-  /** Free `slot` and move past it. */
-  #drop(slot: Slot): void {
-    slot.payload = undefined;
+  /** Free the place of `sequence` and move past it. */
+  #drop(sequence: number): void {
+    this.#payloads[sequence % SLOTS] = undefined;
     this.held--;
-    this.#head = (slot.sequence + 1) & 0xffff;
+    this.#head = (sequence + 1) & 0xffff;
   }
 
   #since(timestamp: number): number {
@@ -274,7 +266,7 @@ export class AdaptiveJitter implements JitterBuffer {
   }
 
   #clear(): void {
-    for (const slot of this.#slots) slot.payload = undefined;
+    this.#payloads.fill(undefined);
     this.payload = undefined;
     this.held = 0;
     this.#started = this.#playing = false;
