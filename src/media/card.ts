@@ -19,6 +19,8 @@ const WATCH_MS = 50;
 /** A card that delivered nothing for so long, its whole buffer included, hangs. */
 const HANGS_MS = 60;
 
+const NEVER_RAN: AudioStatus = { state: 'lost', trouble: '', xruns: 0, reopened: 0, delayFrames: 0 };
+
 /** A place and what goes on there. */
 export interface PlaceState {
   readonly place: Place;
@@ -26,6 +28,8 @@ export interface PlaceState {
   warm: boolean;
   tone: ToneGenerator | undefined;
   toneId: number;
+  /** Its card was told to be lost, and not to be back. */
+  lost: boolean;
   /** Streams routed here. */
   readonly streams: Stream[];
 }
@@ -52,6 +56,7 @@ export class Card {
   #open = false;
   #beatMs = 0;
   #suspectMs = -1;
+  #hangs = false;
   #cancelClose: (() => void) | undefined;
   #cancelWatch = (): void => undefined;
 
@@ -83,7 +88,7 @@ export class Card {
     this.#cancelClose = undefined;
     this.#cancelWatch();
     this.#stand.stop();
-    this.#open = false;
+    this.#open = this.#hangs = false;
     const device = this.#device;
     this.#device = undefined;
     device?.close();
@@ -97,21 +102,28 @@ export class Card {
     try {
       this.#device = audio.open({ name, rateHz: ENGINE_HZ, periodFrames: this.#frames, periods, onPeriod: this.#onPeriod, onStatus: (status) => this.#tellStatus(status) });
       const status = this.#device.status();
-      if (status.state === 'lost') this.#tellStatus(status);
+      if (status.state === 'lost' || this.#places.some((p) => p.lost)) this.#tellStatus(status);
     } catch (error) {
       this.#stand.start();
-      this.#tellStatus({ state: 'lost', trouble: (error as Error).message, xruns: 0, reopened: 0, delayFrames: 0 });
+      this.#tellStatus({ ...NEVER_RAN, trouble: (error as Error).message });
     }
   }
 
   #tellStatus(status: AudioStatus): void {
-    for (const { place } of this.#places) this.#ports.tell({ event: 'device', place, device: this.#settings.device, status });
+    for (const state of this.#places) {
+      state.lost = status.state === 'lost';
+      this.#ports.tell({ event: 'device', place: state.place, device: this.#settings.device, status });
+    }
   }
 
   readonly #onPeriod = (captured: Int16Array, playback: Int16Array): void => {
     if (!this.#open) return;
     this.#beatMs = this.#ports.clock.now();
-    this.#stand.stop();
+    if (this.#hangs) {
+      this.#hangs = false;
+      this.#stand.stop();
+      this.#tellStatus(this.#device?.status() ?? NEVER_RAN);
+    }
     this.#beat(captured, playback);
   };
 
@@ -122,7 +134,12 @@ export class Card {
   readonly #watch = (): void => {
     const { clock } = this.#ports, { periodMs, periods } = this.#settings;
     if (clock.now() - this.#beatMs >= periodMs * periods + HANGS_MS) {
-      if (this.#suspectMs === this.#beatMs) this.#stand.start(this.#beatMs);
+      if (this.#suspectMs === this.#beatMs && !this.#hangs && this.#device !== undefined) {
+        this.#hangs = true;
+        this.#stand.start(this.#beatMs);
+        const status = this.#device.status();
+        if (status.state === 'running') this.#tellStatus({ ...status, state: 'lost', trouble: `the sound device "${this.#settings.device}" stands still` });
+      }
       this.#suspectMs = this.#beatMs;
     }
     this.#cancelWatch = clock.after(WATCH_MS, this.#watch);

@@ -108,6 +108,17 @@ describe('a tone', () => {
     expect(toneIn(card(c.b).played, 440)).toBeLessThan(20);
   });
 
+  test('on a card that is there again says so, once', () => {
+    const { clock, phone } = alone();
+    phone.audio.unknown.add('ringer');
+    for (let i = 0; i < 3; i++) {
+      if (i > 0) phone.audio.unknown.clear();
+      phone.media.command({ do: 'tone', place: 'ringer', program: beep, id: i });
+      clock.advance(5000);
+    }
+    expect(phone.of('device').map((d) => d.status.state)).toEqual(['lost', 'running']);
+  });
+
   test('goes on, in time, where there is no card at all', () => {
     const { clock, phone } = alone();
     phone.audio.unknown.add('card');
@@ -148,9 +159,12 @@ describe('a card in trouble', () => {
     await c.clock.run(2000);
     expect(packetsFrom(c, c.a.host) - before).toBe(100); // those of before it was noticed are made up for
     card(c.a).hung = false;
+    expect(c.a.of('device').map((d) => [d.place, d.status.state, d.status.trouble])).toEqual(
+      ['handset', 'speaker'].map((place) => [place, 'lost', 'the sound device "card" stands still']));
     const again = packetsFrom(c, c.a.host);
     await c.clock.run(2000);
     expect(packetsFrom(c, c.a.host) - again).toBeLessThanOrEqual(101);
+    expect(c.a.of('device').slice(2).map((d) => [d.place, d.status.state])).toEqual([['handset', 'running'], ['speaker', 'running']]);
     const { length } = card(c.b).played;
     expect(align((i) => voice(i - 32_000), card(c.b).played, length - 6400, 6400).like).toBeGreaterThan(0.98);
   });
