@@ -2,6 +2,7 @@
 
 import { PhoneError } from '../ports/errors.ts';
 import type { AccountOptions, RegistrationState } from './agent-types.ts';
+import type { Headers } from './build.ts';
 import { DigestClient } from './digest.ts';
 import { formatNameAddr, countOf, nameAddrs, retryAfterOf, topVia, wholeNumber } from './headers.ts';
 import { parsePlace, type Hop, type Place } from './locate.ts';
@@ -40,6 +41,8 @@ export class Registering implements AccountUnit {
   #seq = 0;
   #skip = 0;
   #host = '';
+  /** Our Contact as the server knows it. */
+  #bound: { readonly host: string; readonly contact: string } | undefined;
   #state: Registration;
   #told = 'off';
   #sent: Sent | undefined;
@@ -148,12 +151,15 @@ export class Registering implements AccountUnit {
 
   #register(expiresS: number, to: string | undefined): void {
     this.#sent?.drop();
-    const uri = to ?? this.#registrar;
+    const uri = to ?? this.#registrar, moved = (): Headers => {
+      const bound = this.#bound;
+      return bound === undefined || bound.host === this.#host ? [] : [['Contact', `${bound.contact};expires=0`]]; // nobody is there any more
+    };
     this.#sent = this.#ua.request({
       method: 'REGISTER', path: { uri, routes: to === undefined ? this.routes : [], hop: uri }, place: to === undefined ? this.place : placeOf(to),
       first: this.hop, skip: this.#skip, alone: true,
       from: () => `${this.from};tag=${this.#tag}`, to: `<${this.address}>`, callId: this.#callId, seq: () => ++this.#seq,
-      contact: this.options.user, contactParams: `;expires=${expiresS}`, headers: [['Expires', String(expiresS)]], credentials: this.credentials,
+      contact: this.options.user, contactParams: `;expires=${expiresS}`, get headers() { return [...moved(), ['Expires', String(expiresS)]] as const; }, credentials: this.credentials,
       onRoute: (_, host) => { this.#host = host; },
       on: (result, sent) => { if (result.response === undefined || result.response.status >= 200) this.#onAnswer(result, sent, expiresS); },
     });
@@ -169,6 +175,7 @@ export class Registering implements AccountUnit {
     if (status < 300) {
       this.hop = sent.hop;
       this.#skip = 0;
+      this.#bound = { host: this.#host, contact: this.#ua.contact(this.options.user, this.#host, sent.hop!) };
       this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: this.#granted(response, askedS) });
       return this.#keepOpen(response);
     }

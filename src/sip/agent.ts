@@ -12,7 +12,7 @@ import { DigestServer } from './digest.ts';
 import { formatNameAddr, nameAddr, tagOf } from './headers.ts';
 import { createLocator } from './locate.ts';
 import { METHODS, requestUri, text, texts, type Message } from './message.ts';
-import { placeOf, sendAck, sendRequest, type RequesterParts } from './requester.ts';
+import { checkHeaders, placeOf, sendAck, sendRequest, type RequesterParts } from './requester.ts';
 import { randomToken } from './matching.ts';
 import { Transactions, type ServerTransaction } from './transactions.ts';
 import { TransportLayer, type Flow } from './transport.ts';
@@ -155,9 +155,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     const account = accounts.find((a) => a === wanted.account);
     const uri = readTarget(wanted.target, account);
     if (uri === undefined) throw new PhoneError('BAD_ADDRESS', `"${wanted.target}" is no address to call`);
-    for (const [name, value] of wanted.headers ?? []) {
-      if (!/^[\w.!%*+`'~-]+$/.test(name) || /[\r\n\0]/.test(value)) throw new PhoneError('BAD_HEADER', `the header "${name}" cannot be sent`);
-    }
+    checkHeaders(wanted.headers ?? [], `${wanted.displayName ?? ''}${wanted.user ?? ''}`);
     const address = formatUri(asRequestUri(uri)), replaces = uri.headers.get('replaces');
     const user = wanted.user ?? 'phone';
     const unit = new CallUnit(ua, {

@@ -9,6 +9,7 @@ import { nameAddrs, quote, reasons, tagOf } from './headers.ts';
 import { bodyOf, reasonOf, text, type Message } from './message.ts';
 import { hasSdp, Offers, SDP_LINE, type Talk } from './offers.ts';
 import { callTable, type CallAction, type CallInput, type CallPhase } from './session-machine.ts';
+import { checkHeaders } from './requester.ts';
 import type { ServerTransaction } from './transactions.ts';
 import type { AccountUnit, Result, SendFailure, Sent, Ua } from './ua.ts';
 import { parseUri } from './uri.ts';
@@ -158,6 +159,7 @@ export class CallUnit implements Call, Talk {
 
   reject(status: number, headers: Headers = []): void {
     if (this.#phase !== 'ringing') return;
+    checkHeaders(headers);
     this.#refusal = [status, headers];
     this.#end('us', status, reasonPhrase(status), 'reject');
   }

@@ -28,6 +28,13 @@ const FAILURES: Readonly<Record<Failure['why'], SendFailure>> = {
   refused: 'server refused', 'no route': 'no network', 'no connection in time': 'server silent', 'connection closed': 'server refused',
 };
 
+/** Throws PhoneError BAD_HEADER when a header line of the owner's, or `words` of his, cannot be sent. */
+export function checkHeaders(headers: Headers, words = ''): void {
+  for (const [name, value] of [...headers, ['From', words] as const]) {
+    if (!/^[\w.!%*+`'~-]+$/.test(name) || /[\r\n\0]/.test(value)) throw new PhoneError('BAD_HEADER', `the header "${name.replace(/[\r\n\0]/g, ' ')}" cannot be sent`);
+  }
+}
+
 /** Where a URI leads (RFC 3263 §4.1); undefined for tel: and what is none. */
 export function placeOf(text: string): Place | undefined {
   const uri = parseUri(text);

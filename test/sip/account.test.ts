@@ -3,7 +3,7 @@ import { describe, test } from 'vitest';
 import { PhoneError } from '../../src/ports/errors.ts';
 import type { AccountOptions } from '../../src/sip/agent-types.ts';
 import { nameAddr, parseCredentials } from '../../src/sip/headers.ts';
-import { requestUri, text } from '../../src/sip/message.ts';
+import { requestUri, text, texts } from '../../src/sip/message.ts';
 import { createAgent } from '../../src/sip/agent.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeRandom } from '../fakes/random.ts';
@@ -210,6 +210,34 @@ describe('an account', () => {
     await town.run(100);
     assert.equal(registrar.requests.length, before + 1);
   });
+
+  for (const transport of ['udp', 'tcp'] as const) {
+    test(`a new address of ours is registered over ${transport} and the old one taken back`, async () => {
+      const town = new Town(), registrar = new Registrar(town.clock, town.wire.host(SERVER));
+      registrar.users.set('201', 'secret');
+      await registrar.start();
+      const network = town.wire.host('10.0.0.1');
+      let address = '10.0.0.1';
+      const agent = createAgent({
+        clock: town.clock, random: new FakeRandom(5), log: new FakeLog(), resolver: town.resolver,
+        network: { udp: (l, h) => network.udp(l, h), listen: (l, a) => network.listen(l, a), connect: (r, h) => network.connect(r, h), sourceFor: async () => address },
+      }, { listen: { host: '', port: 5060 }, tcp: true, userAgent: 'test' }, { onIncoming: () => undefined, onRegistration: () => undefined });
+      await agent.start();
+      const account = agent.addAccount(options({ transport }));
+      await town.run(1_000);
+      const streams = [...registrar.streams];
+      address = '10.0.0.77';
+      agent.networkChanged();
+      await town.run(100);
+      const last = registrar.requests.at(-1)!.message, tail = transport === 'tcp' ? ';transport=tcp' : '';
+      assert.deepEqual(texts(last, 'contact'), [`<sip:201@10.0.0.77:5060${tail}>;expires=600`, `<sip:201@10.0.0.1:5060${tail}>;expires=0`]);
+      assert.equal(account.registration.state, 'registered');
+      if (transport === 'tcp') assert.ok([...registrar.streams].every((s) => !streams.includes(s)), 'the old connection is given up');
+      account.refresh();
+      await town.run(1_000);
+      assert.equal(texts(registrar.requests.at(-1)!.message, 'contact').length, 1);
+    });
+  }
 
   test('the next server of several is tried when the first is dead (RFC 3263 §4.3)', async () => {
     for (const dead of ['refuses', 'silent'] as const) {

@@ -218,7 +218,19 @@ describe('calls that come to nothing', () => {
   test('a header with a line break is refused at once', async () => {
     const { alice } = await pair();
     assert.throws(() => alice.agent.call({ target: 'sip:b@10.0.0.2', offer: OFFER, headers: [['Alert-Info', 'x\r\nVia: y']] }), (e) => e instanceof PhoneError && e.code === 'BAD_HEADER');
+    assert.throws(() => alice.agent.call({ target: 'sip:b@10.0.0.2', offer: OFFER, displayName: 'a\r\nb' }), (e) => e instanceof PhoneError && e.code === 'BAD_HEADER');
     assert.deepEqual(alice.agent.calls, []);
+  });
+
+  test('a refusal with a line break in a header is refused at once, and the call still rings', async () => {
+    const { town, alice, bob } = await pair();
+    alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER });
+    await town.run(50);
+    const { call } = bob.incoming[0]!;
+    assert.throws(() => call.reject(486, [['Warning', 'a\r\nb']]), (e) => e instanceof PhoneError && e.code === 'BAD_HEADER');
+    assert.equal(call.state, 'ringing');
+    call.reject(486);
+    assert.equal(call.state, 'ended');
   });
 
   test('nobody answers: 408 after 64 T1 (RFC 3261 §17.1.1.2)', async () => {
