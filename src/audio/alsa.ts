@@ -141,20 +141,31 @@ function library(lib: Library): SoundLibrary {
   };
   return {
     open: (name, direction, wish, done) => queue((next) => {
-      const pcm: unknown[] = [null];
       const finish = (opened: Pcm | number) => {
         next();
         done(opened);
       };
-      lib.open.async(pcm, name, direction, NONBLOCK, (error: unknown, code: number) => {
-        if (error !== null && error !== undefined) finish(ERRNO.IO);
-        else if (code < 0) finish(code);
-        else configure(lib, pcm[0], wish, queue, finish);
+      attempt(name, (opened) => {
+        if (opened === ERRNO.INVAL && !/^plug/.test(name)) attempt(plugged(name), finish);
+        else finish(opened);
       });
+      function attempt(pcmName: string, result: (opened: Pcm | number) => void): void {
+        const pcm: unknown[] = [null];
+        lib.open.async(pcm, pcmName, direction, NONBLOCK, (error: unknown, code: number) => {
+          if (error !== null && error !== undefined) result(ERRNO.IO);
+          else if (code < 0) result(code);
+          else configure(lib, pcm[0], wish, queue, result);
+        });
+      }
     }),
     hints: () => hints(lib),
     explain: (code) => String(lib.explain(code)),
   };
+}
+
+/** `name` behind the library's plug layer, which knows every sample format there is. */
+function plugged(name: string): string {
+  return /^hw:/.test(name) ? `plug${name}` : `plug:SLAVE='${name.replaceAll("'", '')}'`;
 }
 
 type Queue = (job: (next: () => void) => void) => void;
@@ -238,7 +249,10 @@ function open(lib: Library, pcm: unknown, rateHz: number, channels: number, bits
   };
 }
 
-/** PCMs a person may choose: those with a description, without the ones that only rewrap another. */
+/** The library's own building blocks, which are no devices. */
+const BLOCKS = /^(null|default:|lavrate|samplerate|speexrate|speex|upmix|vdownmix|usbstream|dmix|dsnoop|surround|front|rear|center_lfe|side|iec958|modem)/;
+
+/** PCMs a person may choose. */
 function hints(lib: Library): Hint[] {
   const slot: unknown[] = [null];
   if (lib.hints(-1, 'pcm', slot) < 0) return [];
@@ -256,7 +270,7 @@ function hints(lib: Library): Hint[] {
     if (hint === null) break;
     const name = text(hint, 'NAME');
     const way = text(hint, 'IOID'); // empty: both
-    if (name !== '' && name !== 'null') found.push({ name, description: text(hint, 'DESC').replaceAll('\n', ', '), input: way !== 'Output', output: way !== 'Input' });
+    if (name !== '' && !BLOCKS.test(name)) found.push({ name, description: text(hint, 'DESC').replaceAll('\n', ', '), input: way !== 'Output', output: way !== 'Input' });
   }
   lib.freeHints(list);
   return found;

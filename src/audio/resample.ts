@@ -22,6 +22,42 @@ function bessel0(x: number): number {
   return sum;
 }
 
+const WINDOW_POINTS = 2_048;
+let windowPoints: Float64Array | undefined;
+
+/** Kaiser window at the distance `part` of its half length, 0 to 1, from a table: its Bessel functions would take milliseconds a filter. */
+function kaiser(part: number): number {
+  windowPoints ??= Float64Array.from({ length: WINDOW_POINTS + 2 }, (_, i) => bessel0(KAISER_BETA * Math.sqrt(Math.max(0, 1 - (i / WINDOW_POINTS) ** 2))) / bessel0(KAISER_BETA));
+  if (part >= 1) return 0;
+  const at = part * WINDOW_POINTS, below = Math.floor(at);
+  return windowPoints[below]! + (at - below) * (windowPoints[below + 1]! - windowPoints[below]!);
+}
+
+/** Filters made so far, by ratio: there are few, and each card opened needs two. */
+const tables = new Map<string, Float32Array>();
+
+/** Row after row of taps; `scale` is the lower rate over the input's. */
+function makeTable(rows: number, half: number, scale: number): Float32Array {
+  const key = `${rows} ${half} ${scale}`;
+  const made = tables.get(key);
+  if (made !== undefined) return made;
+  const taps = 2 * half;
+  const table = new Float32Array(rows * taps);
+  for (let row = 0; row < rows; row++) {
+    let sum = 0;
+    for (let tap = 0; tap < taps; tap++) {
+      const x = tap - half + 1 - row / rows; // distance in input samples
+      const angle = Math.PI * CUT_OFF * scale * x;
+      const weight = (angle === 0 ? 1 : Math.sin(angle) / angle) * kaiser(Math.abs(x) / half);
+      table[row * taps + tap] = weight;
+      sum += weight;
+    }
+    for (let tap = 0; tap < taps; tap++) table[row * taps + tap]! /= sum; // unity gain at 0 Hz in every row
+  }
+  tables.set(key, table);
+  return table;
+}
+
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
@@ -48,20 +84,7 @@ export class Resampler {
     const scale = Math.min(1, toHz / fromHz);
     const half = this.#up === this.#down ? 0 : Math.ceil(HALF_CROSSINGS / scale);
     this.#taps = Math.max(1, 2 * half);
-    this.#table = new Float32Array(this.#rows * this.#taps);
-    if (half === 0) this.#table.fill(1);
-    for (let row = 0; half > 0 && row < this.#rows; row++) {
-      let sum = 0;
-      for (let tap = 0; tap < this.#taps; tap++) {
-        const x = tap - half + 1 - row / this.#rows; // distance in input samples
-        const sinc = x === 0 ? 1 : Math.sin(Math.PI * CUT_OFF * scale * x) / (Math.PI * CUT_OFF * scale * x);
-        const edge = 1 - (x / half) ** 2;
-        const weight = edge <= 0 ? 0 : (sinc * bessel0(KAISER_BETA * Math.sqrt(edge))) / bessel0(KAISER_BETA);
-        this.#table[row * this.#taps + tap] = weight;
-        sum += weight;
-      }
-      for (let tap = 0; tap < this.#taps; tap++) this.#table[row * this.#taps + tap]! /= sum; // unity gain at 0 Hz in every row
-    }
+    this.#table = half === 0 ? new Float32Array(1) : makeTable(this.#rows, half, scale);
     this.#held = this.#taps - 1;
     this.#line = new Float32Array(this.#held + 4_096);
   }

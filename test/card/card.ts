@@ -35,10 +35,10 @@ export interface CardOptions {
   readonly name?: string;
   /** The microphone hears the earpiece, as with a cable. */
   readonly cable?: boolean;
-  /** Only this rate, only this many channels, only 32-bit samples. */
+  /** Only this rate, only this many channels, only samples of so many bits. */
   readonly rateHz?: number;
   readonly channels?: number;
-  readonly wide?: boolean;
+  readonly bits?: 16 | 24 | 32;
   /** Without one of the directions. */
   readonly without?: 'capture' | 'playback';
   /** How fast the playback clock runs, in parts per million; the capture clock is true. */
@@ -96,12 +96,12 @@ export async function startCard(options: CardOptions): Promise<Card> {
   const ear = ring(join(dir, `${name}.ear`));
   const mic = options.cable === true ? ear : ring(join(dir, `${name}.mic`));
   const only = [
-    `trouble "${trouble}"`, `rate ${options.rateHz ?? 0}`, `channels ${options.channels ?? 0}`, `wide ${options.wide === true ? 1 : 0}`, `lump ${options.lumpFrames ?? 0}`,
+    `trouble "${trouble}"`, `rate ${options.rateHz ?? 0}`, `channels ${options.channels ?? 0}`, `wide ${{ 16: 0, 32: 1, 24: 2 }[options.bits ?? 16]}`, `lump ${options.lumpFrames ?? 0}`,
   ].join(' ');
   // The two directions are PCMs of their own, so that each can have its own clock.
   const side = (id: string, capture: string, playback: string, words: string, ppm: number) => [
-    ...(capture === '' ? [] : [`pcm.${id}_c { type clocked capture "${capture}" ${words} }`]),
-    ...(playback === '' ? [] : [`pcm.${id}_p { type clocked playback "${playback}" ppm ${ppm} ${words} }`]),
+    ...(capture === '' ? [] : [`pcm.${id}_c { type clocked capture "${capture}" ${words} hint { show off } }`]),
+    ...(playback === '' ? [] : [`pcm.${id}_p { type clocked playback "${playback}" ppm ${ppm} ${words} hint { show off } }`]),
     `pcm.${id} { type asym ${capture === '' ? '' : `capture.pcm "${id}_c"`} ${playback === '' ? '' : `playback.pcm "${id}_p"`} hint { show on description "Test card ${id}" } }`,
   ];
   writeFileSync(join(dir, `${name}.card`), [

@@ -17,7 +17,7 @@
  *     trouble "FILE"     while it exists the card fails: with the error number in it, or ENODEV (unplugged) when empty
  *     rate 48000         only this rate          channels 2   only this many channels     (0 or absent: any)
  *     ppm 100            its clock runs fast     lump 1024    its position moves in steps of so many frames
- *     wide 1             only 32-bit samples
+ *     wide 1             only 32-bit samples (wide 2: only 24-bit ones packed into three bytes)
  *   }
  */
 #define _GNU_SOURCE
@@ -51,7 +51,7 @@ struct card {
 	int running;
 	double start_s;             /* when the card was started */
 	uint64_t first;             /* sample of the ring that frame 0 is */
-	uint64_t done;              /* frames taken from or given to the program since prepare */
+	uint64_t done;              /* playback: frames that the program has written; capture: those it has done with */
 	int16_t *early;             /* playback before the start, mono */
 };
 
@@ -137,50 +137,49 @@ static snd_pcm_sframes_t card_pointer(snd_pcm_ioplug_t *io)
 	if (read(io->poll_fd, &beats, sizeof beats) < 0 && errno != EAGAIN)
 		return -errno;
 	at = passed(c);
-	if (io->stream == SND_PCM_STREAM_PLAYBACK ? at > c->done : at > c->done + io->buffer_size)
+	if (io->stream == SND_PCM_STREAM_PLAYBACK ? at > io->appl_ptr : at > io->appl_ptr + io->buffer_size)
 		return -EPIPE;
 	return at % io->buffer_size;
-}
-
-static int wide(const snd_pcm_ioplug_t *io)
-{
-	return io->format == SND_PCM_FORMAT_S32_LE;
 }
 
 static int16_t take(const snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *a, snd_pcm_uframes_t at)
 {
 	const char *p = (const char *)a->addr + (a->first + at * a->step) / 8;
-	return wide(io) ? (int16_t)(*(const int32_t *)p >> 16) : *(const int16_t *)p;
+	int16_t sample;
+	memcpy(&sample, p + snd_pcm_format_physical_width(io->format) / 8 - 2, sizeof sample); /* the upper bits are the last bytes */
+	return sample;
 }
 
 static void give(const snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *a, snd_pcm_uframes_t at, int16_t sample)
 {
 	char *p = (char *)a->addr + (a->first + at * a->step) / 8;
-	if (wide(io))
-		*(int32_t *)p = (int32_t)((uint32_t)(uint16_t)sample << 16);
-	else
-		*(int16_t *)p = sample;
+	size_t bytes = snd_pcm_format_physical_width(io->format) / 8;
+	memset(p, 0, bytes);
+	memcpy(p + bytes - 2, &sample, sizeof sample);
 }
 
 static snd_pcm_sframes_t card_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel_area_t *areas, snd_pcm_uframes_t offset, snd_pcm_uframes_t size)
 {
 	struct card *c = io->private_data;
-	for (snd_pcm_uframes_t i = 0; i < size; i++, c->done++) {
-		if (io->stream == SND_PCM_STREAM_PLAYBACK) {
-			long sum = 0;
-			for (unsigned ch = 0; ch < io->channels; ch++)
-				sum += take(io, &areas[ch], offset + i);
-			if (c->running)
-				*slot(c, c->done) = (int16_t)(sum / (long)io->channels);
-			else if (c->done < io->buffer_size)
-				c->early[c->done] = (int16_t)(sum / (long)io->channels);
-		} else {
-			int16_t sample = *slot(c, c->done);
+	uint64_t at = io->appl_ptr; /* with mmap access what is not done with is asked for again */
+	if (io->stream == SND_PCM_STREAM_CAPTURE) {
+		for (; c->done < at; c->done++)
 			*slot(c, c->done) = 0;
+		for (snd_pcm_uframes_t i = 0; i < size; i++)
 			for (unsigned ch = 0; ch < io->channels; ch++)
-				give(io, &areas[ch], offset + i, sample);
-		}
+				give(io, &areas[ch], offset + i, *slot(c, at + i));
+		return size;
 	}
+	for (snd_pcm_uframes_t i = 0; i < size; i++, at++) {
+		long sum = 0;
+		for (unsigned ch = 0; ch < io->channels; ch++)
+			sum += take(io, &areas[ch], offset + i);
+		if (c->running)
+			*slot(c, at) = (int16_t)(sum / (long)io->channels);
+		else if (at < io->buffer_size)
+			c->early[at] = (int16_t)(sum / (long)io->channels);
+	}
+	c->done = at;
 	return size;
 }
 
@@ -243,13 +242,12 @@ static int map_ring(struct card *c, const char *path, snd_pcm_stream_t stream)
 
 static int limits(snd_pcm_ioplug_t *io, long rate, long channels, int only_wide)
 {
-	const unsigned access[] = { SND_PCM_ACCESS_RW_INTERLEAVED };
-	const unsigned formats[] = { SND_PCM_FORMAT_S16_LE, SND_PCM_FORMAT_S32_LE };
-	unsigned frame = (channels > 0 ? channels : 1) * (only_wide ? 4 : 2);
-	int code = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_ACCESS, 1, access);
+	const unsigned access[] = { SND_PCM_ACCESS_RW_INTERLEAVED, SND_PCM_ACCESS_MMAP_INTERLEAVED };
+	const unsigned formats[] = { SND_PCM_FORMAT_S16_LE, SND_PCM_FORMAT_S32_LE, SND_PCM_FORMAT_S24_3LE };
+	unsigned frame = (channels > 0 ? channels : 1) * (only_wide == 1 ? 4 : only_wide == 2 ? 3 : 2);
+	int code = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_ACCESS, 2, access);
 	if (code >= 0)
-		code = only_wide ? snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_FORMAT, 1, formats + 1)
-		                 : snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_FORMAT, 1, formats);
+		code = snd_pcm_ioplug_set_param_list(io, SND_PCM_IOPLUG_HW_FORMAT, 1, formats + only_wide);
 	if (code >= 0)
 		code = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_CHANNELS, channels > 0 ? channels : 1, channels > 0 ? channels : 2);
 	if (code >= 0)
@@ -288,6 +286,8 @@ SND_PCM_PLUGIN_DEFINE_FUNC(clocked)
 			return code;
 	}
 	ring = rings[stream];
+	if (only_wide < 0 || only_wide > 2)
+		return -EINVAL;
 	if (ring == NULL || (c = calloc(1, sizeof *c)) == NULL)
 		return ring == NULL ? -ENODEV : -ENOMEM; /* a card without this direction */
 	c->ppm = ppm;
@@ -300,7 +300,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(clocked)
 	c->io.private_data = c;
 	c->io.poll_fd = -1;
 	c->io.poll_events = POLLIN;
-	c->io.mmap_rw = 0;
+	c->io.mmap_rw = 0; /* mmap access, which the library's conversions want, goes through transfer too */
 	code = trouble(c);
 	if (code >= 0)
 		code = map_ring(c, ring, stream);
