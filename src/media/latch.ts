@@ -55,7 +55,7 @@ export class Latch {
     } else if (this.#run > 0 && this.#suitor.host === this.#negotiated.host && from.host !== this.#negotiated.host) {
       return false; // another port of the right host goes before a wrong host
     } else {
-      this.#suitor = from;
+      this.#suitor = { host: from.host, port: from.port };
       this.#ssrc = ssrc;
       this.#payloadType = payloadType;
       this.#run = 1;

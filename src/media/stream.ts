@@ -24,6 +24,9 @@ export interface StreamPorts {
 /** Comfort noise (RFC 3389): tolerated, though we never ask for it. */
 const COMFORT_NOISE = 13;
 const SECOND_MS = 1000;
+/** Loss in percent that the encoder is told to expect: never none, since the next loss comes unannounced. */
+const LOSS_LEAST = 5;
+const LOSS_MOST = 20;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
 
 export class Stream {
@@ -278,7 +281,7 @@ export class Stream {
       this.#refused++;
       return;
     }
-    this.#rtcpFrom = from;
+    if (from.port !== this.#rtcpFrom?.port || from.host !== this.#rtcpFrom.host) this.#rtcpFrom = { host: from.host, port: from.port };
     if (news.sr !== 0) {
       this.#lastSr = news.sr;
       this.#lastSrMs = now;
@@ -288,7 +291,7 @@ export class Stream {
     if (roundTrip >= 0) this.#roundTripMs = roundTrip;
     this.#remoteLoss = news.lossPercent;
     const name = this.#session?.send.name;
-    if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(Math.round(news.lossPercent));
+    if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(Math.min(LOSS_MOST, Math.max(LOSS_LEAST, news.lossPercent)));
   }
 
   readonly #reportDue = (): void => {

@@ -61,6 +61,17 @@ describe('sound from one handset to the other', () => {
     expect(s.playoutDelayMs).toBeLessThan(100);
   });
 
+  test('with Opus a lost packet is mended from its successor, once the buffer holds it (RFC 7587 §3.4)', async () => {
+    if (!opusAvailable()) return;
+    const c = await call({ microphone: voice, settings: mediaSettings({ jitterMinMs: 40 }), session: { send: OPUS, receive: [OPUS] }, seed: 4 });
+    c.wire.weather.loss = 0.05;
+    await c.clock.run(10_000);
+    const s = await stats(c.b);
+    expect(s.lostPackets).toBeGreaterThan(10);
+    expect(s.concealedMs).toBeLessThan(20 * s.lostPackets / 3);
+    expect(likeness(card(c.b).played, voice, 16_000, 144_000).mean).toBeGreaterThan(0.93);
+  });
+
   test.each([-500, 500])('a far card whose clock is %i ppm off is followed without loss or growing delay', async (ppm) => {
     const c = await call({ microphone: voice, ppm });
     await c.clock.run(30_000);

@@ -68,6 +68,13 @@ test('a stranger on the same host goes before one on another host', () => {
   expect(l.to).toEqual(otherPort);
 });
 
+test('an endpoint object that the network uses again for the next datagram is not mistaken for the same sender', () => {
+  const l = latch(), reused = { ...stranger };
+  for (let i = 0; i < 5; i++) l.accept(reused, 7, 8, i);
+  reused.host = '198.51.100.1';
+  expect(l.accept(reused, 7, 8, 5)).toBe(false);
+});
+
 test('a sequence that wraps is still in a row', () => {
   const l = latch();
   l.accept(otherPort, 7, 8, 65_535);
