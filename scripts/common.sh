@@ -72,17 +72,27 @@ need_node() {
   node_is_new_enough node || fail "the Node.js fetched into $keep does not run here"
 }
 
-# Node modules as the lock file says; nothing when they are there already. $1: 'run' leaves out what only tests need.
+# Whether node_modules is what the lock file says, by npm's own record of its last install. $1: 'run' asks only for what runs.
+modules_are_there() {
+  node - "$root_dir" "$1" <<'JS' 2>/dev/null
+const { readFileSync } = require('node:fs');
+const [, , root, kind] = process.argv;
+const read = (path) => JSON.parse(readFileSync(`${root}/${path}`, 'utf8')).packages;
+const have = read('node_modules/.package-lock.json');
+const missing = Object.entries(read('package-lock.json')).filter(([path, p]) =>
+  path !== '' && !p.optional && !p.devOptional && !(kind === 'run' && p.dev) && have[path]?.version !== p.version);
+process.exit(missing.length === 0 ? 0 : 1);
+JS
+}
+
+# Node modules as the lock file says; nothing when they are there already, however they came. $1: 'run' leaves out what only tests
+# need, but does not take it away from somebody who has it.
 need_modules() {
-  local stamp="$root_dir/node_modules/.offhook-$1" want
-  want=$(cksum <"$root_dir/package-lock.json")
-  if [ "$1" = run ] && [ "$(cat "$root_dir/node_modules/.offhook-test" 2>/dev/null)" = "$want" ]; then return 0; fi
-  [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return 0
+  modules_are_there "$1" && return 0
   say "installing Node modules"
   local omit=()
-  [ "$1" = run ] && omit=(--omit=dev)
+  [ "$1" = run ] && [ ! -d "$root_dir/node_modules/vitest" ] && omit=(--omit=dev)
   (cd "$root_dir" && quietly npm ci --ignore-scripts --no-audit --no-fund "${omit[@]}")
-  printf '%s\n' "$want" >"$stamp"
 }
 
 run_packages=('libasound2|libasound2t64' libopus0 libsystemd0 alsa-utils iproute2 ca-certificates)
