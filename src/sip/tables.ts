@@ -16,106 +16,107 @@ export type Event = 'request' | 'ack' | '1xx' | '2xx' | '3xx-6xx' | 'send 1xx' |
 export type Action = 'send' | 'send 100' | 'ack' | 'pass up' | 'time out' | 'give up' | `start ${Timer}` | `stop ${Timer}` | `double ${'A' | 'E' | 'G'}` | 'pause E';
 
 export interface Row { readonly to: string; readonly do: readonly Action[] }
-export type Machine = Readonly<Record<string, Readonly<Partial<Record<Event, Row>>>>>;
+
+/** Lines 'state | event > next state: actions'. Kept as text: half the heap that objects take; test/sip/tables.test.ts checks each word. */
+export type Machine = string;
 
 /** INVITE client transaction: RFC 3261 §17.1.1.2 figure 5, as corrected by RFC 6026 §8.4. */
-export const inviteClient = {
-  initial: { request: { to: 'calling', do: ['send', 'start A', 'start B'] } },
-  calling: {
-    '1xx': { to: 'proceeding', do: ['stop A', 'stop B', 'pass up'] },
-    '2xx': { to: 'accepted', do: ['stop A', 'stop B', 'start M', 'pass up'] },
-    '3xx-6xx': { to: 'completed', do: ['stop A', 'stop B', 'start D', 'ack', 'pass up'] },
-    'timer A': { to: 'calling', do: ['send', 'double A'] },
-    'timer B': { to: 'terminated', do: ['time out'] },
-    'transport error': { to: 'terminated', do: ['give up'] },
-  },
-  proceeding: {
-    '1xx': { to: 'proceeding', do: ['pass up'] },
-    '2xx': { to: 'accepted', do: ['start M', 'pass up'] },
-    '3xx-6xx': { to: 'completed', do: ['start D', 'ack', 'pass up'] },
-    // Timer B runs again once CANCEL was sent: no final response within 64*T1 ends the transaction (§9.1)
-    'timer B': { to: 'terminated', do: ['time out'] },
-    'transport error': { to: 'terminated', do: ['give up'] },
-  },
-  accepted: { '2xx': { to: 'accepted', do: ['pass up'] }, 'timer M': { to: 'terminated', do: [] } },
-  completed: { '3xx-6xx': { to: 'completed', do: ['ack'] }, 'timer D': { to: 'terminated', do: [] } },
-  terminated: {},
-} as const satisfies Machine;
+export const inviteClient: Machine = `
+initial | request > calling: send, start A, start B
+calling | 1xx > proceeding: stop A, stop B, pass up
+calling | 2xx > accepted: stop A, stop B, start M, pass up
+calling | 3xx-6xx > completed: stop A, stop B, start D, ack, pass up
+calling | timer A > calling: send, double A
+calling | timer B > terminated: time out
+calling | transport error > terminated: give up
+proceeding | 1xx > proceeding: pass up
+proceeding | 2xx > accepted: start M, pass up
+proceeding | 3xx-6xx > completed: start D, ack, pass up
+proceeding | timer B > terminated: time out
+proceeding | transport error > terminated: give up
+accepted | 2xx > accepted: pass up
+accepted | timer M > terminated:
+completed | 3xx-6xx > completed: ack
+completed | timer D > terminated:
+`;
+// 'proceeding | timer B': it runs again once CANCEL was sent; no final response within 64*T1 ends the transaction (§9.1)
 
 /** Non-INVITE client transaction: RFC 3261 §17.1.2.2 figure 6. */
-export const nonInviteClient = {
-  initial: { request: { to: 'trying', do: ['send', 'start E', 'start F'] } },
-  trying: {
-    '1xx': { to: 'proceeding', do: ['pass up'] },
-    '2xx': { to: 'completed', do: ['stop E', 'stop F', 'start K', 'pass up'] },
-    '3xx-6xx': { to: 'completed', do: ['stop E', 'stop F', 'start K', 'pass up'] },
-    'timer E': { to: 'trying', do: ['send', 'double E'] },
-    'timer F': { to: 'terminated', do: ['time out'] },
-    'transport error': { to: 'terminated', do: ['give up'] },
-  },
-  proceeding: {
-    '1xx': { to: 'proceeding', do: ['pass up'] },
-    '2xx': { to: 'completed', do: ['stop E', 'stop F', 'start K', 'pass up'] },
-    '3xx-6xx': { to: 'completed', do: ['stop E', 'stop F', 'start K', 'pass up'] },
-    'timer E': { to: 'proceeding', do: ['send', 'pause E'] },
-    'timer F': { to: 'terminated', do: ['time out'] },
-    'transport error': { to: 'terminated', do: ['give up'] },
-  },
-  completed: { 'timer K': { to: 'terminated', do: [] } },
-  terminated: {},
-} as const satisfies Machine;
+export const nonInviteClient: Machine = `
+initial | request > trying: send, start E, start F
+trying | 1xx > proceeding: pass up
+trying | 2xx > completed: stop E, stop F, start K, pass up
+trying | 3xx-6xx > completed: stop E, stop F, start K, pass up
+trying | timer E > trying: send, double E
+trying | timer F > terminated: time out
+trying | transport error > terminated: give up
+proceeding | 1xx > proceeding: pass up
+proceeding | 2xx > completed: stop E, stop F, start K, pass up
+proceeding | 3xx-6xx > completed: stop E, stop F, start K, pass up
+proceeding | timer E > proceeding: send, pause E
+proceeding | timer F > terminated: time out
+proceeding | transport error > terminated: give up
+completed | timer K > terminated:
+`;
 
 /** INVITE server transaction: RFC 3261 §17.2.1 figure 7, as corrected by RFC 6026 §7.1 and §8.7: a failed send ends nothing. */
-export const inviteServer = {
-  initial: { request: { to: 'proceeding', do: ['start 100', 'pass up'] } },
-  proceeding: {
-    request: { to: 'proceeding', do: ['send'] },
-    'timer 100': { to: 'proceeding', do: ['send 100'] },
-    'send 1xx': { to: 'proceeding', do: ['stop 100', 'send'] },
-    'send 2xx': { to: 'accepted', do: ['stop 100', 'start L', 'send'] },
-    'send 3xx-6xx': { to: 'completed', do: ['stop 100', 'send', 'start G', 'start H'] },
-    'transport error': { to: 'proceeding', do: ['give up'] },
-  },
-  accepted: {
-    request: { to: 'accepted', do: [] },
-    'send 2xx': { to: 'accepted', do: ['send'] },
-    ack: { to: 'accepted', do: ['pass up'] },
-    'transport error': { to: 'accepted', do: ['give up'] },
-    'timer L': { to: 'terminated', do: [] },
-  },
-  completed: {
-    request: { to: 'completed', do: ['send'] },
-    ack: { to: 'confirmed', do: ['stop G', 'stop H', 'start I'] },
-    'transport error': { to: 'completed', do: ['give up'] },
-    'timer G': { to: 'completed', do: ['send', 'double G'] },
-    'timer H': { to: 'terminated', do: ['time out'] },
-  },
-  confirmed: { 'timer I': { to: 'terminated', do: [] } },
-  terminated: {},
-} as const satisfies Machine;
+export const inviteServer: Machine = `
+initial | request > proceeding: start 100, pass up
+proceeding | request > proceeding: send
+proceeding | timer 100 > proceeding: send 100
+proceeding | send 1xx > proceeding: stop 100, send
+proceeding | send 2xx > accepted: stop 100, start L, send
+proceeding | send 3xx-6xx > completed: stop 100, send, start G, start H
+proceeding | transport error > proceeding: give up
+accepted | request > accepted:
+accepted | send 2xx > accepted: send
+accepted | ack > accepted: pass up
+accepted | transport error > accepted: give up
+accepted | timer L > terminated:
+completed | request > completed: send
+completed | ack > confirmed: stop G, stop H, start I
+completed | transport error > completed: give up
+completed | timer G > completed: send, double G
+completed | timer H > terminated: time out
+confirmed | timer I > terminated:
+`;
 
 /** Non-INVITE server transaction: RFC 3261 §17.2.2 figure 8. */
-export const nonInviteServer = {
-  initial: { request: { to: 'trying', do: ['pass up'] } },
-  trying: {
-    'send 1xx': { to: 'proceeding', do: ['send'] },
-    'send 2xx': { to: 'completed', do: ['send', 'start J'] },
-    'send 3xx-6xx': { to: 'completed', do: ['send', 'start J'] },
-  },
-  proceeding: {
-    request: { to: 'proceeding', do: ['send'] },
-    'send 1xx': { to: 'proceeding', do: ['send'] },
-    'send 2xx': { to: 'completed', do: ['send', 'start J'] },
-    'send 3xx-6xx': { to: 'completed', do: ['send', 'start J'] },
-    'transport error': { to: 'terminated', do: ['give up'] },
-  },
-  completed: {
-    request: { to: 'completed', do: ['send'] },
-    'transport error': { to: 'terminated', do: ['give up'] },
-    'timer J': { to: 'terminated', do: [] },
-  },
-  terminated: {},
-} as const satisfies Machine;
+export const nonInviteServer: Machine = `
+initial | request > trying: pass up
+trying | send 1xx > proceeding: send
+trying | send 2xx > completed: send, start J
+trying | send 3xx-6xx > completed: send, start J
+proceeding | request > proceeding: send
+proceeding | send 1xx > proceeding: send
+proceeding | send 2xx > completed: send, start J
+proceeding | send 3xx-6xx > completed: send, start J
+proceeding | transport error > terminated: give up
+completed | request > completed: send
+completed | transport error > terminated: give up
+completed | timer J > terminated:
+`;
+
+/** What `event` does in `state`; undefined when nothing. */
+export function rowOf(machine: Machine, state: string, event: Event): Row | undefined {
+  const key = `\n${state} | ${event} > `;
+  const at = machine.indexOf(key);
+  return at < 0 ? undefined : readRow(machine.slice(at + key.length, machine.indexOf('\n', at + key.length)));
+}
+
+function readRow(text: string): Row {
+  const colon = text.indexOf(':');
+  const actions = text.slice(colon + 2);
+  return { to: text.slice(0, colon), do: actions === '' ? [] : actions.split(', ') as Action[] };
+}
+
+/** All rows of a machine, for the drawing and the tests. */
+export function rowsOf(machine: Machine): (readonly [state: string, event: Event, row: Row])[] {
+  return machine.trim().split('\n').map((line) => {
+    const [state = '', event = '', row = ''] = line.split(/ [|>] /);
+    return [state, event as Event, readRow(row)] as const;
+  });
+}
 
 export const machines = { inviteClient, nonInviteClient, inviteServer, nonInviteServer } as const;
 
@@ -132,7 +133,6 @@ export function timerMs(timer: Timer, reliable: boolean): number | undefined {
 
 /** `machine` as a Mermaid state diagram, for the documents. */
 export function drawing(machine: Machine): string {
-  const rows = Object.entries(machine).flatMap(([state, events]) =>
-    Object.entries(events).map(([event, row]) => `  ${state} --> ${row.to}: ${event}${row.do.length === 0 ? '' : ` / ${row.do.join(', ')}`}`));
+  const rows = rowsOf(machine).map(([state, event, row]) => `  ${state} --> ${row.to}: ${event}${row.do.length === 0 ? '' : ` / ${row.do.join(', ')}`}`);
   return ['stateDiagram-v2', '  [*] --> initial', ...rows, '  terminated --> [*]', ''].join('\n');
 }

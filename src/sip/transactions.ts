@@ -12,7 +12,7 @@ import { methodOf, parseMessage, texts } from './message.ts';
 import type { Malformed, Message } from './message.ts';
 import { answerable, screen } from './screen.ts';
 import type { Abilities, Refusal } from './screen.ts';
-import { inviteClient, inviteServer, nonInviteClient, nonInviteServer } from './tables.ts';
+import { inviteClient, inviteServer, nonInviteClient, nonInviteServer, rowOf } from './tables.ts';
 import type { Action, Event, Machine, Timer } from './tables.ts';
 import { Timers } from './timers.ts';
 import type { Again } from './timers.ts';
@@ -310,7 +310,7 @@ export class Transactions implements TransportUser, Layer {
   }
 
   #step(entry: Entry, event: Event, message?: Message, flow?: Flow, failure?: Failure): void {
-    const row = this.#closed ? undefined : entry.machine[entry.state]?.[event];
+    const row = this.#closed ? undefined : rowOf(entry.machine, entry.state, event);
     if (row === undefined) return;
     entry.state = row.to;
     const lingers = row.to === 'completed' || row.to === 'confirmed' || row.to === 'accepted';

@@ -1,25 +1,39 @@
 import { describe, expect, test } from 'vitest';
-import { drawing, machines, timerMs, T1, T2, T4 } from '../../src/sip/tables.ts';
-import type { Machine, Row, Timer } from '../../src/sip/tables.ts';
+import { drawing, machines, rowOf, rowsOf, timerMs, T1, T2, T4 } from '../../src/sip/tables.ts';
+import type { Machine, Timer } from '../../src/sip/tables.ts';
 
-const rowsOf = (machine: Machine): [state: string, event: string, row: Row][] =>
-  Object.entries(machine).flatMap(([state, events]) => Object.entries(events).map(([event, row]): [string, string, Row] => [state, event, row]));
+const EVENTS = /^(request|ack|1xx|2xx|3xx-6xx|send (1xx|2xx|3xx-6xx)|transport error|timer ([ABD-M]|100))$/;
+const ACTIONS = /^(send|send 100|ack|pass up|time out|give up|(start|stop) ([ABD-M]|100)|double [AEG]|pause E)$/;
+const statesOf = (machine: Machine): string[] => [...new Set(rowsOf(machine).flatMap(([state, , row]) => [state, row.to]))];
+const eventsIn = (machine: Machine, state: string) => rowsOf(machine).filter(([s]) => s === state);
 
 describe.each(Object.entries<Machine>(machines))('%s', (name, machine) => {
-  test('every row leads to a state that exists', () => {
-    for (const [, , row] of rowsOf(machine)) expect(Object.keys(machine)).toContain(row.to);
+  test('every row is well spelt, stands once, and is found', () => {
+    const seen = new Set<string>();
+    for (const [state, event, row] of rowsOf(machine)) {
+      expect(event).toMatch(EVENTS);
+      for (const action of row.do) expect(action).toMatch(ACTIONS);
+      expect(seen.has(`${state} ${event}`), `${state} ${event}`).toBe(false);
+      seen.add(`${state} ${event}`);
+      expect(rowOf(machine, state, event)).toEqual(row);
+    }
+    expect(rowOf(machine, 'terminated', 'request')).toBeUndefined();
+  });
+
+  test('every row leads to a state that has rows, or to the end', () => {
+    for (const [state, event, row] of rowsOf(machine)) if (row.to !== 'terminated') expect(eventsIn(machine, row.to).length, `${state} ${event}`).toBeGreaterThan(0);
   });
 
   test('every state is reached from initial, and terminated from every state', () => {
     const reach = (from: string, seen = new Set<string>()): Set<string> => {
       if (!seen.has(from)) {
         seen.add(from);
-        for (const row of Object.values(machine[from] ?? {})) reach(row.to, seen);
+        for (const [, , row] of eventsIn(machine, from)) reach(row.to, seen);
       }
       return seen;
     };
-    expect([...reach('initial')].sort()).toEqual(Object.keys(machine).sort());
-    for (const state of Object.keys(machine)) expect(reach(state), state).toContain('terminated');
+    expect([...reach('initial')].sort()).toEqual(statesOf(machine).sort());
+    for (const state of statesOf(machine)) expect(reach(state), state).toContain('terminated');
   });
 
   test('every timer started is handled wherever it can still run', () => {
@@ -29,8 +43,8 @@ describe.each(Object.entries<Machine>(machines))('%s', (name, machine) => {
       const place = `${state} ${[...running].sort().join()}`;
       if (seen.has(place)) return;
       seen.add(place);
-      for (const timer of running) if (state !== 'terminated') expect(machine[state]?.[`timer ${timer}` as 'timer A'], `${name}: timer ${timer} in ${state}`).toBeDefined();
-      for (const [event, row] of Object.entries(machine[state] ?? {})) {
+      for (const timer of running) if (state !== 'terminated') expect(rowOf(machine, state, `timer ${timer as Timer}`), `${name}: timer ${timer} in ${state}`).toBeDefined();
+      for (const [, event, row] of eventsIn(machine, state)) {
         const next = new Set(running);
         if (event.startsWith('timer ')) {
           if (!running.has(event.slice(6)) && event !== 'timer B') continue;
