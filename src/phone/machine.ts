@@ -48,157 +48,132 @@ export type HandsetAction =
   | 'ring' | 'recall ring' | 'stop bell' | 'waiting tone' | 'waiting off'
   | 'to handset' | 'to speaker' | 'warm' | 'cool';
 
-interface Row {
+export interface Row {
   readonly to: LineState;
-  readonly second?: Second;
+  readonly second: Second;
   readonly do: readonly HandsetAction[];
   /** Timers and tone go on. */
-  readonly keep?: true;
+  readonly keep: boolean;
 }
 
-/** Event names may carry '|held', '|waiting': the row for that second call; it wins over the plain one. */
-type Rows = { readonly [E in HandsetEvent | `${HandsetEvent}|${Second}`]?: Row };
+// A row: `event|second -> line/second: action, action`. The second call in the event narrows the row and wins over the plain one; '.' stands for the
+// line state it is in; without '/' the second call stays what it is; '~>' keeps timers and tone. Kept as text and read when an event comes, since the
+// same table as objects costs six times the heap; the tests hold every word of it against the types above.
 
 /** Hanging up whatever is: a waiting caller now rings, a held one rings back, else quiet. */
-const hangUp = {
-  'hang up': { to: 'on hook', do: ['end active', 'cool'] },
-  'hang up|held': { to: 'recall', do: ['end active', 'cool', 'recall ring', 'start recall'] },
-  'hang up|waiting': { to: 'ringing', second: 'none', do: ['end active', 'waiting off', 'cool', 'second to active', 'ring'] },
-} as const satisfies Rows;
+const hangUp = `
+hang up -> on hook: end active, cool
+hang up|held -> recall: end active, cool, recall ring, start recall
+hang up|waiting -> ringing/none: end active, waiting off, cool, second to active, ring`;
 
-/** Flash without an active call: the other call if there is one. */
-const flashAway = {
-  'flash': { to: 'dial tone', do: ['end active', 'forget digits', 'tone dial', 'start no dial'] },
-  'flash|held': { to: 'in call', second: 'none', do: ['end active', 'second to active', 'resume'] },
-  'flash|waiting': { to: 'in call', second: 'none', do: ['end active', 'waiting off', 'second to active', 'accept'] },
-} as const satisfies Rows;
+/** Flash without an active call to keep: the other call if there is one. */
+const flashAway = `
+flash -> dial tone: end active, forget digits, tone dial, start no dial
+flash|held -> in call/none: end active, second to active, resume
+flash|waiting -> in call/none: end active, waiting off, second to active, accept`;
 
 /** A second caller while the line is in use: heard as call waiting tone; a third hears busy. */
-const waiting = (to: LineState) => ({
-  'incoming': { to, second: 'waiting', do: ['take as second', 'waiting tone'] },
-  'incoming|held': { to, do: ['refuse busy'] },
-  'incoming|waiting': { to, do: ['refuse busy'] },
-  'second ended|held': { to, second: 'none', do: ['forget second'] },
-  'second ended|waiting': { to, second: 'none', do: ['waiting off', 'forget second'] },
-} as const satisfies Rows);
+const waiting = `
+incoming|none -> ./waiting: take as second, waiting tone
+incoming -> .: refuse busy
+second ended|held -> ./none: forget second
+second ended|waiting -> ./none: waiting off, forget second`;
 
-const lost = (to: LineState) => ({ 'second ended': { to, second: 'none', do: ['waiting off', 'forget second'] } } as const satisfies Rows);
+/** Nobody listens: callers hear busy. */
+const deaf = `
+incoming -> .: refuse busy
+second ended -> ./none: waiting off, forget second`;
 
-const dialTone = {
-  ...hangUp, ...flashAway,
-  'digit': { to: 'collecting', do: ['key tone', 'collect'] },
-  'T no dial': { to: 'dead line', do: ['tone congestion', 'start dead'] },
-  'T hotline': { to: 'calling', do: ['dial hotline'] },
-  'ask call': { to: 'calling', do: ['dial'] },
-  'ask answer|waiting': { to: 'in call', second: 'none', do: ['waiting off', 'second to active', 'accept'] },
-} as const satisfies Rows;
+const dialTone = `${hangUp}${flashAway}
+digit -> collecting: key tone, collect
+T no dial -> dead line: tone congestion, start dead
+T hotline -> calling: dial hotline
+ask call -> calling: dial
+ask answer|waiting -> in call/none: waiting off, second to active, accept`;
 
-export const table: { readonly [S in LineState]: Rows } = {
-  'on hook': {
-    'hang up': { to: 'on hook', do: [] },
-    'lift': { to: 'just lifted', do: ['warm', 'forget digits', 'tone dial', 'start glare', 'start hotline', 'start no dial'] },
-    'incoming': { to: 'ringing', do: ['take as active', 'ring'] },
-    'intercom': { to: 'speaker', do: ['take as active', 'accept on speaker'] },
-    'ask call': { to: 'speaker calling', do: ['to speaker', 'dial'] },
-  },
-  'ringing': {
-    'hang up': { to: 'ringing', do: [] },
-    'lift': { to: 'in call', do: ['stop bell', 'warm', 'accept'] },
-    'ended': { to: 'on hook', do: ['stop bell', 'forget active'] },
-    'incoming': { to: 'ringing', do: ['refuse busy'] },
-    'ask answer': { to: 'speaker', do: ['stop bell', 'accept on speaker'] },
-    'ask end': { to: 'on hook', do: ['stop bell', 'end active'] },
-  },
-  'recall': {
-    'hang up|held': { to: 'recall', do: [] },
-    'lift': { to: 'in call', second: 'none', do: ['stop bell', 'warm', 'to handset', 'second to active', 'resume'] },
-    'second ended': { to: 'on hook', second: 'none', do: ['stop bell', 'forget second'] },
-    'incoming': { to: 'recall', do: ['refuse busy'] },
-    'ask answer': { to: 'speaker', second: 'none', do: ['stop bell', 'to speaker', 'second to active', 'resume'] },
-    'ask end': { to: 'on hook', second: 'none', do: ['stop bell', 'end second'] },
-    'T recall': { to: 'on hook', second: 'none', do: ['stop bell', 'end second'] },
-  },
-  /** Dial tone so fresh that a call coming in must have been meant to be answered by the lifting (hook glare). */
-  'just lifted': {
-    ...dialTone,
-    'T glare': { to: 'dial tone', do: [], keep: true },
-    'incoming': { to: 'in call', do: ['take as active', 'accept'] },
-  },
-  'dial tone': { ...dialTone, ...waiting('dial tone') },
-  'collecting': {
-    ...hangUp, ...flashAway, ...waiting('collecting'),
-    'digit': { to: 'collecting', do: ['key tone', 'collect'] },
-    'more': { to: 'collecting', do: ['start inter digit'] },
-    'dial': { to: 'calling', do: ['dial'] },
-    'refused': { to: 'dead line', do: ['tone sit', 'start dead'] },
-    'done': { to: 'dial tone', do: ['forget digits', 'tone confirm', 'start no dial'] },
-    'T inter digit': { to: 'collecting', do: ['finish'] },
-    'ask call': { to: 'calling', do: ['dial'] },
-    'ask answer|waiting': { to: 'in call', second: 'none', do: ['waiting off', 'second to active', 'accept'] },
-  },
-  'calling': {
-    ...hangUp, ...flashAway, ...waiting('calling'),
-    'ringing': { to: 'calling', do: ['tone ringback'] },
-    'early': { to: 'calling', do: ['quiet'] },
-    'answered': { to: 'in call', do: [] },
-    'failed': { to: 'dead line', do: ['forget active', 'tone failure', 'start dead'] },
-    'digit': { to: 'calling', do: ['send digit'] },
-    'ask end': { to: 'dead line', do: ['end active', 'tone gone', 'start dead'] },
-  },
-  'in call': {
-    ...hangUp, ...waiting('in call'),
-    'flash': { to: 'dial tone', second: 'held', do: ['hold', 'forget digits', 'tone recall', 'start no dial'] },
-    'flash|held': { to: 'in call', do: ['swap'] },
-    'flash|waiting': { to: 'in call', second: 'held', do: ['waiting off', 'swap'] },
-    'ask answer|waiting': { to: 'in call', second: 'held', do: ['waiting off', 'swap'] },
-    'digit': { to: 'in call', do: ['key tone', 'send digit'] },
-    'sent on': { to: 'calling', do: ['take as active', 'tone ringback'] },
-    'ended': { to: 'dead line', do: ['forget active', 'tone gone', 'start dead'] },
-    'ask end': { to: 'dead line', do: ['end active', 'tone gone', 'start dead'] },
-  },
-  'dead line': {
-    ...hangUp, ...flashAway, ...lost('dead line'),
-    'incoming': { to: 'dead line', do: ['refuse busy'] },
-    'T dead': { to: 'howler', do: ['tone howler', 'start howler'] },
-  },
-  'howler': {
-    ...hangUp, ...flashAway, ...lost('howler'),
-    'incoming': { to: 'howler', do: ['refuse busy'] },
-    'T howler': { to: 'silence', do: [] },
-  },
-  'silence': {
-    ...hangUp, ...flashAway, ...lost('silence'),
-    'incoming': { to: 'silence', do: ['refuse busy'] },
-  },
-  'speaker calling': {
-    'hang up': { to: 'on hook', do: ['end active'] },
-    'lift': { to: 'calling', do: ['warm', 'to handset'], keep: true },
-    'ringing': { to: 'speaker calling', do: ['tone ringback'] },
-    'early': { to: 'speaker calling', do: ['quiet'] },
-    'answered': { to: 'speaker', do: [] },
-    'failed': { to: 'on hook', do: ['forget active'] },
-    'digit': { to: 'speaker calling', do: ['send digit'] },
-    'incoming': { to: 'speaker calling', do: ['refuse busy'] },
-    'ask end': { to: 'on hook', do: ['end active'] },
-  },
-  'speaker': {
-    'hang up': { to: 'on hook', do: ['end active'] },
-    'hang up|waiting': { to: 'ringing', second: 'none', do: ['end active', 'waiting off', 'second to active', 'ring'] },
-    'hang up|held': { to: 'recall', do: ['end active', 'recall ring', 'start recall'] },
-    'lift': { to: 'in call', do: ['warm', 'to handset'] },
-    'digit': { to: 'speaker', do: ['send digit'] },
-    'sent on|none': { to: 'speaker calling', do: ['take as active', 'tone ringback'] },
-    'ended': { to: 'on hook', do: ['forget active'] },
-    'ended|waiting': { to: 'ringing', second: 'none', do: ['forget active', 'waiting off', 'second to active', 'ring'] },
-    'ended|held': { to: 'speaker', second: 'none', do: ['forget active', 'second to active', 'resume'] },
-    ...waiting('speaker'),
-    'flash|held': { to: 'speaker', do: ['swap'] },
-    'flash|waiting': { to: 'speaker', second: 'held', do: ['waiting off', 'swap'] },
-    'ask answer|waiting': { to: 'speaker', second: 'held', do: ['waiting off', 'swap'] },
-    'ask end': { to: 'on hook', do: ['end active'] },
-    'ask end|waiting': { to: 'ringing', second: 'none', do: ['end active', 'waiting off', 'second to active', 'ring'] },
-    'ask end|held': { to: 'speaker', second: 'none', do: ['end active', 'second to active', 'resume'] },
-  },
+export const table: { readonly [S in LineState]: string } = {
+  'on hook': `
+hang up -> .:
+lift -> just lifted: warm, forget digits, tone dial, start glare, start hotline, start no dial
+incoming -> ringing: take as active, ring
+intercom -> speaker: take as active, accept on speaker
+ask call -> speaker calling: to speaker, dial`,
+  'ringing': `
+hang up -> .:
+lift -> in call: stop bell, warm, accept
+ended -> on hook: stop bell, forget active
+incoming -> .: refuse busy
+ask answer -> speaker: stop bell, accept on speaker
+ask end -> on hook: stop bell, end active`,
+  'recall': `
+hang up|held -> .:
+lift -> in call/none: stop bell, warm, to handset, second to active, resume
+second ended -> on hook/none: stop bell, forget second
+incoming -> .: refuse busy
+ask answer -> speaker/none: stop bell, to speaker, second to active, resume
+ask end -> on hook/none: stop bell, end second
+T recall -> on hook/none: stop bell, end second`,
+  // Dial tone so fresh that a call coming in must have been meant to be answered by the lifting (hook glare).
+  'just lifted': `${dialTone}
+T glare ~> dial tone:
+incoming -> in call: take as active, accept`,
+  'dial tone': `${dialTone}${waiting}`,
+  'collecting': `${hangUp}${flashAway}${waiting}
+digit -> .: key tone, collect
+more -> .: start inter digit
+dial -> calling: dial
+refused -> dead line: tone sit, start dead
+done -> dial tone: forget digits, tone confirm, start no dial
+T inter digit -> .: finish
+ask call -> calling: dial
+ask answer|waiting -> in call/none: waiting off, second to active, accept`,
+  'calling': `${hangUp}${flashAway}${waiting}
+ringing -> .: tone ringback
+early -> .: quiet
+answered -> in call:
+failed -> dead line: forget active, tone failure, start dead
+digit -> .: send digit
+ask end -> dead line: end active, tone gone, start dead`,
+  'in call': `${hangUp}${waiting}
+flash -> dial tone/held: hold, forget digits, tone recall, start no dial
+flash|held -> .: swap
+flash|waiting -> ./held: waiting off, swap
+ask answer|waiting -> ./held: waiting off, swap
+digit -> .: key tone, send digit
+sent on -> calling: take as active, tone ringback
+ended -> dead line: forget active, tone gone, start dead
+ask end -> dead line: end active, tone gone, start dead`,
+  'dead line': `${hangUp}${flashAway}${deaf}
+T dead -> howler: tone howler, start howler`,
+  'howler': `${hangUp}${flashAway}${deaf}
+T howler -> silence:`,
+  'silence': `${hangUp}${flashAway}${deaf}`,
+  'speaker calling': `
+hang up -> on hook: end active
+lift ~> calling: warm, to handset
+ringing -> .: tone ringback
+early -> .: quiet
+answered -> speaker:
+failed -> on hook: forget active
+digit -> .: send digit
+incoming -> .: refuse busy
+ask end -> on hook: end active`,
+  'speaker': `${waiting}
+hang up -> on hook: end active
+hang up|waiting -> ringing/none: end active, waiting off, second to active, ring
+hang up|held -> recall: end active, recall ring, start recall
+lift -> in call: warm, to handset
+digit -> .: send digit
+sent on|none -> speaker calling: take as active, tone ringback
+ended -> on hook: forget active
+ended|waiting -> ringing/none: forget active, waiting off, second to active, ring
+ended|held -> ./none: forget active, second to active, resume
+flash|held -> .: swap
+flash|waiting -> ./held: waiting off, swap
+ask answer|waiting -> ./held: waiting off, swap
+ask end -> on hook: end active
+ask end|waiting -> ringing/none: end active, waiting off, second to active, ring
+ask end|held -> ./none: end active, second to active, resume`,
 };
 
 export const atRest: HandsetState = { line: 'on hook', second: 'none' };
@@ -208,10 +183,24 @@ export const offHook = (line: LineState): boolean =>
   line !== 'on hook' && line !== 'ringing' && line !== 'recall' && line !== 'speaker' && line !== 'speaker calling';
 
 /** The row that rules `event`; undefined when the event means nothing here. */
-export const rowOf = (state: HandsetState, event: HandsetEvent): Row | undefined => {
+export function rowOf(state: HandsetState, event: HandsetEvent): Row | undefined {
   const rows = table[state.line];
-  return rows[`${event}|${state.second}`] ?? rows[event];
-};
+  const found = (key: string): number => Math.max(rows.indexOf(`\n${key} ->`), rows.indexOf(`\n${key} ~>`));
+  const narrow = found(`${event}|${state.second}`);
+  const at = narrow < 0 ? found(event) : narrow;
+  return at < 0 ? undefined : readRow(rows.slice(at + 1).split('\n', 1)[0]!, state);
+}
+
+/** A row's text as it applies in `state`. */
+export function readRow(text: string, state: HandsetState): Row {
+  const [, arrow, to, second, actions] = /([-~])> ([^/:]+)(?:\/(\w+))?:(.*)$/.exec(text)!;
+  return {
+    to: to === '.' ? state.line : to as LineState,
+    second: second === undefined ? state.second : second as Second,
+    do: actions === '' ? [] : actions!.trim().split(', ') as HandsetAction[],
+    keep: arrow === '~',
+  };
+}
 
 const leaving = ['stop timers', 'quiet'] as const;
 
@@ -219,6 +208,5 @@ const leaving = ['stop timers', 'quiet'] as const;
 export function step(state: HandsetState, event: HandsetEvent): readonly [HandsetState, readonly HandsetAction[]] {
   const row = rowOf(state, event);
   if (row === undefined) return [state, []];
-  const next = { line: row.to, second: row.second ?? state.second };
-  return [next, row.to === state.line || row.keep ? row.do : [...leaving, ...row.do]];
+  return [{ line: row.to, second: row.second }, row.to === state.line || row.keep ? row.do : [...leaving, ...row.do]];
 }
