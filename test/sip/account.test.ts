@@ -200,10 +200,13 @@ describe('an account', () => {
   test('networkChanged() registers at once and asks the name servers again', async () => {
     const { town, registrar, phone } = await bench({ server: 'pbx.example' }, () => undefined);
     await town.run(100);
+    town.resolver.hosts.set('pbx.example', ['10.0.0.48']);
+    await town.run(5_000);
+    assert.equal(phone.registrations.at(-1)!.state, 'failed');
     town.resolver.hosts.set('pbx.example', [SERVER]);
     phone.agent.networkChanged();
     await town.run(100);
-    assert.equal(phone.registrations.at(-1)!.state, 'registered');
+    assert.equal(phone.registrations.at(-1)!.state, 'registered', 'not the address of a moment ago');
     await town.run(1_000);
     const before = registrar.requests.length;
     phone.agent.networkChanged();
@@ -240,13 +243,18 @@ describe('an account', () => {
   }
 
   test('the next server of several is tried when the first is dead (RFC 3263 §4.3)', async () => {
-    for (const dead of ['refuses', 'silent'] as const) {
+    for (const dead of ['refuses', 'silent', 'says 503'] as const) {
       const town = new Town();
       const registrar = new Registrar(town.clock, town.wire.host(SERVER));
       registrar.users.set('201', 'secret');
       await registrar.start();
       town.resolver.services.set('_sip._udp.example', [{ name: 'dead.example', port: 5060, priority: 1, weight: 1 }, { name: 'live.example', port: 5060, priority: 2, weight: 1 }]);
       town.resolver.hosts.set('dead.example', ['10.0.0.49']).set('live.example', [SERVER]);
+      if (dead === 'says 503') {
+        const full = new Registrar(town.clock, town.wire.host('10.0.0.49'));
+        full.override = () => ({ status: 503 });
+        await full.start();
+      }
       if (dead === 'silent') town.wire.down.add('10.0.0.49');
       const phone = await town.phone('10.0.0.1');
       phone.agent.addAccount(options({ server: 'example' }));
@@ -333,6 +341,28 @@ describe('an account', () => {
     await town.run(1_000);
     assert.deepEqual(told, ['ended by them: Unauthorized (401)']);
     assert.equal(registrar.methods().filter((m) => m === 'INVITE').length, 2);
+  });
+
+  test('a server that calls every nonce stale is given up on', async () => {
+    const { town, registrar, phone, account } = await bench({ register: false });
+    let n = 0;
+    registrar.override = (m) => (m.method === 'INVITE' ? { status: 401, headers: [['WWW-Authenticate', `Digest realm="test", nonce="${++n}", qop="auth", stale=true`]] } : undefined);
+    const told = story(phone.agent.call({ account, target: '202', offer: OFFER }));
+    await town.run(1_000);
+    assert.deepEqual(told, ['ended by them: Unauthorized (401)']);
+    assert.equal(n, 5);
+  });
+
+  test('a call and a registration challenged together with one nonce both get through', async () => {
+    const { town, registrar, phone, account } = await bench();
+    registrar.override = (m) => {
+      if (m.method !== 'INVITE') return undefined;
+      return text(m, 'authorization') === undefined ? { status: 401, headers: [['WWW-Authenticate', `Digest realm="test", nonce="${registrar.nonce}", qop="auth"`]] } : { status: 486 };
+    };
+    const told = story(phone.agent.call({ account, target: '202', offer: OFFER }));
+    await town.run(1_000);
+    assert.equal(account.registration.state, 'registered');
+    assert.deepEqual(told, ['ended by them: Busy Here (486)']);
   });
 
   test('an incoming call finds its account, and the registered server is known by its address', async () => {

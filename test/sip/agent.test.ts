@@ -267,6 +267,18 @@ describe('calls that come to nothing', () => {
     assert.deepEqual(told, ['answer v=0 answer', 'established']);
   });
 
+  test('503 passes the call on to the next server (RFC 3263 §4.3), other refusals do not', async () => {
+    for (const [status, reached] of [[503, 1], [486, 0]] as const) {
+      const { town, alice, bob } = await pair();
+      const other = await town.phone('10.0.0.3');
+      town.resolver.hosts.set('two.example', ['10.0.0.2', '10.0.0.3']);
+      bob.onCall = (call) => call.reject(status);
+      alice.agent.call({ target: 'sip:bob@two.example', offer: OFFER });
+      await town.run(100);
+      assert.equal(other.incoming.length, reached, String(status));
+    }
+  });
+
   test('a redirection is followed', async () => {
     const { town, alice, bob } = await pair();
     const other = await town.phone('10.0.0.3');
@@ -296,6 +308,19 @@ describe('closing', () => {
     assert.ok(closed);
     assert.deepEqual([first.at(-1), second.at(-1)], ['ended by us: hung up', 'ended by us: hung up (487)']);
     assert.deepEqual(bob.incoming.map((i) => i.told.at(-1)), ['ended by them: hung up', 'ended by them: the caller gave up (487)']);
+  });
+
+  test('a call that comes in meanwhile is told to come back later', async () => {
+    const { town, alice, bob } = await pair();
+    bob.onCall = (call) => call.accept(ANSWER);
+    alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER });
+    await town.run(50);
+    town.wire.weather.delayMs = 200;
+    void alice.agent.close();
+    const told = story(bob.agent.call({ target: 'sip:alice@10.0.0.1', offer: OFFER }));
+    town.wire.weather.delayMs = 1;
+    await town.run(100);
+    assert.deepEqual(told, ['ended by them: Temporarily Unavailable (480)']);
   });
 
   test('does not wait longer than 2 s for the dead', async () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { text, type Message } from '../../src/sip/message.ts';
+import { createAgent } from '../../src/sip/agent.ts';
+import { FakeLog } from '../fakes/log.ts';
+import { FakeRandom } from '../fakes/random.ts';
 import { ANSWER, OFFER, Peer, story, Town } from './agent-bench.ts';
 
 const CONTACT = 'Contact: <sip:peer@10.0.0.2>';
@@ -107,9 +110,12 @@ describe('hanging up a call of ours', () => {
   });
 
   test('a challenge that arrives after hanging up is not answered', async () => {
-    const { town, peer, call, invite } = await called();
+    const { town, phone, peer } = await bench();
+    const account = phone.agent.addAccount({ id: 'a', user: 'me', server: '10.0.0.2', proxy: '', transport: 'udp', authUser: '', password: 'secret', displayName: '', expiresS: 60, register: false });
+    const call = phone.agent.call({ account, target: 'x', offer: OFFER });
+    await town.run(20);
     call.hangUp();
-    peer.answer(invite, 401, ['WWW-Authenticate: Digest realm="x", nonce="y", qop="auth"']);
+    peer.answer(peer.last('INVITE'), 401, ['WWW-Authenticate: Digest realm="x", nonce="y", qop="auth"']);
     await town.run(1_000);
     assert.equal(peer.count('INVITE'), 1);
   });
@@ -311,6 +317,25 @@ describe('a call that comes in', () => {
     });
   }
 
+  test('CANCEL before we know our own address towards the caller still gives 487', async () => {
+    const town = new Town(), peer = await new Peer(town, '10.0.0.2').open(), network = town.wire.host('10.0.0.1');
+    let incoming = 0;
+    let known: (host: string) => void = () => undefined;
+    const agent = createAgent({
+      clock: town.clock, random: new FakeRandom(3), log: new FakeLog(), resolver: town.resolver,
+      network: { udp: (l, h) => network.udp(l, h), listen: (l, a) => network.listen(l, a), connect: (r, h) => network.connect(r, h), sourceFor: () => new Promise((resolve) => { known = resolve; }) },
+    }, { listen: { host: '', port: 5060 }, tcp: true, userAgent: 'test' }, { onIncoming: () => { incoming++; }, onRegistration: () => undefined });
+    await agent.start();
+    peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, SDP], { branch: 'z9hG4bKinvite' }), 'v=0');
+    await town.run(20);
+    peer.send('10.0.0.1', lines('CANCEL', 1, [], { branch: 'z9hG4bKinvite' }));
+    await town.run(20);
+    known('10.0.0.1');
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [200, 487]);
+    assert.equal(incoming, 0);
+  });
+
   test('one without Contact is refused by 400 (RFC 3261 §8.1.1.8)', async () => {
     const { town, peer } = await bench();
     peer.send('10.0.0.1', lines('INVITE', 1, [SDP]), 'v=0');
@@ -453,6 +478,22 @@ describe('inside a call', () => {
     peer.answer(peer.last('INVITE'), 491);
     await town.run(2_050);
     assert.deepEqual([...new Set(peer.got.filter((m) => m.method === 'INVITE').map((m) => text(m, 'cseq')))], ['1 INVITE', '2 INVITE']);
+  });
+
+  test('a repeated 2xx to a re-INVITE gets its ACK again, and its Contact is the new target', async () => {
+    const { town, peer, call, told } = await answered();
+    call.offer(OFFER);
+    await town.run(20);
+    const invite = peer.last('INVITE'), before = peer.count('ACK');
+    for (let i = 0; i < 2; i++) {
+      peer.answer(invite, 200, ['Contact: <sip:elsewhere@10.0.0.2>'], 'v=0 again');
+      await town.run(20);
+    }
+    assert.equal(peer.count('ACK') - before, 2);
+    assert.equal(told.filter((w) => w === 'answer v=0 again').length, 1);
+    call.hangUp();
+    await town.run(20);
+    assert.match(peer.last('BYE').bytes.toString(), /^BYE sip:elsewhere@10.0.0.2 /);
   });
 
   const INFO: [string, string, number, string | undefined][] = [
