@@ -5,7 +5,7 @@
 import type { Codec } from './codec.ts';
 import { Concealer } from './conceal.ts';
 import { AdaptiveJitter, type JitterBuffer } from './jitter.ts';
-import { doubler } from './resample.ts';
+import { Doubler } from './resample.ts';
 import type { RtpPacket } from './rtp.ts';
 import { lengthen, shorten } from './scale.ts';
 
@@ -23,7 +23,7 @@ export class Receiver {
   readonly #codecOf: (payloadType: number) => Codec | undefined;
   readonly #pcm = new Int16Array(2 * LONGEST);
   readonly #queue = new Int16Array(4 * LONGEST + 1024);
-  readonly #doubler = doubler();
+  readonly #doubler = new Doubler();
   #queued = 0;
   #codec: Codec | undefined;
   #concealer = new Concealer(8000);

@@ -24,55 +24,58 @@ const taps = new Float64Array(12);
 
 const clip = (x: number): number => (x > 32767 ? 32767 : x < -32768 ? -32768 : Math.round(x));
 
-export interface Resampler {
-  /** Turn `count` samples of `from` into `into` at `at`; gives how many were written. `count` is even for halving. */
-  run(from: Int16Array, count: number, into: Int16Array, at: number): number;
-  /** Forget what came before. */
-  reset(): void;
-}
-
 /** Shared work space: run() never waits and never nests, so one for the thread will do. */
 const work = new Float32Array(HISTORY + 2 * LONGEST);
 
 /** 16 kHz to 8 kHz. */
-export function halver(): Resampler {
-  const past = new Float32Array(HISTORY);
-  return {
-    run(from, count, into, at) {
-      work.set(past);
-      for (let i = 0; i < count; i++) work[HISTORY + i] = from[i]!;
-      const half = count >> 1;
-      for (let m = 0; m < half; m++) {
-        const middle = 2 * m + 1 + REACH; // the newest tap falls on the newest sample of the pair
-        let sum = 0.5 * work[middle]!;
-        for (let i = 0, k = 1; i < 12; i++, k += 2) sum += taps[i]! * (work[middle - k]! + work[middle + k]!);
-        into[at + m] = clip(sum);
-      }
-      for (let i = 0; i < HISTORY; i++) past[i] = work[count + i]!;
-      return half;
-    },
-    reset: () => { past.fill(0); },
-  };
+export class Halver {
+  readonly #past = new Float32Array(HISTORY);
+
+  /** Turn `count` samples (an even number) of `from` into half as many in `into` from `at` on; gives how many. */
+  run(from: Int16Array, count: number, into: Int16Array, at: number): number {
+    const past = this.#past;
+    for (let i = 0; i < HISTORY; i++) work[i] = past[i]!;
+    for (let i = 0; i < count; i++) work[HISTORY + i] = from[i]!;
+    const half = count >> 1;
+    for (let m = 0; m < half; m++) {
+      const middle = 2 * m + 1 + REACH; // the newest tap falls on the newest sample of the pair
+      let sum = 0.5 * work[middle]!;
+      for (let i = 0, k = 1; i < 12; i++, k += 2) sum += taps[i]! * (work[middle - k]! + work[middle + k]!);
+      into[at + m] = clip(sum);
+    }
+    for (let i = 0; i < HISTORY; i++) past[i] = work[count + i]!;
+    return half;
+  }
+
+  /** Forget what came before. */
+  reset(): void {
+    this.#past.fill(0);
+  }
 }
 
 /** 8 kHz to 16 kHz. */
-export function doubler(): Resampler {
-  const past = new Float32Array(REACH + 1); // in samples of 8 kHz
-  const reach = past.length;
-  return {
-    run(from, count, into, at) {
-      work.set(past);
-      for (let i = 0; i < count; i++) work[reach + i] = from[i]!;
-      for (let m = 0; m < count; m++) {
-        const middle = m + 12; // 12 samples to come on either side of the new one between middle and middle + 1
-        let sum = 0;
-        for (let i = 0; i < 12; i++) sum += taps[i]! * (work[middle - i]! + work[middle + 1 + i]!);
-        into[at + 2 * m] = clip(work[middle]!);
-        into[at + 2 * m + 1] = clip(2 * sum);
-      }
-      for (let i = 0; i < reach; i++) past[i] = work[count + i]!;
-      return 2 * count;
-    },
-    reset: () => { past.fill(0); },
-  };
+export class Doubler {
+  /** In samples of 8 kHz. */
+  readonly #past = new Float32Array(REACH + 1);
+
+  /** Turn `count` samples of `from` into twice as many in `into` from `at` on; gives how many. */
+  run(from: Int16Array, count: number, into: Int16Array, at: number): number {
+    const past = this.#past, reach = past.length;
+    for (let i = 0; i < reach; i++) work[i] = past[i]!;
+    for (let i = 0; i < count; i++) work[reach + i] = from[i]!;
+    for (let m = 0; m < count; m++) {
+      const middle = m + 12; // 12 samples to come on either side of the new one between middle and middle + 1
+      let sum = 0;
+      for (let i = 0; i < 12; i++) sum += taps[i]! * (work[middle - i]! + work[middle + 1 + i]!);
+      into[at + 2 * m] = clip(work[middle]!);
+      into[at + 2 * m + 1] = clip(2 * sum);
+    }
+    for (let i = 0; i < reach; i++) past[i] = work[count + i]!;
+    return 2 * count;
+  }
+
+  /** Forget what came before. */
+  reset(): void {
+    this.#past.fill(0);
+  }
 }

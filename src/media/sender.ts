@@ -6,7 +6,7 @@
 
 import type { Codec } from './codec.ts';
 import { dtmfProgram } from './dtmf.ts';
-import { halver } from './resample.ts';
+import { Halver } from './resample.ts';
 import { RTP_HEADER_BYTES, u32, writeRtpHeader } from './rtp.ts';
 import { EventSender } from './telephone-event.ts';
 import { ToneGenerator } from './tones.ts';
@@ -33,7 +33,7 @@ export class Sender {
   readonly #payload = this.#packet.subarray(RTP_HEADER_BYTES);
   /** The packet as last cut to length: most codecs always have the same. */
   #cut = this.#packet;
-  readonly #halver = halver();
+  readonly #halver = new Halver();
   readonly #scratch = new Int16Array(PERIOD);
   readonly #events = new EventSender();
   readonly #digits: { readonly digit: string; readonly ms: number }[] = [];

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { doubler, halver } from '../../src/media/resample.ts';
+import { Doubler, Halver } from '../../src/media/resample.ts';
 import { sine, toneIn } from './bench.ts';
 
 /** A sine at 16 kHz through the halver, or one at 8 kHz through the doubler, in pieces of odd sizes. */
 function halved(hz: number): number[] {
-  const h = halver(), source = sine(hz, 10_000), out = new Int16Array(400), all: number[] = [];
+  const h = new Halver(), source = sine(hz, 10_000), out = new Int16Array(400), all: number[] = [];
   for (let at = 0; at < 16_000;) {
     const count = [160, 320, 2, 40][at % 4 === 0 ? (at / 4) % 4 : 0]!;
     const written = h.run(Int16Array.from({ length: count }, (_, i) => source(at + i)), count, out, 5);
@@ -14,7 +14,7 @@ function halved(hz: number): number[] {
   return all;
 }
 function doubled(hz: number): number[] {
-  const d = doubler(), out = new Int16Array(700), all: number[] = [];
+  const d = new Doubler(), out = new Int16Array(700), all: number[] = [];
   for (let at = 0; at < 8000; at += 80) {
     const written = d.run(Int16Array.from({ length: 80 }, (_, i) => Math.round(10_000 * Math.sin(2 * Math.PI * hz * (at + i) / 8000))), 80, out, 3);
     all.push(...out.subarray(3, 3 + written));
@@ -47,13 +47,13 @@ describe('8 kHz to 16 kHz', () => {
 });
 
 test('full scale is held, not wrapped round', () => {
-  const d = doubler(), out = new Int16Array(320);
+  const d = new Doubler(), out = new Int16Array(320);
   d.run(Int16Array.from({ length: 160 }, (_, i) => (i % 8 < 4 ? 32_767 : -32_768)), 160, out, 0);
   for (let i = 60; i < 319; i++) expect(Math.abs(out[i + 1]! - out[i]!)).toBeLessThan(65_000);
 });
 
 test('after reset nothing of the past is heard', () => {
-  const h = halver(), out = new Int16Array(80);
+  const h = new Halver(), out = new Int16Array(80);
   h.run(new Int16Array(160).fill(20_000), 160, out, 0);
   h.reset();
   h.run(new Int16Array(160), 160, out, 0);
