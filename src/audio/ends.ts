@@ -55,6 +55,8 @@ const NUDGE_PERIODS = 1 / 8;
 const TRIM_PERIODS = 1;
 /** Weight of the latest measurement of the fill: about a second at 20 ms periods. */
 const SMOOTHING = 1 / 50;
+/** Periods after a start over which the fill is averaged to know what right looks like. */
+const SETTLE_PERIODS = 75;
 /** Lateness of the timer and of the work in a period that playback rides out; the delay of a rate filter comes out of it. */
 const MARGIN_MS = 3;
 /** A card that ran dry gets a part of a period more in its queue, up to a whole one ... */
@@ -62,7 +64,10 @@ const RAISE_PERIODS = 1 / 4;
 /** ... and gives it back after so many periods without: 20 s to a minute. */
 const CALM_PERIODS = 2_000;
 
-/** The earpiece's end. */
+/**
+ * The earpiece's end. At a start as much silence is queued as the first period needs to come in time; from then on the fill is held
+ * against the drift of the two clocks, by single frames.
+ */
 export class PlaybackEnd {
   readonly pcm: Pcm;
   /** Times that sound was dropped or silence put in because the fill had wandered by more than a period. */
@@ -71,11 +76,17 @@ export class PlaybackEnd {
   nudged = 0;
   readonly #resampler: Resampler;
   readonly #periodMs: number;
-  /** Sound queued at the instant a period has been captured: the least, what is aimed at, and what there is, smoothed. */
+  /** Sound queued at the instant a period has been captured: the least, the most, and what is primed at a start. */
   readonly #leastMs: number;
   readonly #mostMs: number;
   #targetMs: number;
-  #fillMs: number;
+  /**
+   * The fill as measured, smoothed, and what it was after the start. Positions of cards move in lumps, so a measurement may be off by a
+   * lump, the same each time: only its change says anything, and the start itself has set the fill right.
+   */
+  #fillMs = 0;
+  #rightMs = 0;
+  #periods = 0;
   #calmPeriods = 0;
   #mono = new Int16Array(0);
   #raw: Int16Array | Int32Array;
@@ -91,7 +102,6 @@ export class PlaybackEnd {
     this.#leastMs = Math.min(lumpMs + MARGIN_MS - filterMs, roomMs);
     this.#mostMs = Math.min(this.#leastMs + this.#periodMs, roomMs);
     this.#targetMs = this.#leastMs;
-    this.#fillMs = this.#targetMs;
     this.#raw = this.#make(pcm.bufferFrames);
   }
 
@@ -115,7 +125,7 @@ export class PlaybackEnd {
   prime(untilMs: number): number {
     let code = this.pcm.prepare();
     if (code < 0) return code;
-    this.#fillMs = this.#targetMs;
+    this.#periods = 0;
     const frames = Math.min(this.pcm.bufferFrames, Math.ceil(((this.#targetMs + untilMs) * this.pcm.rateHz) / 1_000));
     this.#raw.fill(0);
     return this.pcm.write(this.#raw, frames);
@@ -136,15 +146,20 @@ export class PlaybackEnd {
   write(playback: Int16Array, lateMs: number): number {
     const queued = this.queued();
     if (queued < 0) return queued;
-    this.#fillMs += ((queued * 1_000) / this.pcm.rateHz + lateMs - this.#fillMs) * SMOOTHING;
+    this.#periods++;
+    const settling = this.#periods <= SETTLE_PERIODS;
+    this.#fillMs += ((queued * 1_000) / this.pcm.rateHz + lateMs - this.#fillMs) * (settling ? 1 / this.#periods : SMOOTHING);
+    if (settling) this.#rightMs = this.#fillMs;
     const room = this.#resampler.outputFor(playback.length) + 1;
     if (this.#mono.length < room) this.#mono = new Int16Array(2 * room);
     let frames = this.#resampler.run(playback, playback.length, this.#mono);
     if (++this.#calmPeriods === CALM_PERIODS) {
       this.#calmPeriods = 0;
-      this.#targetMs = Math.max(this.#leastMs, this.#targetMs - RAISE_PERIODS * this.#periodMs);
+      const lowerMs = Math.min(this.#targetMs - this.#leastMs, RAISE_PERIODS * this.#periodMs);
+      this.#targetMs -= lowerMs;
+      this.#rightMs -= lowerMs;
     }
-    const driftMs = this.#fillMs - this.#targetMs;
+    const driftMs = this.#fillMs - this.#rightMs;
     if (driftMs > TRIM_PERIODS * this.#periodMs) {
       this.trims++;
       this.#fillMs -= this.#periodMs;

@@ -106,6 +106,18 @@ describe('a card', () => {
     expect(device.status().delayFrames).toBeLessThan(900);
   });
 
+  test('a position that moves in lumps is not mistaken for drift', () => {
+    const { fake, card, open } = bench('alsa:card', { periods: 6 });
+    Object.assign(card, { rateHz: 48_000, lumpFrames: 1_024 });
+    const device = open();
+    fake.advance(2_000);
+    const { xruns } = device.status();
+    fake.advance(120_000);
+    expect(device.status().xruns).toBe(xruns);
+    expect(xruns).toBeLessThanOrEqual(2);
+    expect(device.counts()).toEqual({ trims: 0, nudged: 0 });
+  });
+
   test('a stall beyond the buffer is one xrun; its periods come as silence', () => {
     const { fake, stall, captured, periods, open } = bench();
     const device = open();

@@ -11,6 +11,8 @@ export interface FakeCard {
   bits?: 16 | 32;
   /** Its playback clock runs so much faster than its capture clock. */
   playbackPpm?: number;
+  /** Its position moves in lumps of so many frames. */
+  lumpFrames?: number;
   /** Errno of every call from now on; 0: none. */
   fault: number;
   /** Its microphone says nothing is wrong and gives nothing. */
@@ -55,7 +57,8 @@ export class FakeLibrary implements SoundLibrary {
     const speed = 1 + (capture ? 0 : card.playbackPpm ?? 0) / 1e6;
     let startMs = -1;
     let done = 0;
-    const passed = () => (startMs < 0 ? 0 : Math.floor(((clock.now() - startMs) * rateHz * speed) / 1_000 + 1e-6));
+    const lump = card.lumpFrames ?? 1;
+    const passed = () => (startMs < 0 ? 0 : lump * Math.floor(((clock.now() - startMs) * rateHz * speed) / 1_000 / lump + 1e-6));
     const room = (): number => {
       if (entry.closed) throw new Error('a closed PCM was touched');
       if (card.fault !== 0) return card.fault;
