@@ -93,7 +93,7 @@ async function measure(name, port, args) {
   await sipp(target, ['-sf', 'options.xml', '-m', '500', '-l', '20', '-r', '2000']); // warm
   for (const [what, count, more] of [
     ['OPTIONS', 30_000, ['-sf', 'options.xml', '-l', '100', '-r', '20000']],
-    ['INVITE-ACK-BYE', 2_000, ['-sn', 'uac', '-d', '0', '-l', '10', '-r', '2000']],
+    ['INVITE-ACK-BYE', 2_000, ['-sn', 'uac', '-d', '0', '-l', '3', '-r', '2000']],
   ]) {
     const cpu = cpuOf(child.pid);
     const began = process.hrtime.bigint();
