@@ -50,11 +50,10 @@ const COMPACT: Readonly<Record<string, string>> = {
 };
 
 /** Headers whose grammar is a comma-separated list (RFC 3261 §7.3.1, §25; RFC 3327, 3608, 3325, 3326, 5806, 7044). */
-const LISTS = new Set((
-  'via route record-route contact allow supported require proxy-require unsupported accept accept-encoding accept-language ' +
-  'content-encoding content-language in-reply-to call-info alert-info error-info warning reason allow-events path service-route ' +
-  'p-asserted-identity p-preferred-identity p-associated-uri history-info diversion answer-mode'
-).split(' '));
+const LISTS =
+  ' via route record-route contact allow supported require proxy-require unsupported ' +
+  'accept accept-encoding accept-language content-encoding content-language in-reply-to call-info alert-info error-info ' +
+  'warning reason allow-events path service-route p-asserted-identity p-preferred-identity p-associated-uri history-info diversion answer-mode ';
 
 const CR = 13, LF = 10, SP = 32, TAB = 9, COLON = 58, COMMA = 44, QUOTE = 34, BACKSLASH = 92, LESS = 60, MORE = 62;
 
@@ -233,7 +232,7 @@ export function text(message: Message, name: string): string | undefined {
 export function texts(message: Message, name: string): string[] {
   const all: string[] = [];
   for (let i = find(message, name); i >= 0; i = find(message, name, i + 4)) {
-    if (LISTS.has(name)) all.push(...splitList(lineText(message, i)));
+    if (LISTS.includes(` ${name} `)) all.push(...splitList(lineText(message, i)));
     else all.push(lineText(message, i));
   }
   return all;
