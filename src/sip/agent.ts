@@ -84,7 +84,6 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
       return method === 'INVITE' || method === 'UPDATE' || method === 'BYE' ? server.respond(481) : outside(request, server);
     }
     if (method !== 'INVITE') return outside(request, server);
-    if (closing || calls.size >= CALLS_MOST) return server.respond(closing ? 480 : 486);
     const host = transport.addressFor(from.host);
     if (host !== undefined) return onInvite(request, server, from, known, host);
     let cancelled = false;
@@ -104,6 +103,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   }
 
   function onInvite(request: Message, server: ServerTransaction, from: Flow, known: Registering | undefined, host: string): void {
+    if (closing || calls.size >= CALLS_MOST) return server.respond(closing ? 480 : 486);
     const replaces = replacedBy(request);
     if (typeof replaces === 'number') return server.respond(replaces);
     if (dialogOfRequest(request, server.toTag) === undefined) return server.respond(400, { reason: 'Bad contact Header' });

@@ -359,6 +359,7 @@ describe('an account', () => {
       if (m.method !== 'INVITE') return undefined;
       return text(m, 'authorization') === undefined ? { status: 401, headers: [['WWW-Authenticate', `Digest realm="test", nonce="${registrar.nonce}", qop="auth"`]] } : { status: 486 };
     };
+    await town.run(1); // REGISTER is answered, and its password used, while the INVITE is on its way
     const told = story(phone.agent.call({ account, target: '202', offer: OFFER }));
     await town.run(1_000);
     assert.equal(account.registration.state, 'registered');

@@ -294,6 +294,15 @@ describe('calls that come to nothing', () => {
   });
 });
 
+test('the 65th call at once hears busy, and the phone never hears of it', async () => {
+  const { town, alice, bob } = await pair();
+  const carol = await town.phone('10.0.0.3');
+  const told = [alice, carol].flatMap(({ agent }) => Array.from({ length: 33 }, () => story(agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER }))));
+  await town.run(300);
+  assert.equal(bob.incoming.length, 64);
+  assert.equal(told.filter((t) => t[0] === 'ended by them: Busy Here (486)').length, 2);
+});
+
 describe('closing', () => {
   test('ends every call, on both sides, within 2 s', async () => {
     const { town, alice, bob } = await pair();
