@@ -2,6 +2,7 @@
 
 import type { StatusName } from './words.ts';
 import type { Destination, Line, LineEvent, Outgoing } from './line.ts';
+import type { CallLogEntry } from './status.ts';
 import type { Memory } from './call-log.ts';
 import type { PhonePorts, Services } from './ports.ts';
 import type { PhoneEvent } from './status.ts';
@@ -26,6 +27,8 @@ export interface Desk {
   /** Keep as the last failure. */
   failed(sentence: string): void;
   remember(): void;
+  /** Add to the call log. */
+  record(entry: CallLogEntry): void;
   /** What the registrations have to say; undefined while all is well or nothing is to be registered. */
   trouble(): StatusName | undefined;
   accounts(): readonly Account[];

@@ -51,7 +51,10 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
       return;
     }
     if (desk.lines.size >= MOST_LINES) return refuse(486, 'too many calls');
-    if (settings.calls.doNotDisturb) return refuse(486, 'do not disturb');
+    if (settings.calls.doNotDisturb) {
+      desk.record({ at: clock.wall(), direction: 'in', who: from, name: call.remote.display, seconds: 0, how: 'do not disturb', missed: true, intercom: false });
+      return refuse(486, 'do not disturb');
+    }
     const { line: state } = handset.state;
     const privacy = settings.intercom.privacy || hardware.privacy?.closed === true;
     const around = { busy: [...desk.lines].some((l) => !l.leaving) || offHook(state), privacy, headless: desk.headless };

@@ -193,12 +193,14 @@ export function rowOf(state: HandsetState, event: HandsetEvent): Row | undefined
 
 /** A row's text as it applies in `state`. */
 export function readRow(text: string, state: HandsetState): Row {
-  const [, arrow, to, second, actions] = /([-~])> ([^/:]+)(?:\/(\w+))?:(.*)$/.exec(text)!;
+  const arrow = text.indexOf('> ');
+  const colon = text.indexOf(':', arrow);
+  const [to, second] = text.slice(arrow + 2, colon).split('/');
   return {
     to: to === '.' ? state.line : to as LineState,
     second: second === undefined ? state.second : second as Second,
-    do: actions === '' ? [] : actions!.trim().split(', ') as HandsetAction[],
-    keep: arrow === '~',
+    do: colon + 1 === text.length ? [] : text.slice(colon + 2).split(', ') as HandsetAction[],
+    keep: text[arrow - 1] === '~',
   };
 }
 

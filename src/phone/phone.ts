@@ -123,6 +123,12 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       lastFailureAt = clock.wall();
     },
     remember: () => keep(writeMemory(store, memory)),
+    record(entry) {
+      keep(callLog.add(entry));
+      if (!entry.missed) return;
+      memory.missed++;
+      desk.remember();
+    },
     trouble: () => accounts.trouble(),
     accounts: () => accounts.list(),
     troubleOf: (account) => accounts.troubleOf(account),
@@ -181,11 +187,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
         if (!established && line.direction === 'out' && status !== 487) desk.failed(`Calling ${remote} failed: ${why}${status > 0 ? ` (${status})` : ''}`);
         if (established && by === 'network') desk.failed(`The call with ${remote} was lost: ${why}`);
         desk.raise({ event: 'ended', call: id, remote, by, why, status, seconds: entry.seconds });
-        keep(callLog.add(entry));
-        if (entry.missed) {
-          memory.missed++;
-          desk.remember();
-        }
+        desk.record(entry);
         const next = sentOn.get(line);
         sentOn.delete(line);
         if (next !== undefined && by !== 'us' && (desk.headless || handset.sentOn(line, next))) break;

@@ -171,6 +171,40 @@ describe('commands to a phone without handset', () => {
     expect(c.phone.status().calls).toMatchObject([{ state: 'established' }]);
   });
 
+  test('who is taken over by an attended transfer goes on talking without a ring (RFC 3891 §3)', async () => {
+    const { lab, a, b } = await connected();
+    const c = await lab.phone('192.0.2.3');
+    a.command({ do: 'call', target: 'sip:carol@192.0.2.3' });
+    await lab.run(300);
+    c.bench.lift();
+    await lab.run(1_000);
+    const [first, other] = a.phone.status().calls;
+    a.command({ do: 'transfer', call: first!.id, to: other!.id });
+    await lab.run(2_000);
+    expect(c.phone.status()).toMatchObject({ state: 'in call', calls: [{ state: 'established', place: 'handset', remote: expect.stringContaining('192.0.2.2') }] });
+    expect(c.phone.status().calls).toHaveLength(1);
+    expect(b.phone.status().calls).toHaveLength(1);
+    c.bench.hangUp();
+    await lab.run(1_500);
+    expect(b.phone.status().calls).toEqual([]);
+    expect(c.phone.status().state).toBe('on hook');
+  });
+
+  test('when no port is left for sound, both sides are told so and nothing hangs', async () => {
+    const lab = createLab();
+    const b = await lab.phone('192.0.2.2', { ...auto, settings: { ...auto.settings, media: { codecs: ['PCMA'], rtpPortMin: 20_000, rtpPortMax: 20_001 } } });
+    const a = await lab.phone('192.0.2.1', headless);
+    const one = a.command({ do: 'call', target: B });
+    await lab.run(500);
+    const two = a.command({ do: 'call', target: B });
+    await lab.run(500);
+    expect([one.outcome, two.outcome]).toMatchObject([{ ok: true }, { ok: false, status: 500 }]);
+    const out = b.command({ do: 'call', target: 'sip:alice@192.0.2.1' });
+    await lab.run(500);
+    expect(out.outcome).toMatchObject({ ok: false, code: 'CALL_FAILED', status: 500, why: expect.stringMatching(/port/i) });
+    expect(b.phone.status()).toMatchObject({ calls: [{ state: 'established' }], lastFailure: expect.stringMatching(/port/i) });
+  });
+
   test('what cannot be done is said in words', async () => {
     const { lab, a } = await pair();
     const rows = [

@@ -165,6 +165,7 @@ describe('two telephones and no server', () => {
     await lab.run(300);
     expect(a.heard()).toBe('busy');
     expect(b.story()).toEqual(['refused']);
+    expect(await b.phone.callLog()).toMatchObject([{ missed: true, how: 'do not disturb' }]);
     b.bench.lift();
     await b.dial('*79');
     expect(b.phone.status().doNotDisturb).toBe(false);
