@@ -70,7 +70,7 @@ function House({ session, onLeave }: { readonly session: SessionView; readonly o
     <>
       <header class="top">
         <a class="brand" href="#phone"><Handset /><span>{name}</span></a>
-        {ready !== undefined && <span class={`pill ${connected ? ready.mood : 'bad'}`}><span class="dot" aria-hidden="true" />{connected ? ready.headline : 'No connection'}</span>}
+        {ready !== undefined && <span class={`pill ${connected ? ready.mood : 'bad'}`}><span class="dot" aria-hidden="true" /><span class="text">{connected ? ready.headline : 'No connection'}</span></span>}
         <nav aria-label="Views">{VIEWS.map(([id, title]) => <a key={id} href={`#${id}`} aria-current={view === id ? 'page' : undefined}>{title}</a>)}</nav>
         <button type="button" class="quiet leave" onClick={() => { ask('POST', '/api/logout').then(onLeave, (error: Error) => setTrouble(error.message)); }}>Log out</button>
       </header>

@@ -23,6 +23,12 @@ interface Props {
   readonly onTrouble: (why: string) => void;
 }
 
+/** A click on the telephone leaves no button focused, so that Space goes on lifting and hanging up; the Tab key still reaches every one. */
+function keepKeyboard(event: MouseEvent): void {
+  event.preventDefault();
+  if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+}
+
 export function Telephone({ bench, label, dialled, onTrouble }: Props) {
   const [down, setDown] = useState<Key | undefined>();
   const latest = useRef(bench);
@@ -61,7 +67,8 @@ export function Telephone({ bench, label, dialled, onTrouble }: Props) {
 
   const { offHook, ringing, bell, lamp } = bench;
   return (
-    <figure class={`telephone ${offHook ? 'off-hook' : 'on-hook'} ${ringing ? 'ringing' : ''} ${bell ? 'sounding' : ''}`} aria-label="The telephone">
+    <figure class={`telephone ${offHook ? 'off-hook' : 'on-hook'} ${ringing ? 'ringing' : ''} ${bell ? 'sounding' : ''}`} aria-label="The telephone"
+      onMouseDown={keepKeyboard}>
       <div class="desk">
         <svg class="body" viewBox="0 -44 400 470" aria-hidden="true">
           <defs>

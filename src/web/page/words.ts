@@ -18,6 +18,13 @@ const deadTones: Readonly<Record<string, string>> = {
 /** Tones that say what is wrong with the phone itself. */
 const STATUS_TONES = ['no account', 'no network', 'not registered', 'wrong password', 'server silent', 'no such server'];
 
+/** What *44 beeps. */
+function stateOf(phone: PhoneStatus): string {
+  if (phone.registrations.length === 0) return 'no account';
+  if (phone.registrations.some((r) => r.state === 'registered' || r.state === 'off')) return 'all well';
+  return phone.registrations.find((r) => r.why !== '')?.why ?? 'not registered';
+}
+
 /** The line as the person at the handset has it. */
 export function lineWords(phone: PhoneStatus): Words {
   const ringing = phone.calls.find((c) => c.direction === 'in' && c.state === 'ringing');
@@ -27,7 +34,8 @@ export function lineWords(phone: PhoneStatus): Words {
   if (talking !== undefined) {
     return {
       mood: 'busy', headline: `${talking.intercom ? 'Intercom with' : 'Talking to'} ${who(talking)}`,
-      detail: ringing !== undefined ? `${who(ringing)} is calling too; flash to take it.` : held !== undefined ? `${who(held)} is on hold.` : talking.remoteHeld ? 'The other side put you on hold.' : '',
+      detail: ringing !== undefined ? `${who(ringing)} is calling too; flash to take it.` : held !== undefined ? `${who(held)} is on hold.` : talking.remoteHeld ? 'The other side put you on hold.'
+        : talking.remote === '*43' ? 'The echo line: what you say comes back.' : talking.remote === '*44' ? `The beeps say how the phone is: ${stateOf(phone)}.` : '',
     };
   }
   if (ringing !== undefined) return { mood: 'busy', headline: `${who(ringing)} is calling`, detail: phone.hook === 'on' ? 'Lift the handset to answer.' : '' };
