@@ -43,7 +43,8 @@ function takeRefer(call: CallUnit, request: Message, server: ServerTransaction):
   if ((uri.params.get('method') ?? 'INVITE').toUpperCase() !== 'INVITE') return server.respond(501);
   if (call.state !== 'established' || call.referEvent !== undefined) return server.respond(call.referEvent === undefined ? 481 : 491);
   server.respond(202, { headers: call.contactLine() });
-  call.referEvent = `refer;id=${cseqOf(request)!.number}`;
+  // §2.4.6: only later ones need an id, and old phones know none
+  call.referEvent = call.refers++ === 0 ? 'refer' : `refer;id=${cseqOf(request)!.number}`;
   call.transferProgress(100, 'Trying'); // §2.4.4: a NOTIFY follows at once
   call.emit({ event: 'transfer asked', target, by: nameAddr(request, 'referred-by')?.uri ?? call.remote.uri });
 }

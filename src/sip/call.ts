@@ -51,6 +51,8 @@ export class CallUnit implements Call, Talk {
   dialog: Dialog | undefined;
   /** Event header of the REFER being carried out for the peer; undefined when there is none. */
   referEvent: string | undefined;
+  /** How often the peer asked for a transfer. */
+  refers = 0;
   /** We sent REFER and NOTIFY may come. */
   hasReferred = false;
   readonly user: string;

@@ -524,7 +524,7 @@ describe('transfer', () => {
     assert.equal(peer.statuses().at(-1), 202);
     assert.equal(told.at(-1), 'transfer to sip:carol@10.0.0.3');
     const first = peer.last('NOTIFY');
-    assert.deepEqual([text(first, 'event'), text(first, 'subscription-state'), first.bytes.subarray(first.bodyStart).toString()], ['refer;id=2', 'active;expires=60', 'SIP/2.0 100 Trying\r\n']);
+    assert.deepEqual([text(first, 'event'), text(first, 'subscription-state'), first.bytes.subarray(first.bodyStart).toString()], ['refer', 'active;expires=60', 'SIP/2.0 100 Trying\r\n']);
     peer.answer(first, 200);
     call.transferProgress(200, 'OK');
     await town.run(20);
@@ -534,6 +534,9 @@ describe('transfer', () => {
     call.transferProgress(486, 'Busy Here');
     await town.run(20);
     assert.equal(peer.count('NOTIFY'), 2, 'a subscription ends once');
+    inside('REFER', 3, [CONTACT, 'Refer-To: <sip:dave@10.0.0.4>']);
+    await town.run(20);
+    assert.equal(text(peer.last('NOTIFY'), 'event'), 'refer;id=3', 'a second one is told apart (RFC 3515 §2.4.6)');
   });
 
   test('a REFER without a usable Refer-To is refused by 400 (RFC 3515 §2.4.2)', async () => {
