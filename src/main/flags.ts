@@ -7,4 +7,4 @@
 
 import { setFlagsFromString } from 'node:v8';
 
-for (const flag of ['--no-sparkplug', '--interrupt-budget=20000000', '--interrupt-budget-factor-for-feedback-allocation=30000']) setFlagsFromString(flag);
+for (const flag of ['--interrupt-budget-factor-for-feedback-allocation=30000', '--regexp-interpret-all']) setFlagsFromString(flag);
