@@ -22,8 +22,8 @@ installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok instal
 
 # need_packages NAME... : installs what is missing. 'a|b' is the first of the two that this release has.
 need_packages() {
-  command -v dpkg-query >/dev/null 2>&1 || fail "this machine is not Debian or Raspberry Pi OS: install $* by hand and set OFFHOOK_SKIP_PACKAGES=1"
   [ "${OFFHOOK_SKIP_PACKAGES:-}" = 1 ] && return 0
+  command -v dpkg-query >/dev/null 2>&1 || fail "this machine is not Debian or Raspberry Pi OS: install $* by hand and set OFFHOOK_SKIP_PACKAGES=1"
   local missing=() name choice found
   for name in "$@"; do
     found=
@@ -49,16 +49,13 @@ node_is_new_enough() {
   "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
 }
 
-# Leaves a Node.js of at least 20.19 and npm first in PATH. Debian 13 has one; on Debian 12 a newer one comes from the npm
+# Leaves a Node.js of at least 20.19 first in PATH. Debian 13 has one; on Debian 12 a newer one comes from the npm
 # registry as a plain package with the program in it, kept in the folder given.
 need_node() {
   local keep=$1 arch
   if [ -x "$keep/node_modules/node/bin/node" ]; then PATH="$keep/node_modules/node/bin:$PATH"; export PATH; fi
-  if command -v node >/dev/null 2>&1 && node_is_new_enough node; then
-    command -v npm >/dev/null 2>&1 || need_packages npm
-    return 0
-  fi
-  command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 || need_packages nodejs npm
+  node_is_new_enough node && return 0
+  command -v node >/dev/null 2>&1 || need_packages nodejs
   node_is_new_enough node && return 0
   case "$(uname -m)" in
     x86_64) arch=x64 ;;
@@ -67,6 +64,7 @@ need_node() {
   esac
   say "Node.js $(node --version) is too old (20.19 is needed): fetching one from the npm registry into $keep"
   mkdir -p "$keep"
+  command -v npm >/dev/null 2>&1 || need_packages npm
   quietly npm install --prefix "$keep" --no-save --no-audit --no-fund --ignore-scripts "node@npm:node-linux-$arch@22"
   PATH="$keep/node_modules/node/bin:$PATH"; export PATH
   node_is_new_enough node || fail "the Node.js fetched into $keep does not run here"
@@ -89,6 +87,7 @@ JS
 # need, but does not take it away from somebody who has it.
 need_modules() {
   modules_are_there "$1" && return 0
+  command -v npm >/dev/null 2>&1 || need_packages npm
   say "installing Node modules"
   local omit=()
   [ "$1" = run ] && [ ! -d "$root_dir/node_modules/vitest" ] && omit=(--omit=dev)
