@@ -1,7 +1,8 @@
 // The built-in line: a second agent on loopback that answers the telephone's own service codes through the whole SIP and RTP path.
 // `echo` sends back what it hears, `state` plays how the telephone is. It calls nobody and knows no account.
 
-import { BEEP_ID, Line, type Answering } from './line.ts';
+import { BEEP_ID, Line } from './line.ts';
+import type { Answering } from './line-types.ts';
 import type { Phone } from './phone.ts';
 import type { Invite, PhonePorts } from './ports.ts';
 import { userOf } from './outgoing.ts';

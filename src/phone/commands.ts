@@ -2,7 +2,8 @@
 
 import type { Desk } from './desk.ts';
 import type { Handset } from './handset.ts';
-import type { Line, LineEvent } from './line.ts';
+import type { Line } from './line.ts';
+import type { LineEvent } from './line-types.ts';
 import { plan } from './outgoing.ts';
 import type { Command, Outcome, PhoneStatus } from './status.ts';
 import type { HookEvent } from '../ports/hardware.ts';

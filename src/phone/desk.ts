@@ -1,7 +1,8 @@
 // What the parts of the telephone share: its ports, its lines, its memory, and telling the world. Types only; phone.ts makes it.
 
 import type { StatusName } from './words.ts';
-import type { Destination, Line, LineEvent, Outgoing } from './line.ts';
+import type { Line } from './line.ts';
+import type { LineEvent, Outgoing } from './line-types.ts';
 import type { CallLogEntry } from './status.ts';
 import type { Memory } from './call-log.ts';
 import type { PhonePorts, Services } from './ports.ts';
@@ -48,4 +49,4 @@ export type Planned =
   /** It cannot be called; the tone that says so. */
   | { readonly refused: string; readonly tone: StatusName | 'sit' };
 
-export type { Destination };
+

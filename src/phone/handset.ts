@@ -69,12 +69,13 @@ export function createHandset(desk: Desk): Handset {
   const program = (name: CountryTone | StatusName): ToneProgram => name in country() ? country()[name as CountryTone] : sounds.statusTones[name as StatusName].program;
 
   const sound = (what: ToneProgram): void => {
+    if (toneAt !== place()) media.command({ do: 'quiet', place: toneAt });
     toneAt = place();
     media.command({ do: 'tone', place: toneAt, program: what, id: ++toneId });
   };
   /** The tone that ought to be heard now: the state's, else call waiting, else none. */
   const replay = (): void => {
-    const name = tone !== '' ? tone : beep ? 'callWaiting' : '';
+    const name = tone !== '' ? tone : beep && (offHook(state.line) || state.line === 'speaker') ? 'callWaiting' : '';
     if (name !== '') sound(program(name));
     else media.command({ do: 'quiet', place: toneAt });
   };
@@ -217,9 +218,8 @@ export function createHandset(desk: Desk): Handset {
         return replay();
       case 'to handset':
       case 'to speaker':
-        if (tone !== '') media.command({ do: 'quiet', place: toneAt });
         active?.moveTo(place());
-        return tone === '' ? undefined : replay();
+        return tone === '' && !beep ? undefined : replay();
       case 'warm': return media.command({ do: 'warm', place: 'handset', on: true });
       case 'cool': return media.command({ do: 'warm', place: 'handset', on: false });
       case 'ring':

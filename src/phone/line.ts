@@ -4,56 +4,19 @@
 //
 // Which call a person talks on, tones, bell and lamp are not known here.
 
+import type { Answering, Destination, LineEvent, LinePorts, Outgoing } from './line-types.ts';
 import type { CallLogEntry, CallStatus } from './status.ts';
-import type { PhonePorts } from './ports.ts';
 import type { CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '../media/door.ts';
 import { PhoneError } from '../ports/errors.ts';
 import { answerOffer, applyAnswer, makeOffer } from '../sdp/offer.ts';
 import type { LocalMedia, StreamSession } from '../sdp/types.ts';
-import type { Account, Call, CallEvent, CallOptions, Ending } from '../sip/agent-types.ts';
-
-/** Where a call of ours goes; further ones are tried when an emergency call cannot reach the first. */
-export interface Destination {
-  readonly target: string;
-  readonly account: Account | undefined;
-}
-
-export type LineEvent =
-  | { readonly is: 'calling' | 'ringing' | 'early' | 'established' }
-  | { readonly is: 'held' | 'resumed'; readonly by: 'us' | 'them' }
-  /** Our hold or resume was refused, or the call has no sound any more. */
-  | { readonly is: 'not held'; readonly why: string }
-  | { readonly is: 'digit'; readonly digit: string; readonly ms: number }
-  | { readonly is: 'transfer asked'; readonly target: string; readonly by: string }
-  | { readonly is: 'transfer progress'; readonly status: number; readonly reason: string }
-  | { readonly is: 'ended'; readonly ending: Ending };
-
-export type LinePorts = Pick<PhonePorts, 'clock' | 'media' | 'settings' | 'opus'> & {
-  /** Names the other side of our RTCP, RFC 7022. */
-  readonly cname: string;
-  readonly call: (options: CallOptions) => Call;
-  /** The address of ours to use towards a destination. */
-  readonly hostFor: (to: Destination) => Promise<string>;
-};
-
-/** How a line is answered. */
-export interface Answering {
-  readonly route: Route;
-  /** Play this first, and only then open the microphone. */
-  readonly beep?: ToneProgram;
-  readonly maxS?: number;
-}
-
-export interface Outgoing {
-  readonly to: readonly Destination[];
-  readonly user: string;
-  readonly display: string;
-  readonly headers?: readonly (readonly [string, string])[];
-  readonly emergency?: boolean;
-}
+import type { Call, CallEvent, Ending } from '../sip/agent-types.ts';
 
 const SILENCE_AFTER_HANG_UP_MS = 5_000;
 const DIGIT_MS = 100;
+/** How often and how soon a refused hold or resume is tried. */
+const REINVITES = 3;
+const RETRY_MS = 1_000;
 /** An emergency call does not wait for timer B (32 s) where there is another account. */
 const HURRY_MS = 5_000;
 const busy = new Set([486, 600, 603, 487]);
@@ -91,11 +54,15 @@ export class Line {
   #port: { readonly rtp: number; readonly rtcp: number } | undefined;
   /** The last description we sent; the other side's offer that waits for accept(). */
   #last: Buffer | undefined;
+  /** Our last offer: a description of theirs may be answered while it waits for its own answer. */
+  #offered: Buffer | undefined;
   #theirs: Buffer | undefined;
   #session: StreamSession | undefined;
   #beeping = false;
   /** A re-INVITE of ours waits for its answer. */
   #asking = false;
+  #tries = 0;
+  #holds = false;
   #establishedMs = 0;
   #leaving = false;
   #leavingWhy = '';
@@ -133,7 +100,7 @@ export class Line {
   #invite(): void {
     const plan = this.#plan!;
     const { target, account } = plan.to[this.#attempt]!;
-    this.#last = makeOffer(this.#local(), this.#last);
+    this.#offered = this.#last = makeOffer(this.#local(), this.#last);
     this.#say({ is: 'calling' });
     try {
       this.#take(this.#ports.call({
@@ -185,7 +152,7 @@ export class Line {
   #answer(): void {
     const call = this.call!;
     if (this.#theirs === undefined) {
-      this.#last = makeOffer(this.#local());
+      this.#offered = this.#last = makeOffer(this.#local());
       call.accept(this.#last);
     } else {
       const made = answerOffer(this.#theirs, this.#local());
@@ -228,12 +195,13 @@ export class Line {
 
   /** Hold the other side, or take it back. */
   hold(on: boolean): void {
+    this.#holds = on;
     if (this.state !== 'established' || this.held === on || this.#port === undefined) return;
     this.held = on;
-    this.#last = makeOffer(this.#local(), this.#last);
     this.#join();
     this.#asking = true;
-    this.call!.offer(this.#last);
+    this.#tries = 0;
+    this.#reinvite();
   }
 
   /** Join the sound to another place. Taken to the handset, a call that answered itself is one like any other. */
@@ -333,8 +301,8 @@ export class Line {
         return;
       case 'offer': return this.#onOffer(event.body);
       case 'answer': {
-        if (this.#last === undefined || this.#port === undefined) return;
-        const made = applyAnswer(this.#last, event.body, this.#local());
+        if (this.#offered === undefined || this.#port === undefined) return;
+        const made = applyAnswer(this.#offered, event.body, this.#local());
         if ('wrong' in made) return this.hangUp(`no sound in common: ${made.wrong}`);
         const first = this.#session === undefined;
         this.#negotiated(made.session);
@@ -344,13 +312,7 @@ export class Line {
         this.#asking = false;
         return;
       }
-      case 'offer refused':
-        // The session goes on as it was (RFC 3261 §14.1); the other side may still be heard, so our state follows the truth.
-        if (this.state !== 'established') return;
-        this.#asking = false;
-        this.held = this.#session?.direction === 'sendonly' || this.#session?.direction === 'inactive';
-        this.#join();
-        return this.#say({ is: 'not held', why: event.reason });
+      case 'offer refused': return this.#refused(event.reason);
       case 'established': return this.#establish();
       case 'transfer asked': return this.#say({ is: 'transfer asked', target: event.target, by: event.by });
       case 'transfer progress': return this.#say({ is: 'transfer progress', status: event.status, reason: event.reason });
@@ -358,6 +320,26 @@ export class Line {
       case 'ended': return this.#onEnded(event.ending);
       default: event satisfies never;
     }
+  }
+
+  /** Our hold or resume was refused; the session goes on as it was (RFC 3261 §14.1). Tried again, for most refusals are of the moment. */
+  #refused(why: string): void {
+    if (this.state !== 'established' || !this.#asking) return;
+    if (++this.#tries < REINVITES) {
+      this.#ports.clock.after(RETRY_MS * this.#tries, () => { if (this.#asking && this.state === 'established' && !this.#leaving) this.#reinvite(); });
+      return;
+    }
+    this.#asking = false;
+    // Held without their consent: they hear nothing of us all the same. Not taken back: they would not be heard.
+    if (this.held) return this.#say({ is: 'held', by: 'us' });
+    this.held = true;
+    this.#join();
+    this.#say({ is: 'not held', why });
+  }
+
+  #reinvite(): void {
+    this.#offered = this.#last = makeOffer(this.#local(), this.#last);
+    this.call!.offer(this.#last);
   }
 
   #onOffer(body: Buffer): void {
@@ -370,7 +352,7 @@ export class Line {
     }
     if (this.#port === undefined) return this.call!.refuseOffer(488);
     if (body.length === 0) { // a re-INVITE that asks for our offer; the answer comes with the ACK
-      this.#last = makeOffer(this.#local(), this.#last);
+      this.#offered = this.#last = makeOffer(this.#local(), this.#last);
       return this.call!.answerOffer(this.#last);
     }
     const made = answerOffer(body, this.#local(), this.#last);
@@ -414,6 +396,7 @@ export class Line {
     const maxS = this.#answering?.maxS ?? 0;
     if (maxS > 0) this.#timer(maxS, () => this.hangUp('longest intercom call'));
     this.#say({ is: 'established' });
+    if (this.#holds) this.hold(true); // flashed away before it was
   }
 
   #onEnded(ending: Ending): void {

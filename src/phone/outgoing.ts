@@ -2,7 +2,7 @@
 
 import { settle } from './dialplan.ts';
 import type { Desk, Planned } from './desk.ts';
-import type { Destination, Outgoing } from './line.ts';
+import type { Destination, Outgoing } from './line-types.ts';
 import type { Account } from '../sip/agent-types.ts';
 
 /** Service codes of the telephone itself. */

@@ -10,7 +10,8 @@ import type { Desk } from './desk.ts';
 import { compilePlan, emergencyNumbers, type Dialling } from './dialplan.ts';
 import { createHandset } from './handset.ts';
 import { createIncoming } from './incoming.ts';
-import { Line, type LineEvent, type LinePorts } from './line.ts';
+import { Line } from './line.ts';
+import type { LineEvent, LinePorts } from './line-types.ts';
 import { atRest, offHook } from './machine.ts';
 import { CODES, plan } from './outgoing.ts';
 import { passwordOf } from './admission.ts';
@@ -227,6 +228,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       if (!waits) return true;
       call.transferProgress(200, 'OK');
       handset.replace(line, next);
+      if (line.held) next.hold(true);
       line.hangUp('transferred');
       return true;
     }, ms, () => undefined);
