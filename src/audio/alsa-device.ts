@@ -36,6 +36,8 @@ export interface CardPorts {
   readonly optional: boolean;
 }
 
+/** Nothing is lost, but whoever lifts the handset must not wonder about the silence. */
+const NO_CARD = 'there is no sound card: nothing is heard or said here until one is plugged in';
 const RETRY_MS = 500;
 /** A card that gives no period for this long (and two periods) has failed. */
 const STUCK_MS = 500;
@@ -157,7 +159,8 @@ export class AlsaDevice implements AudioDevice {
   }
 
   #absent(code: number, name: string): void {
-    if (!(this.#ports.optional && missing(code) && this.#state === 'running')) this.#report('lost', trouble(code, name, this.#ports.library.explain));
+    if (this.#ports.optional && missing(code) && this.#state === 'running') this.#report('running', NO_CARD);
+    else this.#report('lost', trouble(code, name, this.#ports.library.explain));
     this.#stopTimer = this.#ports.clock.after(RETRY_MS, () => this.#attempt());
   }
 
@@ -346,7 +349,8 @@ export class AlsaDevice implements AudioDevice {
     this.#state = state;
     this.#trouble = words;
     if (state === 'lost') this.#ports.log?.warn({ device: this.name, trouble: words }, 'sound card lost');
-    else this.#ports.log?.info({ device: this.name }, 'sound card found');
+    else if (words === '') this.#ports.log?.info({ device: this.name }, 'sound card found');
+    else this.#ports.log?.warn({ device: this.name }, words);
     this.#options.onStatus(this.status());
   }
 }

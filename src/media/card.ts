@@ -28,8 +28,8 @@ export interface PlaceState {
   warm: boolean;
   tone: ToneGenerator | undefined;
   toneId: number;
-  /** Its card was told to be lost, and not to be back. */
-  lost: boolean;
+  /** What was told of its card last. */
+  told: string;
   /** Streams routed here. */
   readonly streams: Stream[];
 }
@@ -101,8 +101,7 @@ export class Card {
     this.#cancelWatch = clock.after(WATCH_MS, this.#watch);
     try {
       this.#device = audio.open({ name, rateHz: ENGINE_HZ, periodFrames: this.#frames, periods, onPeriod: this.#onPeriod, onStatus: (status) => this.#tellStatus(status) });
-      const status = this.#device.status();
-      if (status.state === 'lost' || this.#places.some((p) => p.lost)) this.#tellStatus(status);
+      this.#tellStatus(this.#device.status());
     } catch (error) {
       this.#stand.start();
       this.#tellStatus({ ...NEVER_RAN, trouble: (error as Error).message });
@@ -110,8 +109,10 @@ export class Card {
   }
 
   #tellStatus(status: AudioStatus): void {
+    const news = `${this.#settings.device} ${status.state} ${status.trouble}`;
     for (const state of this.#places) {
-      state.lost = status.state === 'lost';
+      if (state.told === news) continue;
+      state.told = news;
       this.#ports.tell({ event: 'device', place: state.place, device: this.#settings.device, status });
     }
   }

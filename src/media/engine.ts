@@ -197,7 +197,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
 }
 
 function placeState(place: Place, settings: MediaSettings): PlaceState {
-  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, lost: false, streams: [] };
+  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, told: '', streams: [] };
 }
 
 function remove<T>(list: T[], one: T): void {

@@ -9,7 +9,7 @@ export type OnPeriod = (captured: Int16Array, playback: Int16Array) => void;
 export interface AudioStatus {
   /** `running`; `lost`: unplugged or failed, the clock keeps time with silence until it is back. */
   readonly state: 'running' | 'lost';
-  /** What is wrong, a sentence for the owner; empty while running. */
+  /** What is wrong, a sentence for the owner; while running only that there is no card at all. */
   readonly trouble: string;
   readonly xruns: number;
   /** Times the card was found again. */

@@ -292,16 +292,17 @@ describe('auto', () => {
     expect(statuses).toEqual([]);
   });
 
-  test('without a card is silence and no trouble, until one is plugged in', () => {
+  test('without a card is silence on the clock and says why, until one is plugged in', () => {
     const { fake, library, proc, open, periods, statuses } = bench('auto');
     const device = open();
     fake.advance(10_000);
     expect(periods()).toBe(500);
-    expect(statuses).toEqual([]);
-    expect(device.status()).toMatchObject({ state: 'running', trouble: '' });
+    expect(statuses.map((s) => [s.state, s.trouble])).toEqual([['running', 'there is no sound card: nothing is heard or said here until one is plugged in']]);
     proc['/proc/asound/cards'] = CARDS;
     library.cards.set('default', { fault: 0 });
     fake.advance(600);
     expect(library.holding).toBe(2);
+    expect(device.status()).toMatchObject({ state: 'running', trouble: '' });
+    expect(statuses).toHaveLength(2);
   });
 });

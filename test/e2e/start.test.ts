@@ -1,11 +1,10 @@
 // Show 1: the newcomer. scripts/start as it stands, the page in a browser, a sound card that a test can hear and speak into.
 
-import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startCard, type Card, type Heard } from '../card/card.ts';
 import { openBrowser, type Visitor } from './lab/browser.ts';
-import { freePort, pause, scratch, start, until, type Program } from './lab/process.ts';
+import { freePort, pause, scratch, start, type Program } from './lab/process.ts';
 import { chirp, find, type Sound } from './lab/wav.ts';
 
 const SCRIPT = resolve(import.meta.dirname, '../../scripts/start');

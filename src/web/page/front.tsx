@@ -5,7 +5,7 @@ import type { CallLogEntry, PhoneStatus, StateView } from '../types.ts';
 import { ask } from './api.ts';
 import { CallRow } from './calls.tsx';
 import { Telephone } from './telephone.tsx';
-import { clockTime, lineWords, readiness, when } from './words.ts';
+import { clockTime, lineWords, readiness, silenceWords, when } from './words.ts';
 
 interface Props {
   readonly state: StateView;
@@ -29,6 +29,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
           <h2 class="headline"><span class="dot" aria-hidden="true" />{words.headline}</h2>
           {words.detail !== '' && <p>{words.detail}</p>}
           {words !== ready && words.headline !== ready.headline && (ready.mood === 'bad' || ready.mood === 'warn') && <p class="aside">{ready.headline}. {ready.detail}</p>}
+          {silenceWords(phone) !== '' && <p class="problem">No sound: {silenceWords(phone)}.</p>}
         </section>
 
         {phone.calls.length > 0 && <section class="panel" aria-label="Calls">
@@ -52,7 +53,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
             {phone.registrations.map((r) => <Fact key={r.account} name={r.account} mood={r.state === 'registered' ? 'good' : r.state === 'failed' ? 'bad' : 'calm'}
               value={{ registered: 'registered', failed: r.why || 'not registered', trying: 'registering …', off: 'not registering' }[r.state]} />)}
             {phone.devices.filter((d) => d.state !== 'unused').map((d) => <Fact key={d.place} name={{ handset: 'Handset', speaker: 'Loudspeaker', ringer: 'Ringer' }[d.place]}
-              mood={d.state === 'lost' ? 'bad' : 'good'} value={d.state === 'lost' ? d.trouble || 'sound device lost' : d.device} />)}
+              mood={d.state === 'lost' ? 'bad' : d.trouble !== '' ? 'warn' : 'good'} value={d.state === 'lost' ? d.trouble || 'sound device lost' : d.trouble !== '' ? 'no sound card' : d.device} />)}
             <Fact name="Listening" mood="calm" value={phone.listening} />
             {phone.privacy && <Fact name="Privacy" mood="warn" value="never answers by itself" />}
           </dl>

@@ -25,6 +25,10 @@ function stateOf(phone: PhoneStatus): string {
   return phone.registrations.find((r) => r.why !== '')?.why ?? 'not registered';
 }
 
+/** Why the person at the handset hears nothing; empty when all is well. */
+export const silenceWords = (phone: PhoneStatus): string =>
+  phone.hook === 'off' ? phone.devices.find((d) => d.place === 'handset' && d.trouble !== '')?.trouble ?? '' : '';
+
 /** The line as the person at the handset has it. */
 export function lineWords(phone: PhoneStatus): Words {
   const ringing = phone.calls.find((c) => c.direction === 'in' && c.state === 'ringing');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PhoneStatus } from '../../../src/phone/status.ts';
-import { applyWords, callWords, clockTime, lineWords, readiness, when } from '../../../src/web/page/words.ts';
+import { applyWords, callWords, clockTime, lineWords, readiness, silenceWords, when } from '../../../src/web/page/words.ts';
 import { restingPhone } from '../fake-phone.ts';
 
 type Call = PhoneStatus['calls'][number];
@@ -50,6 +50,13 @@ describe('the line in plain words', () => {
     expect(readiness({ ...restingPhone, registrations: [account({}), account({ state: 'failed' })] }).mood).toBe('warn');
     expect(readiness({ ...restingPhone, registrations: [account({})] }).mood).toBe('good');
   });
+});
+
+test('a lifted handset without sound says why, one at rest does not', () => {
+  const devices = [{ place: 'handset', device: 'auto', state: 'running', trouble: 'there is no sound card' }] as const;
+  expect(silenceWords({ ...restingPhone, hook: 'off', devices })).toBe('there is no sound card');
+  expect(silenceWords({ ...restingPhone, hook: 'on', devices })).toBe('');
+  expect(silenceWords({ ...restingPhone, hook: 'off' })).toBe('');
 });
 
 test('times are short and right at their edges', () => {
