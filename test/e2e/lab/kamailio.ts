@@ -6,7 +6,8 @@ import { freePort, start, until, type Program } from './process.ts';
 
 export const passwordOf = (user: string) => `secret-${user}`;
 
-const config = (port: number, algorithm: string, folder: string) => `
+/** Its configuration; `folder` is where it keeps its socket for questions. */
+export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string) => `
 #!KAMAILIO
 debug=1
 log_stderror=yes
@@ -16,9 +17,9 @@ tcp_children=1
 socket_workers=1
 disable_tcp=no
 auto_aliases=no
-alias="127.0.0.1:${port}"
-listen=udp:127.0.0.1:${port}
-listen=tcp:127.0.0.1:${port}
+alias="${address}:${port}"
+listen=udp:${address}:${port}
+listen=tcp:${address}:${port}
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/:/usr/lib/aarch64-linux-gnu/kamailio/modules/"
 loadmodule "tm.so"
 loadmodule "sl.so"
@@ -92,7 +93,7 @@ export async function startKamailio(folder: string, options: { readonly algorith
   const home = join(folder, `kamailio-${port}`);
   mkdirSync(home, { recursive: true });
   const file = join(home, 'kamailio.cfg');
-  writeFileSync(file, config(port, options.algorithm ?? 'MD5', home));
+  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home));
   let program: Program | undefined;
   const launch = async () => {
     const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '32', '-M', '4', '-Y', home, '-P', join(home, 'pid'), '-n', '1']);
