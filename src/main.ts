@@ -3,7 +3,7 @@
 
 import './main/flags.ts';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PhoneError } from './ports/errors.ts';
 import { askControl, type Reply } from './system/control.ts';
@@ -23,7 +23,10 @@ offhook measure [CALL]                    packets, losses, delay of a call
 offhook quit
     each talks to the phone that runs with the same --state; exit 0 only when the thing happened, 1 with the reason when not.
 offhook devices                           sound devices by name
-offhook settings [--set key=value]...     shows the settings, or writes some into the file of a phone that is not running`;
+offhook settings [--set key=value]...     shows the settings, or writes some into the file of a phone that is not running
+offhook --version`;
+
+declare const OFFHOOK_VERSION: string;
 
 function stateFolder(given: string | undefined): string {
   const base = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
@@ -33,7 +36,7 @@ function stateFolder(given: string | undefined): string {
 const options = {
   state: { type: 'string' }, config: { type: 'string' }, set: { type: 'string', multiple: true }, log: { type: 'string' }, welcome: { type: 'boolean' },
   until: { type: 'string' }, intercom: { type: 'boolean' }, account: { type: 'string' }, header: { type: 'string', multiple: true },
-  call: { type: 'string' }, to: { type: 'string' }, ms: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' },
+  call: { type: 'string' }, to: { type: 'string' }, ms: { type: 'string' }, json: { type: 'boolean' }, version: { type: 'boolean', short: 'v' }, help: { type: 'boolean', short: 'h' },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
@@ -47,6 +50,11 @@ const onlyOf = (word: string | undefined, ...allowed: readonly string[]) => {
 const needed = (word: string | undefined, what: string) => {
   if (word === undefined || word === '') throw new UsageError(`${what} is needed`);
   return word;
+};
+
+const milliseconds = (word: string) => {
+  if (!/^\d{1,5}$/.test(word)) throw new UsageError(`--ms ${word}: a number of milliseconds is needed`);
+  return Number(word);
 };
 
 /** The control socket's command for a word of the command line; undefined when it is no such word. */
@@ -65,7 +73,7 @@ function command(word: string, rest: readonly string[], v: Values): Record<strin
     case 'transfer':
       return { do: word, ...(v.to === undefined ? { target: needed(rest[0], 'a number or address') } : { to: v.to }), ...(v.call === undefined ? {} : { call: v.call }) };
     case 'dtmf':
-      return { do: word, digits: needed(rest[0], 'digits'), ...(v.ms === undefined ? {} : { ms: Number(v.ms) }), ...(v.call === undefined ? {} : { call: v.call }) };
+      return { do: word, digits: needed(rest[0], 'digits'), ...(v.ms === undefined ? {} : { ms: milliseconds(v.ms) }), ...(v.call === undefined ? {} : { call: v.call }) };
     case 'mute':
       return { do: word, muted: onlyOf(rest[0], 'on', 'off') === 'on', ...(rest[1] === undefined ? {} : { call: rest[1] }) };
     case 'key':
@@ -79,9 +87,13 @@ function command(word: string, rest: readonly string[], v: Values): Record<strin
 
 async function main(): Promise<number> {
   const { values, positionals: [word = '', ...rest] } = parseArgs({ options, allowPositionals: true });
-  if (values.help === true || word === 'help' || word === '') {
+  if (values.help === true || word === 'help' || (word === '' && values.version !== true)) {
     process.stdout.write(`${USAGE}\n`);
     return word === '' && values.help !== true ? 2 : 0;
+  }
+  if (values.version === true) {
+    process.stdout.write(`offhook ${OFFHOOK_VERSION}\n`);
+    return 0;
   }
   const state = stateFolder(values.state);
   if (word === 'run') {
@@ -91,6 +103,7 @@ async function main(): Promise<number> {
       config: values.config === undefined ? undefined : resolve(values.config),
       set: [...(values.set ?? []), ...(values.log === undefined ? [] : [`log.format=${onlyOf(values.log, 'text', 'json')}`])],
       welcome: values.welcome === true,
+      command: `node ${relative('.', process.argv[1] ?? 'offhook')}${values.state === undefined ? '' : ` --state ${values.state}`}`,
     });
   }
   if (word === 'devices') {
@@ -103,7 +116,7 @@ async function main(): Promise<number> {
     return settingsCommand(state, values.set ?? []);
   }
   const say = command(word, rest, values);
-  if (say === undefined) throw new UsageError(`${word} is no command`);
+  if (say === undefined) throw new UsageError(`"${word}" is no command`);
   const reply = await askControl(join(state, 'control.sock'), say);
   if (values.json === true || word === 'status' || word === 'measure') {
     process.stdout.write(`${JSON.stringify(reply['status'] ?? reply['stats'] ?? reply, undefined, 2)}\n`);
@@ -121,7 +134,7 @@ main().then(
   (code) => { process.exitCode = code; },
   (error: unknown) => {
     const usage = error instanceof UsageError || (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
-    if (usage) process.stderr.write(`offhook: ${(error as Error).message}\n\n${USAGE}\n`);
+    if (usage) process.stderr.write(`offhook: ${(error as Error).message.replace(/\. To specify .*/s, '')}; offhook --help tells the words there are\n`);
     else if (error instanceof PhoneError) process.stderr.write(`offhook: ${error.message}\n`);
     else process.stderr.write(`offhook: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
     process.exitCode = usage ? 2 : 1;

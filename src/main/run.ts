@@ -44,6 +44,8 @@ export interface RunOptions {
   readonly set: readonly string[];
   /** Say to a person in a terminal what to try. */
   readonly welcome: boolean;
+  /** How the command is spelt here. */
+  readonly command: string;
 }
 
 const bundleFolder = fileURLToPath(new URL('.', import.meta.url));
@@ -102,6 +104,16 @@ async function start(making: Making): Promise<void> {
   const { clock, random, store, log, later, end } = making;
   const notify = systemdNotify();
   const settings = () => store.settings;
+  let phone: Phone | undefined = undefined as Phone | undefined;
+
+  // Before anything else is opened: a second phone must not touch the first one's files, and be told that rather than of a port in use.
+  const control = await serveControl(join(making.state, 'control.sock'), async (command): Promise<Reply> => {
+    if (phone === undefined) return { ok: false, why: 'the phone is still starting' };
+    if ((command as { readonly do?: unknown } | null)?.do !== 'quit') return { ...await phone.command(command as Command) };
+    clock.after(0, () => end(0));
+    return { ok: true };
+  });
+  later(() => control.close());
 
   const media = await startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
     log.error({ code: error.code }, error.message);
@@ -126,21 +138,14 @@ async function start(making: Making): Promise<void> {
     store: textStore(making.files, making.state),
     agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),
   };
-  let phone: Phone | undefined = undefined;
-  const builtIn: BuiltIn = createBuiltIn(ports, () => phone as unknown as Phone, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
+  const builtIn: BuiltIn = createBuiltIn(ports, () => made, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
   await builtIn.start();
   later(() => builtIn.close());
   const made: Phone = createPhone(ports, builtIn);
+  await made.start().catch((error: unknown) => { throw withSetting(error); });
   phone = made;
-  await made.start();
   later(() => made.close());
 
-  const control = await serveControl(join(making.state, 'control.sock'), async (command): Promise<Reply> => {
-    if ((command as { readonly do?: unknown } | null)?.do !== 'quit') return { ...await made.command(command as Command) };
-    clock.after(0, () => end(0));
-    return { ok: true };
-  });
-  later(() => control.close());
   later(store.subscribe((_, now) => {
     making.logOptions.level = now.log.level;
     media.command({ do: 'settings', settings: mediaSettings(now) });
@@ -165,7 +170,27 @@ async function start(making: Making): Promise<void> {
   const { host, port } = made.agent.local;
   const address = `${host === '' || host === '0.0.0.0' ? ourAddress() : host}:${port}`;
   log.info({ version: OFFHOOK_VERSION, sip: address, ...(page === undefined ? {} : { page }), board: hardware.board }, 'phone started');
-  if (making.welcome) process.stderr.write(welcome({ settings: settings(), board: hardware.board, sip: address, page, keys, state: making.state }));
+  if (making.welcome) {
+    process.stderr.write(welcome({ settings: settings(), board: hardware.board, sip: address, page, keys, state: making.state, cards: cardsSeen(), command: making.command }));
+  }
+}
+
+/** The settings that mend it are named where a port or an address is refused. */
+function withSetting(error: unknown): unknown {
+  if (!(error instanceof PhoneError)) return error;
+  const mend: Readonly<Record<string, string>> = {
+    PORT_IN_USE: 'end it, or choose another port: --set sip.port=5070', PORT_FORBIDDEN: 'setting sip.port', ADDRESS_NOT_LOCAL: 'change sip.host, or leave it empty for all addresses',
+  };
+  const hint = mend[error.code];
+  return hint === undefined ? error : new PhoneError(error.code, `${error.message}: ${hint}`, error);
+}
+
+function cardsSeen(): boolean {
+  try {
+    return /^\s*\d+\s*\[/m.test(readFileSync('/proc/asound/cards', 'latin1'));
+  } catch {
+    return false; // no sound in this kernel
+  }
 }
 
 function logTo({ format, level }: Settings['log']): LogOptions {

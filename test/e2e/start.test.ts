@@ -167,3 +167,31 @@ describe('scripts/start and its page', () => {
     expect(phone.output()).toMatch(/phone ended\s*$/);
   });
 });
+
+describe('scripts/start in a terminal', () => {
+  test('space lifts, digits dial, q quits and leaves the terminal as it was', async () => {
+    const state = join(folder.path, 'terminal');
+    const command = `${SCRIPT} --state ${state} --set sound.handset.device=silence --set web.enabled=false --set sip.host=127.0.0.1 --set sip.port=${await freePort()} --set log.level=debug; stty -a`;
+    const terminal = start('script', ['-qfec', command, '/dev/null'], { env: { ...process.env, SHELL: '/bin/sh' } });
+    const type = (keys: string) => terminal.child.stdin?.write(keys);
+    try {
+      await terminal.waitFor(/Keys +space: lift or hang up/, 60_000);
+      expect(terminal.output()).toContain('worked by the keys of this terminal');
+      type(' ');
+      await terminal.waitFor(/tone=dial/, 5_000);
+      type('*43');
+      await terminal.waitFor(/answered .*remote="?\*43/, 10_000);
+      type(' ');
+      await terminal.waitFor(/ended .*why="hung up"/, 5_000);
+      type('\x1b[A'); // an arrow key dials nothing and quits nothing
+      await pause(200);
+      type('q');
+      await terminal.waitFor(/phone ended/, 5_000);
+      await terminal.waitFor(/[^-]icanon/, 5_000);
+      await terminal.waitFor(/[^-]echo\b/, 1_000);
+      expect(await terminal.ended).toBe(0);
+    } finally {
+      await terminal.stop();
+    }
+  });
+});
