@@ -17,10 +17,19 @@ const STRANGER_MS = 60_000;
 export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts): AgentHandlers['onIncoming'] {
   let toldAtMs = -STRANGER_MS;
   let untold = 0;
+  const tell = (from: string, peer: string, status: number, why: string): void => {
+    if (clock.now() - toldAtMs < STRANGER_MS) {
+      untold++;
+      return;
+    }
+    desk.raise({ event: 'refused', from, peer, status, why: untold === 0 ? why : `${why} (and ${untold} more since)` });
+    toldAtMs = clock.now();
+    untold = 0;
+  };
+  const { clock, hardware, sounds } = desk.ports;
 
   return (call, source, challenge) => {
     const settings = desk.settings();
-    const { clock, hardware, sounds } = desk.ports;
     const { invite } = call;
     const texts = (name: string): readonly string[] => invite === undefined ? [] : desk.ports.texts(invite, name);
     // Behind the registered server the identity it asserts counts (RFC 3325 §9); from elsewhere nobody vouches for one.
@@ -30,7 +39,7 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     const host = assertedUri === undefined ? call.remote.host : hostOf(assertedUri);
     const peer = `${source.peer.host}:${source.peer.port}`;
     // What calls back: through the server the number, to a direct caller its whole address.
-    const from = call.account !== undefined ? user || host : `sip:${user === '' ? '' : `${user}@`}${hostPort(call.remote.uri)}`;
+    const from = source.registeredServer !== undefined ? user || host : `sip:${user === '' ? '' : `${user}@`}${hostPort(call.remote.uri)}`;
 
     const refuse = (status: number, why: string): void => {
       call.reject(status);
@@ -38,17 +47,13 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     };
 
     const admission = admit(source, call.remote.user, settings, desk.services.from);
-    if (admission.let === 'prove') return challenge();
+    if (admission.let === 'prove') {
+      if (texts('authorization').length > 0) tell(from, peer, 401, 'the password was not right');
+      return challenge();
+    }
     if (admission.let === 'out') {
       call.reject(admission.status);
-      if (clock.now() - toldAtMs < STRANGER_MS) {
-        untold++;
-        return;
-      }
-      toldAtMs = clock.now();
-      desk.raise({ event: 'refused', from, peer, status: admission.status, why: untold === 0 ? admission.why : `${admission.why} (and ${untold} more since)` });
-      untold = 0;
-      return;
+      return tell(from, peer, admission.status, admission.why);
     }
     if (desk.lines.size >= MOST_LINES) return refuse(486, 'too many calls');
     if (settings.calls.doNotDisturb) {
@@ -70,7 +75,7 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
       desk.remember();
     }
     // Told before anything can come of it: the log then reads incoming, answered, ended, however quick it goes.
-    desk.raise({ event: 'incoming', call: line.id, from, name: line.name, account: call.account?.id ?? '' });
+    desk.raise({ event: 'incoming', call: line.id, from, name: line.name, account: source.registeredServer?.id ?? '' });
     line.ring(call, settings.calls.ringS, invite === undefined ? Buffer.alloc(0) : desk.ports.bodyOf(invite));
     if (line.state !== 'ringing') return; // no sound in common
     const replaced = [...desk.lines].find((l) => l.call !== undefined && l.call === (call as Call & { readonly replaces?: Call }).replaces);

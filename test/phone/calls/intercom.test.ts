@@ -171,6 +171,21 @@ describe('a call that asks to be answered', () => {
   });
 });
 
+test('who calls directly is shown, and called back, by address, though an account of ours has the number called', async () => {
+  const { lab, b } = await registered({}, { sip: { allowAddresses: ['192.0.2.66'] } });
+  const direct = await lab.phone('192.0.2.66', { settings: { accounts: [accountSettings({ user: 'ann', server: '192.0.2.250', register: false })] } });
+  direct.command({ do: 'call', target: 'sip:200@192.0.2.2' });
+  await lab.run(500);
+  expect(b.phone.status().calls).toMatchObject([{ remote: 'sip:ann@192.0.2.66:5060' }]);
+  expect(b.events.find((e) => e.event === 'incoming')).toMatchObject({ account: '' });
+  direct.command({ do: 'hangup' });
+  await lab.run(500);
+  b.bench.lift();
+  await b.dial('*69');
+  await lab.run(500);
+  expect(direct.phone.status().state).toBe('ringing');
+});
+
 test('a door phone without a server proves its password and is answered (RFC 3261 §22)', async () => {
   const { lab, b } = await registered();
   const door = await lab.phone('192.0.2.66', { settings: { accounts: [accountSettings({ user: 'door', server: '192.0.2.2', register: false, password: 'let me in' })] } });
@@ -187,4 +202,5 @@ test('and with the wrong password it is not', async () => {
   await lab.run(3_000);
   expect(called.outcome).toMatchObject({ ok: false });
   expect(b.sent.some((c) => c.do === 'open')).toBe(false);
+  expect(b.events.find((e) => e.event === 'refused')).toMatchObject({ peer: '192.0.2.66:5060', why: 'the password was not right' });
 });
