@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { freePort, pause, start, until, type Program } from './process.ts';
+import { chirp, writeWav } from './wav.ts';
 
 export interface BaresipEvent {
   readonly type: string;
@@ -34,7 +35,7 @@ export interface BaresipOptions {
   readonly transport?: 'udp' | 'tcp';
   readonly codec: 'PCMU/8000' | 'PCMA/8000' | 'opus/48000/2';
   readonly answer?: 'manual' | 'auto';
-  /** WAV file that it speaks; rate as given. */
+  /** WAV file that it speaks, at the codec's rate; a hum of its own unless told. */
   readonly speaks?: string;
   readonly speaksRateHz?: number;
 }
@@ -44,13 +45,15 @@ export async function startBaresip(folder: string, options: BaresipOptions): Pro
   const control = await freePort();
   const home = join(folder, `baresip-${port}`);
   mkdirSync(home, { recursive: true });
-  const rate = options.speaksRateHz ?? 8_000;
+  const rate = options.speaksRateHz ?? (options.codec.startsWith('opus') ? 48_000 : 8_000);
+  const speaks = options.speaks ?? join(home, 'hum.wav');
+  if (options.speaks === undefined) writeWav(speaks, { rateHz: rate, samples: chirp(rate, 60_000, 440, 440) });
   writeFileSync(join(home, 'config'), [
     'poll_method epoll', `sip_listen 127.0.0.1:${port}`, 'net_interface 127.0.0.1', 'call_local_timeout 120', 'call_max_calls 8',
-    options.speaks === undefined ? 'audio_source ausine,440' : `audio_source aufile,${options.speaks}`,
+    `audio_source aufile,${speaks}`,
     'audio_player aubridge,nil', 'audio_alert aubridge,nil', `ausrc_srate ${rate}`, 'ausrc_channels 1', 'auplay_channels 1', 'audio_telev_pt 101', 'rtp_ports 30000-31998', 'jitter_buffer_delay 1-10',
     'module_path /usr/lib/baresip/modules', 'module_path_alt /usr/lib/aarch64-linux-gnu/baresip/modules',
-    'module g711.so', 'module opus.so', 'module aufile.so', 'module ausine.so', 'module aubridge.so', 'module sndfile.so',
+    'module g711.so', 'module opus.so', 'module aufile.so', 'module aubridge.so', 'module sndfile.so',
     'module_tmp account.so', 'module_app menu.so', 'module_app ctrl_tcp.so',
     `ctrl_tcp_listen 127.0.0.1:${control}`, `snd_path ${home}`, '',
   ].join('\n'));
