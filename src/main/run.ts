@@ -112,8 +112,13 @@ async function start(making: Making): Promise<void> {
     if ((command as { readonly do?: unknown } | null)?.do !== 'quit') return { ...await phone.command(command as Command) };
     clock.after(0, () => end(0));
     return { ok: true };
+  }).catch((error: unknown) => {
+    // A worn-out card that went read-only must not take the telephone along.
+    if (!(error instanceof PhoneError) || error.code !== 'CONTROL_FAILED') throw error;
+    log.error({ code: error.code }, `${error.message}: the command line does not reach this phone`);
+    return undefined;
   });
-  later(() => control.close());
+  later(() => control?.close());
 
   const media = await startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
     log.error({ code: error.code }, error.message);

@@ -78,7 +78,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
 
   /** A write that failed must be known, and must not stop a call. */
   const keep = (written: Promise<void>): void => {
-    written.then(undefined, (error: unknown) => log.error({ why: error instanceof Error ? error.message : String(error) }, 'not remembered'));
+    written.then(undefined, (error: unknown) => log.error({ why: error instanceof Error ? error.message : String(error) }, 'call log and redial not kept'));
   };
 
   const linePorts: Omit<LinePorts, 'call'> = {

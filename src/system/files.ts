@@ -3,10 +3,23 @@
 
 import { mkdir, open, appendFile, readFile, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { PhoneError } from '../ports/errors.ts';
 import type { Files } from '../ports/files.ts';
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;
 const missing = (error: unknown) => codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+
+const REFUSED: Readonly<Record<string, readonly [code: string, words: string]>> = {
+  ENOSPC: ['DISK_FULL', 'the disk is full'], EDQUOT: ['DISK_FULL', 'the disk is full for this user'], EROFS: ['DISK_READ_ONLY', 'the disk is read-only'],
+  EACCES: ['NO_PERMISSION', 'no permission to write there'], EPERM: ['NO_PERMISSION', 'no permission to write there'],
+  EIO: ['DISK_FAILED', 'the disk fails'], EEXIST: ['NO_FOLDER', 'a file stands where a folder is needed'], ENOTDIR: ['NO_FOLDER', 'a file stands where a folder is needed'],
+};
+
+/** `written`, its usual failures as words for the owner. */
+const telling = <T>(path: string, written: Promise<T>): Promise<T> => written.catch((error: unknown) => {
+  const [code, words] = REFUSED[codeOf(error) ?? ''] ?? [];
+  throw code === undefined ? error : new PhoneError(code, `${words} (${path})`, error);
+});
 
 /** `value` of `promise`, or `otherwise` when the path does not exist. */
 const orMissing = <T>(promise: Promise<T>, otherwise: T): Promise<T> => promise.catch((error: unknown) => {
@@ -41,17 +54,17 @@ export function systemFiles(): Files {
     read: (path) => orMissing<Buffer | undefined>(readFile(path), undefined),
     writeAtomic(path, contents, mode = 0o600) {
       const before = writing.get(path) ?? Promise.resolve();
-      const write = () => replace(path, contents, mode);
+      const write = () => telling(path, replace(path, contents, mode));
       const done = before.then(write, write);
       writing.set(path, done);
       const forget = () => { if (writing.get(path) === done) writing.delete(path); };
       done.then(forget, forget);
       return done;
     },
-    append: (path, contents) => appendFile(path, contents, { mode: 0o600 }),
+    append: (path, contents) => telling(path, appendFile(path, contents, { mode: 0o600 })),
     exists: (path) => orMissing(stat(path).then(() => true), false),
     list: (folder) => orMissing<string[]>(readdir(folder), []).then((names) => names.sort()),
-    makeFolder: async (path) => { await mkdir(path, { recursive: true, mode: 0o700 }); },
+    makeFolder: async (path) => { await telling(path, mkdir(path, { recursive: true, mode: 0o700 })); },
     remove: (path) => orMissing(unlink(path), undefined),
   };
 }
