@@ -39,19 +39,26 @@ test('a wrong password is told apart, in the log and in the status', async () =>
   expect(registrations[0]).toMatchObject({ state: 'failed', why: 'wrong password' });
 });
 
-test.each(['udp', 'tcp'])('over %s: Kamailio away for 60 s; registered again by itself within 5 s of its return', async (transport) => {
+test('Kamailio away for 60 s: over UDP and over TCP the phone registers again by itself within 5 s of its return', async () => {
   const kamailio = await up(startKamailio(folder.path));
-  const phone: Phone = await up(startPhone(folder.path, { name: `outage-${transport}`, set: accountAt(kamailio.server, '214', { 'accounts.0.transport': transport, 'accounts.0.expiresS': 60 }) }));
-  await phone.waitFor('registered');
-  phone.forget();
+  const phones: Phone[] = [];
+  for (const [transport, user] of [['udp', '214'], ['tcp', '215']] as const) {
+    phones.push(await up(startPhone(folder.path, { name: `outage-${transport}`, set: accountAt(kamailio.server, user, { 'accounts.0.transport': transport, 'accounts.0.expiresS': 30 }) })));
+  }
+  await Promise.all(phones.map((phone) => phone.waitFor('registered')));
+  for (const phone of phones) phone.forget();
   await kamailio.stop();
-  await phone.waitFor('registration failed', 60_000);
-  await pause(60_000 - 5_000);
-  phone.forget();
+  await pause(60_000);
+  for (const phone of phones) {
+    expect(phone.seen('registration failed')).toBeDefined();
+    phone.forget();
+  }
   await kamailio.restart();
   const back = Date.now();
-  await phone.waitFor('registered', 10_000);
-  expect(await until(async () => await kamailio.bindings('214') === 1, 1_000)).toBe(true);
-  console.log(`registered again ${Date.now() - back} ms after Kamailio's return over ${transport}`);
-  expect(Date.now() - back).toBeLessThan(5_500);
-}, 180_000);
+  await Promise.all(phones.map(async (phone, i) => {
+    await phone.waitFor('registered', 10_000);
+    console.log(`registered again ${Date.now() - back} ms after Kamailio's return over ${i === 0 ? 'UDP' : 'TCP'}`);
+    expect(Date.now() - back).toBeLessThan(5_500);
+  }));
+  for (const user of ['214', '215']) expect(await until(async () => await kamailio.bindings(user) === 1, 1_000)).toBe(true);
+}, 120_000);
