@@ -73,19 +73,21 @@ socket.onclose = () => process.exit(0); // the phone is gone
 
 let machine: Machine;
 const property = async (name: string) => (await machine.must(`systemctl show --value -p ${name} offhook`)).trim();
-const journal = (rest = '') => machine.must(`journalctl -u offhook --no-pager ${rest}`);
-/** What the journal got since the mark, as people read it. */
-const mark = async () => (await machine.must('journalctl -n 0 --show-cursor -q | sed "s/^-- cursor: //"')).trim();
-const since = (cursor: string) => journal(`-q -o cat --after-cursor '${cursor}'`);
-const bindings = async (user: string) => {
-  const ask = JSON.stringify({ jsonrpc: '2.0', method: 'ul.lookup', params: ['location', user], reply_name: 'reply', id: 1 });
+const journal = (rest = '') => machine.must(`journalctl -u offhook --no-pager -q ${rest}`);
+/** Lines in the journal so far; what came since such a mark, as people read it. (--after-cursor of systemd 252 loses a line under -u.) */
+const mark = async () => (await journal('-o cat')).split('\n').length;
+const since = async (lines: number) => (await journal('-o cat')).split('\n').slice(lines - 1).join('\n');
+/** The CSeq by which Kamailio's binding of 211 was made; 0 when it has none. */
+const boundBy = async () => {
+  const ask = JSON.stringify({ jsonrpc: '2.0', method: 'ul.lookup', params: ['location', '211'], reply_name: 'reply', id: 1 });
   const { out } = await machine.run(`rm -f /tmp/reply; mkfifo /tmp/reply && echo '${ask}' > /run/exchange/rpc.fifo && timeout 2 cat /tmp/reply`);
-  return (out.match(/"Address"/g) ?? []).length;
+  return Number(/"CSeq":\s*(\d+)/.exec(out)?.[1] ?? 0);
 };
+const bound = async () => await boundBy() > 0;
 /** Seconds until the journal has said it after the mark. */
-const saidAfter = async (cursor: string, words: RegExp, withinMs: number) => {
+const saidAfter = async (from: number, words: RegExp, withinMs: number) => {
   const start = Date.now();
-  if (!await until(async () => words.test(await since(cursor)), withinMs, 100)) throw new Error(`not said within ${withinMs} ms: ${String(words)}\n${await journal('-n 40')}`);
+  if (!await until(async () => words.test(await since(from)), withinMs, 100)) throw new Error(`not said within ${withinMs} ms: ${String(words)}\n${await journal('-n 40')}`);
   return (Date.now() - start) / 1_000;
 };
 
@@ -130,10 +132,10 @@ describe('under a real systemd', () => {
 
   test('installed, and after a reboot registered with nobody logged in', async () => {
     await machine.must('/root/offhook/scripts/install --set accounts.0.user=211 --set accounts.0.server=10.77.0.1 --set accounts.0.password=secret-211 --set accounts.0.expiresS=30');
-    expect(await until(async () => await bindings('211') === 1, 10_000)).toBe(true);
+    expect(await until(bound, 10_000)).toBe(true);
     await machine.stop();
     machine = await boot(root);
-    expect(await until(async () => await bindings('211') === 1, 20_000)).toBe(true);
+    expect(await until(bound, 20_000)).toBe(true);
 
     expect((await machine.must('loginctl list-sessions --no-legend')).trim()).toBe('');
     expect([await property('ActiveState'), await property('Type'), await property('User')]).toEqual(['active', 'notify', 'offhook']);
@@ -143,11 +145,11 @@ describe('under a real systemd', () => {
   }, 120_000);
 
   test('the journal has lines for people, each with its level and without secrets', async () => {
-    const lines = (await journal('-b -q -o cat _COMM=node')).trim().split('\n');
+    const lines = (await journal('-b -o cat _COMM=node')).trim().split('\n');
     console.log(lines.join('\n'));
-    expect(lines.filter((line) => /^phone started .*sip=10\.77\.0\.2:5060|^registered /.test(line)).length).toBeGreaterThanOrEqual(2);
+    for (const words of [/^phone started .*sip=/, /^registered account=211@10\.77\.0\.1/]) expect(lines.filter((line) => words.test(line))).toHaveLength(1);
     expect(lines.filter((line) => /^<\d>|\u001b|secret-211/.test(line))).toEqual([]);
-    expect((await journal('-b -q -o cat -p err')).trim()).toBe('');
+    expect((await journal('-b -o cat -p err')).trim()).toBe('');
   });
 
   test('only the state folder is written to', async () => {
@@ -162,9 +164,9 @@ describe('under a real systemd', () => {
   describe('comes back by itself', () => {
     beforeAll(async () => {
       into('etc/systemd/system/offhook.service.d/short.conf', '[Service]\nWatchdogSec=4\n');
-      const cursor = await mark();
+      const from = await mark();
       await machine.must('systemctl daemon-reload && systemctl restart offhook');
-      await saidAfter(cursor, /^registered/m, 10_000);
+      await saidAfter(from, /^registered/m, 10_000);
     });
 
     test.each([
@@ -174,12 +176,12 @@ describe('under a real systemd', () => {
       ['a killed process', (pid: string) => `kill -KILL ${pid}`, /code=killed, status=9/],
     ])('after %s', async (_, harm, why) => {
       const [pid, restarts] = [await property('MainPID'), Number(await property('NRestarts'))];
-      const cursor = await mark();
+      const from = await mark();
       const start = Date.now();
       await machine.must(harm(pid));
-      await saidAfter(cursor, /^registered/m, 25_000);
+      await saidAfter(from, /^registered/m, 25_000);
       console.log(`${_}: registered again after ${((Date.now() - start) / 1_000).toFixed(1)} s`);
-      expect(await since(cursor)).toMatch(why);
+      expect(await since(from)).toMatch(why);
       expect(await property('MainPID')).not.toBe(pid);
       expect(Number(await property('NRestarts'))).toBe(restarts + 1);
     }, 60_000);
@@ -190,21 +192,23 @@ describe('under a real systemd', () => {
     ['the interface down and up', 'ip link set phone0 down', 'ip link set phone0 up; ip route add default via 10.77.0.1'],
     ['another address', 'ip addr add 10.77.0.3/24 dev phone0', 'ip addr del 10.77.0.3/24 dev phone0'],
   ])('the network changes: %s, and it registers at once', async (_, before, after) => {
-    for (const [line, registers] of [[before, /address/.test(_)], [after, true]] as const) {
-      const cursor = await mark();
+    for (const line of [before, after]) {
+      const [from, last] = [await mark(), await boundBy()];
+      const start = Date.now();
       await machine.must(line);
-      await saidAfter(cursor, /^network changed/m, 3_000);
-      if (registers) console.log(`${line}: registered after ${(await saidAfter(cursor, /^network changed[^]*^registered/m, 8_000)).toFixed(1)} s`);
+      await saidAfter(from, /^network changed/m, 3_000);
+      if (/down$/.test(line)) continue;
+      expect(await until(async () => await boundBy() > last, 3_000)).toBe(true);
+      console.log(`${line}: registered after ${((Date.now() - start) / 1_000).toFixed(1)} s`);
     }
-    expect(await bindings('211')).toBe(1);
   });
 
   test('the exchange is away for a while, and it registers by itself', async () => {
+    const from = await mark();
     await machine.must('systemctl stop exchange');
-    const cursor = await mark();
-    await saidAfter(cursor, /^registration failed/m, 70_000);
+    await saidAfter(from, /^registration failed/m, 70_000);
     await machine.must('systemctl start exchange');
-    expect(await until(async () => await bindings('211') === 1, 15_000)).toBe(true);
+    expect(await until(bound, 15_000)).toBe(true);
   }, 100_000);
 
   test('stopping takes less than 8 s and un-registers', async () => {
@@ -213,14 +217,14 @@ describe('under a real systemd', () => {
     console.log(`stopped in ${Date.now() - start} ms`);
     expect(Date.now() - start).toBeLessThan(8_000);
     expect(await property('Result')).toBe('success');
-    expect(await bindings('211')).toBe(0);
+    expect(await boundBy()).toBe(0);
   });
 
   test('installed again it keeps its settings, and runs', async () => {
     const settings = await machine.must('cat /var/lib/offhook/settings.toml');
     await machine.must('/root/offhook/scripts/install');
     expect(await machine.must('cat /var/lib/offhook/settings.toml')).toBe(settings);
-    expect(await until(async () => await bindings('211') === 1, 10_000)).toBe(true);
+    expect(await until(bound, 10_000)).toBe(true);
   });
 
   test('settings that are refused are told, and nothing is started with them', async () => {
@@ -233,7 +237,8 @@ describe('under a real systemd', () => {
 
   test('uninstalled it is gone but for its settings; purged they are gone too', async () => {
     await machine.must('/root/offhook/scripts/uninstall');
-    expect(await machine.must('find /opt/offhook /usr/local/bin/offhook /etc/systemd/system -name "*offhook*" 2>/dev/null; systemctl list-units --all --no-legend "offhook*"')).toBe('');
+    expect(await machine.must('find /opt/offhook /usr/local/bin/offhook /etc/systemd/system -name "*offhook*" 2>/dev/null; pgrep -u offhook; true')).toBe('');
+    expect(await until(async () => await machine.must('systemctl list-units --all --no-legend "offhook*"') === '', 5_000)).toBe(true);
     expect((await machine.must('stat -c %a /var/lib/offhook/settings.toml')).trim()).toBe('600');
     await machine.must('/root/offhook/scripts/uninstall --purge');
     expect((await machine.run('ls -d /var/lib/offhook; getent passwd offhook; getent group offhook')).out).not.toMatch(/^offhook|^\/var/m);
