@@ -15,8 +15,12 @@ export function systemdNotify(): (state: string) => void {
   return (state) => { notify(0, state); };
 }
 
-/** Half the time within which systemd wants to hear WATCHDOG=1 (sd_watchdog_enabled(3)); undefined when it does not. */
-export function watchdogIntervalMs(): number | undefined {
-  const us = Number(process.env['WATCHDOG_USEC']);
-  return Number.isFinite(us) && us > 0 ? us / 2_000 : undefined;
+/**
+ * Half the time within which systemd wants to hear WATCHDOG=1 (sd_watchdog_enabled(3)); undefined when it does not, or wants it of
+ * another process that we inherited the words from.
+ */
+export function watchdogIntervalMs(env: Readonly<Record<string, string | undefined>> = process.env, pid = process.pid): number | undefined {
+  const us = Number(env['WATCHDOG_USEC']);
+  const whose = env['WATCHDOG_PID'];
+  return Number.isFinite(us) && us > 0 && (whose === undefined || Number(whose) === pid) ? us / 2_000 : undefined;
 }
