@@ -6,17 +6,28 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemdNotify, watchdogIntervalMs } from '../../src/system/notify.ts';
 
 const before = process.env['NOTIFY_SOCKET'];
+const libc = koffi.load('libc.so.6');
+const setenv = libc.func('int setenv(const char* name, const char* value, int overwrite)');
+const unsetenv = libc.func('int unsetenv(const char* name)');
+/** Sets it for libsystemd too, which does not see the environment of a test's thread. */
+const socketIs = (path: string | undefined) => {
+  if (path === undefined) {
+    delete process.env['NOTIFY_SOCKET'];
+    unsetenv('NOTIFY_SOCKET');
+  } else {
+    process.env['NOTIFY_SOCKET'] = path;
+    setenv('NOTIFY_SOCKET', path, 1);
+  }
+};
 let folder = '';
 beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'oh-notify-')); });
 afterEach(() => {
-  if (before === undefined) delete process.env['NOTIFY_SOCKET'];
-  else process.env['NOTIFY_SOCKET'] = before;
+  socketIs(before);
   rmSync(folder, { recursive: true, force: true });
 });
 
 /** The far end of NOTIFY_SOCKET, as systemd has it: Node has no datagram sockets of that family. Reads '' when nothing came. */
 function listen(path: string) {
-  const libc = koffi.load('libc.so.6');
   const socket = libc.func('int socket(int domain, int type, int protocol)');
   const bind = libc.func('int bind(int fd, const void* address, uint32_t length)');
   const recv = libc.func('int64_t recv(int fd, void* buffer, size_t length, int flags)');
@@ -35,7 +46,7 @@ function listen(path: string) {
 test('systemd hears what it is told', () => {
   const path = join(folder, 'notify');
   const systemd = listen(path);
-  process.env['NOTIFY_SOCKET'] = path;
+  socketIs(path);
   const notify = systemdNotify();
   notify('READY=1');
   notify('WATCHDOG=1');
@@ -44,12 +55,12 @@ test('systemd hears what it is told', () => {
 });
 
 test('outside systemd nothing is told to anybody', () => {
-  delete process.env['NOTIFY_SOCKET'];
+  socketIs(undefined);
   expect(() => systemdNotify()('READY=1')).not.toThrow();
 });
 
 test('a systemd that does not listen any more is no fault of the phone', () => {
-  process.env['NOTIFY_SOCKET'] = join(folder, 'gone');
+  socketIs(join(folder, 'gone'));
   expect(() => systemdNotify()('WATCHDOG=1')).not.toThrow();
 });
 
