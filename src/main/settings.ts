@@ -1,6 +1,8 @@
 // `offhook settings`: shows the settings, or checks those of --set and writes them into the file of a phone that is not running.
 
+import { join } from 'node:path';
 import { openStore, redacted, type Patch } from '../config/store.ts';
+import { askControl } from '../system/control.ts';
 import { systemFiles } from '../system/files.ts';
 
 /** Exit code: 0 written or shown, 1 refused; each refusal is a line on standard error. */
@@ -20,5 +22,8 @@ export async function settingsCommand(state: string, set: readonly string[]): Pr
   const store = await openStore({ files }, state);
   const outcome = await store.change(given.settings as Patch);
   await store.close();
+  if (outcome.ok && await runs(state)) process.stderr.write('offhook: written. The phone that is running does not know of it: restart it before anything is changed on its page\n');
   return outcome.ok ? 0 : refuse(outcome.problems);
 }
+
+const runs = (state: string) => askControl(join(state, 'control.sock'), { do: 'status' }).then(() => true, () => false);

@@ -41,7 +41,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
           <ul class="plain">{problems.map((p) => <li key={p.key + p.reason}><code>{p.key}</code> {p.reason}</li>)}</ul>
         </section>}
 
-        {phone.lastFailure !== '' && <section class="panel failure">
+        {phone.lastFailure !== '' && phone.lastFailure !== silenceWords(phone) && <section class="panel failure">
           <h3>Last trouble <span class="aside">{phone.lastFailureAt > 0 ? when(phone.lastFailureAt, Date.now()) : ''}</span></h3>
           <p>{phone.lastFailure}</p>
         </section>}
