@@ -2,8 +2,8 @@
 // file, which the phone itself runs).
 
 export { createEngine } from '../media/engine.ts';
-export { createCodec, opusAvailable } from '../media/codec.ts';
 export { dtmfProgram } from '../media/dtmf.ts';
+export { createG711 } from '../media/g711.ts';
 export { intercomBeep, ringCadence, ringTone, statusTones, tones } from '../media/tone-tables.ts';
 export { createAgent } from '../sip/agent.ts';
 export { bodyOf, texts } from '../sip/message.ts';

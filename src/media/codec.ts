@@ -1,10 +1,8 @@
 // What the engine knows of a codec, and who makes them. Opus is bound on first use, so that a phone that speaks G.711 only never loads it.
 
-import { PhoneError } from '../ports/errors.ts';
 import type { CodecUse } from './door.ts';
 import { createG711 } from './g711.ts';
-import { bindDiscordOpus, createDiscordOpus } from './opus-discordjs.ts';
-import { bindOpus, createOpus } from './opus.ts';
+import { openOpus } from './opus-drivers.ts';
 
 /** One stream's coder, both ways; buffers belong to the caller. Nothing here throws: a length of 0 says that nothing came of it. */
 export interface Codec {
@@ -34,16 +32,4 @@ export interface CodecOptions {
 /** `use.fmtp` is the other side's; throws PhoneError OPUS_MISSING when Opus is asked for and no library is there. */
 export type CodecFactory = (use: CodecUse, options: CodecOptions) => Codec;
 
-/** True when Opus can be offered: Debian's libopus0, or else the optional package @discordjs/opus. */
-export function opusAvailable(): boolean {
-  return bindOpus() !== undefined || bindDiscordOpus() !== undefined;
-}
-
-export const createCodec: CodecFactory = (use, options) => {
-  if (use.name !== 'opus') return createG711(use.name);
-  const library = bindOpus();
-  if (library !== undefined) return createOpus(library, use.fmtp ?? '', options);
-  const addon = bindDiscordOpus();
-  if (addon !== undefined) return createDiscordOpus(addon, use.fmtp ?? '', options);
-  throw new PhoneError('OPUS_MISSING', 'The Opus codec needs the Debian package libopus0 (apt-get install libopus0), or take opus out of the setting media.codecs.');
-};
+export const createCodec: CodecFactory = (use, options) => (use.name === 'opus' ? openOpus(use.fmtp ?? '', options) : createG711(use.name));

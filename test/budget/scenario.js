@@ -52,7 +52,7 @@ settings.accounts = [{ id: 'home', user: '201', server: `127.0.0.1:${port}`, pas
 
 const clock = ports.clock();
 const place = { device: 'silence', periodMs: 20, periods: 4, playDb: 0, captureDb: 0 };
-const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec: core.createCodec }, {
+const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec: (use) => core.createG711(use.name) }, {
   places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,
 });
 const phone = core.createPhone(...phonePorts(core, { clock, media, settings, ports }));

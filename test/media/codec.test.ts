@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { createCodec, opusAvailable } from '../../src/media/codec.ts';
+import { createCodec } from '../../src/media/codec.ts';
+import { opusAvailable } from '../../src/media/opus-drivers.ts';
 import { bundled } from './bundled.ts';
 
 const OPTIONS = { opusBitrate: 24_000, opusComplexity: 5 };
-/** What `code` prints in a fresh process, with codec.ts as `m`. */
-const fresh = (code: string, ...flags: string[]) =>
-  execFileSync(process.execPath, [...flags, bundled('../../src/media/codec.ts', code)], { encoding: 'utf8' }).trim();
+/** What `code` prints in a fresh process, with the media file `source` as `m`. */
+const fresh = (source: string, code: string, ...flags: string[]) =>
+  execFileSync(process.execPath, [...flags, bundled(`../../src/media/${source}`, code)], { encoding: 'utf8' }).trim();
 
 test.each([['PCMU', 8000, 8000, 160], ['PCMA', 8000, 8000, 160], ['opus', 16_000, 48_000, 320]] as const)('%s has samples at %i Hz and an RTP clock of %i Hz, and 20 ms go there and back', (name, rateHz, clockHz, length) => {
   const codec = createCodec({ name, payloadType: 96 }, OPTIONS);
@@ -24,15 +25,15 @@ test('Opus is there, since libopus0 is', () => {
 
 test('a G.711 call loads neither koffi nor libopus; an Opus call does', () => {
   const loaded = `(await import('node:fs')).readFileSync('/proc/self/maps', 'utf8').match(/koffi|libopus/g)?.length ?? 0`;
-  expect(fresh(`m.createCodec({ name: 'PCMA', payloadType: 8 }, {}); console.log(${loaded});`)).toBe('0');
-  expect(Number(fresh(`m.createCodec({ name: 'opus', payloadType: 96 }, ${JSON.stringify(OPTIONS)}); console.log(${loaded});`))).toBeGreaterThan(0);
+  expect(fresh('codec.ts', `m.createCodec({ name: 'PCMA', payloadType: 8 }, {}); console.log(${loaded});`)).toBe('0');
+  expect(Number(fresh('codec.ts', `m.createCodec({ name: 'opus', payloadType: 96 }, ${JSON.stringify(OPTIONS)}); console.log(${loaded});`))).toBeGreaterThan(0);
 });
 
 test('without any library Opus is not available, and asking for it names the package to install', () => {
   const blocked = 'data:text/javascript,' + encodeURIComponent(`import { Module } from 'node:module';
     const load = Module._load;
     Module._load = (name, ...rest) => { if (name === 'koffi') throw new Error('no such library'); return load(name, ...rest); };`);
-  expect(JSON.parse(fresh(`let code, message;
-    try { m.createCodec({ name: 'opus', payloadType: 96 }, {}); } catch (error) { ({ code, message } = error); }
+  expect(JSON.parse(fresh('opus-drivers.ts', `let code, message;
+    try { m.openOpus('', {}); } catch (error) { ({ code, message } = error); }
     console.log(JSON.stringify([m.opusAvailable(), code, message]));`, '--import', blocked))).toEqual([false, 'OPUS_MISSING', expect.stringContaining('apt-get install libopus0')]);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { opusAvailable } from '../../src/media/codec.ts';
+import { opusAvailable } from '../../src/media/opus-drivers.ts';
 import type { MediaSettings } from '../../src/media/door.ts';
 import { readRtp, rtpPacket } from '../../src/media/rtp.ts';
 import { settle } from '../fakes/clock.ts';
