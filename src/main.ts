@@ -5,6 +5,7 @@ import './main/flags.ts';
 import { homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { stateFolder } from './main/state-folder.ts';
 import { PhoneError } from './ports/errors.ts';
 import { askControl, type Reply } from './system/control.ts';
 
@@ -27,11 +28,6 @@ offhook settings [--set key=value]...     shows the settings, or writes some int
 offhook --version`;
 
 declare const OFFHOOK_VERSION: string;
-
-function stateFolder(given: string | undefined): string {
-  const base = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
-  return resolve(given ?? process.env['OFFHOOK_STATE'] ?? join(base, 'offhook'));
-}
 
 const options = {
   state: { type: 'string' }, config: { type: 'string' }, set: { type: 'string', multiple: true }, log: { type: 'string' }, welcome: { type: 'boolean' },
@@ -95,7 +91,7 @@ async function main(): Promise<number> {
     process.stdout.write(`offhook ${OFFHOOK_VERSION}\n`);
     return 0;
   }
-  const state = stateFolder(values.state);
+  const state = stateFolder(values.state, process.env, homedir());
   if (word === 'run') {
     const { run } = await import('./main/run.ts');
     return run({
