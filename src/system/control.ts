@@ -6,23 +6,26 @@ import { connect, createServer, type Socket } from 'node:net';
 import { PhoneError } from '../ports/errors.ts';
 
 const LINE_LIMIT = 8_192;
-const CLIENT_LIMIT = 16;
+const CLIENT_LIMIT = 64;
+/** A client that asks and never reads is let go beyond this. */
+const UNREAD_LIMIT = 1 << 20;
 /** Linux's sun_path holds 108 bytes with its end mark. */
 const PATH_LIMIT = 107;
 
 export type Reply = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
 
-function onLines(socket: Socket, line: (text: string) => void): void {
+function onLines(socket: Socket, line: (text: string) => void, tooLong: () => void = () => socket.destroy()): void {
   let held = '';
   socket.setEncoding('utf8');
   socket.on('data', (chunk: string) => {
+    if (socket.writableEnded) return; // told to go
     held += chunk;
     for (let end = held.indexOf('\n'); end >= 0; end = held.indexOf('\n')) {
       const text = held.slice(0, end);
       held = held.slice(end + 1);
       line(text);
     }
-    if (held.length > LINE_LIMIT) socket.destroy();
+    if (held.length > LINE_LIMIT) tooLong();
   });
 }
 
@@ -48,26 +51,29 @@ export async function serveControl(path: string, serve: (command: unknown) => Pr
   rmSync(path, { force: true });
   const clients = new Set<Socket>();
   const server = createServer((socket) => {
-    if (clients.size >= CLIENT_LIMIT) {
-      socket.destroy();
-      return;
-    }
+    const say = (reply: Reply): void => {
+      if (socket.destroyed || socket.writableEnded) return;
+      socket.write(`${JSON.stringify(reply)}\n`);
+      if (socket.writableLength > UNREAD_LIMIT) socket.destroy();
+    };
+    const dismiss = (why: string): void => {
+      say({ ok: false, why });
+      socket.end();
+      socket.resume(); // whatever still comes is not read by anybody
+    };
+    socket.on('error', () => socket.destroy());
+    if (clients.size >= CLIENT_LIMIT) return dismiss(`${CLIENT_LIMIT} others are talking to this phone; try again`);
     clients.add(socket);
     socket.on('close', () => clients.delete(socket));
-    socket.on('error', () => socket.destroy());
     onLines(socket, (text) => {
       let command: unknown;
       try {
         command = JSON.parse(text);
       } catch {
-        socket.end(`${JSON.stringify({ ok: false, why: 'not a line of JSON' })}\n`);
-        return;
+        return dismiss('not a line of JSON');
       }
-      serve(command).then(
-        (reply) => { if (!socket.destroyed) socket.write(`${JSON.stringify(reply)}\n`); },
-        (error: unknown) => { if (!socket.destroyed) socket.write(`${JSON.stringify({ ok: false, why: error instanceof Error ? error.message : String(error) })}\n`); },
-      );
-    });
+      serve(command).then(say, (error: unknown) => say({ ok: false, why: error instanceof Error ? error.message : String(error) }));
+    }, () => dismiss(`a command has at most ${LINE_LIMIT} bytes`));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new PhoneError('CONTROL_FAILED', `cannot listen at ${path}: ${error.message}`, error)));
@@ -83,18 +89,22 @@ export async function serveControl(path: string, serve: (command: unknown) => Pr
   };
 }
 
-/** Say one command to the phone that listens at `path`. Rejects with PhoneError NOT_RUNNING when none does. */
+/** Say one command to the phone that listens at `path`. Rejects with PhoneError NOT_RUNNING when none does, PHONE_ENDED when it ends first. */
 export function askControl(path: string, command: unknown): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
-    const gone = () => reject(new PhoneError('NOT_RUNNING', `no phone is running with this state folder (${path})`));
-    socket.once('error', gone);
+    let met = false;
+    const gone = (): void => reject(met ? new PhoneError('PHONE_ENDED', 'the phone ended before it answered')
+      : new PhoneError('NOT_RUNNING', `no phone is running with this state folder (${path})`));
+    socket.on('error', gone);
     socket.once('close', gone);
-    socket.once('connect', () => socket.write(`${JSON.stringify(command)}\n`));
+    socket.once('connect', () => {
+      met = true;
+      socket.write(`${JSON.stringify(command)}\n`);
+    });
     onLines(socket, (text) => {
-      socket.off('close', gone);
-      socket.end();
       resolve(JSON.parse(text) as Reply);
+      socket.end();
     });
   });
 }
