@@ -5,6 +5,7 @@ fail() { printf 'offhook: %s\n' "$*" >&2; exit 1; }
 
 root_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 log_file=${OFFHOOK_SETUP_LOG:-/tmp/offhook-setup.log}
+{ : >"$log_file"; } 2>/dev/null || log_file=$(mktemp) # another user's
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"

@@ -8,7 +8,7 @@
 //                                                                          `- network namespace 'exchange'
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kamailioConfig } from './lab/kamailio.ts';
@@ -114,7 +114,7 @@ describe('the unit', () => {
 describe('under a real systemd', () => {
   beforeAll(async () => {
     await makeRoot(root);
-    for (const path of execFileSync('git', ['ls-files', '-z'], { cwd: here, encoding: 'utf8' }).split('\0').filter((p) => p !== '')) {
+    for (const path of execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: here, encoding: 'utf8' }).split('\0').filter((p) => p !== '' && existsSync(join(here, p)))) {
       cpSync(join(here, path), join(root, 'root/offhook', path), { preserveTimestamps: true });
     }
     cpSync(join(here, 'node_modules'), join(root, 'root/offhook/node_modules'), { recursive: true, verbatimSymlinks: true });
@@ -169,18 +169,20 @@ describe('under a real systemd', () => {
       await saidAfter(from, /^registered/m, 10_000);
     });
 
+    const block = (pid: string, thread: string) => `timeout 30 node --experimental-websocket --no-warnings /root/block.mjs ${pid} ${thread} >/dev/null 2>&1 & sleep 0.8`;
     test.each([
-      ['a blocked main thread', (pid: string) => `timeout 30 node --experimental-websocket --no-warnings /root/block.mjs ${pid} main`, /Watchdog timeout/],
-      ['a blocked media thread', (pid: string) => `timeout 30 node --experimental-websocket --no-warnings /root/block.mjs ${pid} media`, /Watchdog timeout/],
-      ['a stopped process', (pid: string) => `kill -STOP ${pid}`, /Watchdog timeout/],
-      ['a killed process', (pid: string) => `kill -KILL ${pid}`, /code=killed, status=9/],
-    ])('after %s', async (_, harm, why) => {
+      ['a blocked main thread', (pid: string) => block(pid, 'main'), 'deaf', /Watchdog timeout/],
+      ['a blocked media thread', (pid: string) => block(pid, 'media'), 'not deaf', /Watchdog timeout/],
+      ['a stopped process', (pid: string) => `kill -STOP ${pid}`, 'deaf', /Watchdog timeout/],
+      ['a killed process', (pid: string) => `kill -KILL ${pid}`, 'gone', /code=killed, status=9/],
+    ])('after %s', async (what, harm, state, why) => {
       const [pid, restarts] = [await property('MainPID'), Number(await property('NRestarts'))];
       const from = await mark();
       const start = Date.now();
       await machine.must(harm(pid));
+      if (state !== 'gone') expect((await machine.run('timeout 1 offhook status >/dev/null')).code === 0 ? 'not deaf' : 'deaf').toBe(state);
       await saidAfter(from, /^registered/m, 25_000);
-      console.log(`${_}: registered again after ${((Date.now() - start) / 1_000).toFixed(1)} s`);
+      console.log(`${what}: registered again after ${((Date.now() - start) / 1_000).toFixed(1)} s`);
       expect(await since(from)).toMatch(why);
       expect(await property('MainPID')).not.toBe(pid);
       expect(Number(await property('NRestarts'))).toBe(restarts + 1);
