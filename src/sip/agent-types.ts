@@ -96,7 +96,7 @@ export interface Ending {
   readonly by: 'us' | 'them' | 'network';
   /** SIP status of the final response when the call never was; 0 for an established call. */
   readonly status: number;
-  /** Words for a log and a page: 'Busy Here', 'hung up', 'no answer from the server', 'answered elsewhere'. */
+  /** Words for a log and a page: 'Busy Here', 'hung up', 'the other side does not answer', 'answered elsewhere'. */
   readonly why: string;
   /** From the Reason header (RFC 3326), e.g. 'SIP;cause=200'. */
   readonly reason?: string;

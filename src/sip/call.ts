@@ -22,7 +22,7 @@ const REDIRECTS = 5;
 const REPEAT_MS = 60_000;
 
 const FAILED: Readonly<Record<SendFailure, readonly [status: number, why: string]>> = {
-  'server silent': [408, 'no answer from the server'], 'server refused': [503, 'the connection was refused'],
+  'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'],
   'no network': [503, 'no network'], 'no such server': [404, 'no such address'],
 };
 

@@ -240,7 +240,7 @@ describe('calls that come to nothing', () => {
     await town.run(31_900);
     assert.deepEqual(told, []);
     await town.run(200);
-    assert.deepEqual(told, ['ended by network: no answer from the server (408)']);
+    assert.deepEqual(told, ['ended by network: the other side does not answer (408)']);
     await town.run(40_000);
     assert.equal(town.clock.pending, 0);
   });

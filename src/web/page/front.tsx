@@ -29,7 +29,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
           <h2 class="headline"><span class="dot" aria-hidden="true" />{words.headline}</h2>
           {words.detail !== '' && <p>{words.detail}</p>}
           {words !== ready && words.headline !== ready.headline && (ready.mood === 'bad' || ready.mood === 'warn') && <p class="aside">{ready.headline}. {ready.detail}</p>}
-          {silenceWords(phone) !== '' && <p class="problem">No sound: {silenceWords(phone)}.</p>}
+          {silenceWords(phone) !== '' && <p class="problem">{silenceWords(phone)}.</p>}
         </section>
 
         {phone.calls.length > 0 && <section class="panel" aria-label="Calls">
