@@ -9,6 +9,8 @@ import type { Endpoint, Network, Resolver, StreamHandler, StreamSocket } from '.
 
 /** Datagrams the kernel may hold for us while the thread is busy. */
 const RECEIVE_BUFFER_BYTES = 1 << 19;
+/** What may wait for a peer that does not read; a stranger who only asks would else fill our memory. */
+const UNSENT_BYTES = 1 << 18;
 const ANY = '';
 
 function bindFailure(kind: string, local: Endpoint, error: NodeJS.ErrnoException): PhoneError {
@@ -48,10 +50,15 @@ function wrap(socket: Socket, handlerOf: (stream: StreamSocket) => StreamHandler
   const stream: StreamSocket = {
     get local() { return { host: plain(socket.localAddress ?? ''), port: socket.localPort ?? 0 }; },
     remote,
-    send: (bytes) => { if (!over) socket.write(bytes); },
+    send(bytes) {
+      if (over) return;
+      socket.write(bytes);
+      if (socket.writableLength > UNSENT_BYTES) socket.destroy(new Error('the other side does not read'));
+    },
     close() {
       over = true;
-      socket.destroySoon();
+      if (socket.writableLength === 0) socket.destroySoon();
+      else socket.destroy(); // the kernel's buffer is full of what it does not read; waiting for it would last for ever
     },
   };
   const handler = handlerOf(stream);

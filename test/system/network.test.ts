@@ -1,6 +1,7 @@
+import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { systemNetwork, systemResolver } from '../../src/system/network.ts';
-import type { Endpoint, StreamHandler } from '../../src/ports/net.ts';
+import type { Endpoint, StreamHandler, StreamSocket } from '../../src/ports/net.ts';
 
 const LOCAL: Endpoint = { host: '127.0.0.1', port: 0 };
 const quiet = { onDatagram: () => undefined, onError: () => undefined };
@@ -65,4 +66,28 @@ test('the source address towards loopback is loopback', async () => {
 
 test('localhost resolves; addresses of the other family are none', async () => {
   expect(await systemResolver().addresses('localhost', 4)).toContain('127.0.0.1');
+});
+
+test('who never reads is cut off before what waits for it fills the memory', async () => {
+  const network = systemNetwork();
+  const deaf: Socket[] = [];
+  const meet = (onClose: StreamHandler['onClose']): Promise<StreamSocket> => new Promise((resolve) => {
+    void (async () => {
+      const listener = await network.listen(LOCAL, (socket): StreamHandler => {
+        resolve(socket);
+        return { onOpen: () => undefined, onBytes: () => undefined, onClose };
+      });
+      const peer = connect(listener.local.port, '127.0.0.1');
+      peer.on('error', () => undefined);
+      peer.pause();
+      deaf.push(peer);
+    })();
+  });
+  const lump = Buffer.alloc(64 << 10);
+  const failure = await new Promise<Error | undefined>((resolve) => {
+    void meet(resolve).then((socket) => { for (let i = 0; i < 1_000; i++) socket.send(lump); });
+  });
+  expect(failure?.message).toBe('the other side does not read');
+
+  for (const peer of deaf) peer.destroy();
 });
