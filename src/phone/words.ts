@@ -14,7 +14,7 @@ interface Trouble {
 
 /** A registration that failed, by its reason. */
 export const troubles: Readonly<Record<RegistrationFailure, Trouble>> = {
-  'no network': { tone: 'no network', words: 'There is no network: look at the cable or the Wi-Fi.' },
+  'no network': { tone: 'no network', words: 'There is no way to the server: look at the cable or the Wi-Fi, and whether the server is on.' },
   'no such server': { tone: 'no such server', words: 'The server\'s name is not known: look for a slip in the server setting.' },
   'server silent': { tone: 'server silent', words: 'The server does not answer: it may be off, or a firewall is in between.' },
   'server refused': { tone: 'server silent', words: 'Nothing listens at the server: look at its port and transport.' },
