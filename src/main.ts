@@ -48,6 +48,16 @@ const needed = (word: string | undefined, what: string) => {
   return word;
 };
 
+const headerLine = (line: string) => {
+  const [, name, value] = /^([\w.!%*+`'~-]+)\s*:\s*(.*)$/.exec(line) ?? [];
+  if (name === undefined || value === undefined) throw new UsageError(`--header "${line}": of the form 'Name: value'`);
+  return [name, value];
+};
+/** How many words may follow each; what is too much would else be overlooked. */
+const MOST_WORDS: Readonly<Record<string, number>> = {
+  run: 0, devices: 0, settings: 0, status: 0, quit: 0, lift: 0, hang: 0, flash: 0, call: 1, answer: 1, hangup: 1, hold: 1, resume: 1, measure: 1, transfer: 1, dtmf: 1, key: 1, mute: 2,
+};
+
 const milliseconds = (word: string) => {
   if (!/^\d{1,5}$/.test(word)) throw new UsageError(`--ms ${word}: a number of milliseconds is needed`);
   return Number(word);
@@ -62,7 +72,7 @@ function command(word: string, rest: readonly string[], v: Values): Record<strin
       return {
         do: 'call', target: needed(rest[0], 'a number or address'), until: onlyOf(v.until ?? 'answered', 'ringing', 'answered'),
         ...(v.intercom === true ? { intercom: true } : {}), ...(v.account === undefined ? {} : { account: v.account }),
-        ...(v.header === undefined ? {} : { headers: v.header.map((line) => [line.slice(0, line.indexOf(':')).trim(), line.slice(line.indexOf(':') + 1).trim()]) }),
+        ...(v.header === undefined ? {} : { headers: v.header.map(headerLine) }),
       };
     case 'answer': case 'hangup': case 'hold': case 'resume': case 'measure':
       return { do: word, ...which };
@@ -91,6 +101,8 @@ async function main(): Promise<number> {
     process.stdout.write(`offhook ${OFFHOOK_VERSION}\n`);
     return 0;
   }
+  const tooMuch = rest[MOST_WORDS[word] ?? rest.length];
+  if (tooMuch !== undefined) throw new UsageError(`"${tooMuch}" is one word too many`);
   const state = stateFolder(values.state, process.env, homedir());
   if (word === 'run') {
     const { run } = await import('./main/run.ts');
@@ -114,7 +126,7 @@ async function main(): Promise<number> {
   const say = command(word, rest, values);
   if (say === undefined) throw new UsageError(`"${word}" is no command`);
   const reply = await askControl(join(state, 'control.sock'), say);
-  if (values.json === true || word === 'status' || word === 'measure') {
+  if (values.json === true || (reply.ok && (word === 'status' || word === 'measure'))) {
     process.stdout.write(`${JSON.stringify(reply['status'] ?? reply['stats'] ?? reply, undefined, 2)}\n`);
   } else if (!reply.ok) {
     process.stderr.write(`offhook: ${why(reply)}\n`);
@@ -130,7 +142,7 @@ main().then(
   (code) => { process.exitCode = code; },
   (error: unknown) => {
     const usage = error instanceof UsageError || (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
-    if (usage) process.stderr.write(`offhook: ${(error as Error).message.replace(/\. To specify .*/s, '')}; offhook --help tells the words there are\n`);
+    if (usage) process.stderr.write(`offhook: ${(error as Error).message.replace(/\.[ \n](To specify|Did you forget) .*/s, '')}; offhook --help tells the words there are\n`);
     else if (error instanceof PhoneError) process.stderr.write(`offhook: ${error.message}\n`);
     else process.stderr.write(`offhook: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
     process.exitCode = usage ? 2 : 1;

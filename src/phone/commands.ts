@@ -21,7 +21,9 @@ const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, cod
 const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
   call: ['target'], answer: [], hangup: [], hold: [], resume: [], transfer: [], dtmf: ['digits'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
 };
-const TEXTS = ['target', 'call', 'to', 'account', 'digits'] as const;
+const TEXTS = ['target', 'call', 'to', 'account', 'digits', 'key'] as const;
+/** Header lines that a request must have once, and the agent writes. */
+const OURS = /^(via|from|to|call-id|cseq|contact|content-length|content-type|max-forwards|route|record-route|[vftimlc])$/i;
 
 /** What is wrong with a command that came as text from outside; undefined when it may be run. */
 function faultOf(command: unknown): string | undefined {
@@ -33,10 +35,15 @@ function faultOf(command: unknown): string | undefined {
   for (const name of needed) if (fields[name] === undefined || fields[name] === '') return `${name} is missing`;
   if (fields['do'] === 'key' && !/^[0-9*#A-D]$/.test(String(fields['key']))) return 'key is one of 0-9 * # A-D';
   if (fields['do'] === 'transfer' && fields['target'] === undefined && fields['to'] === undefined) return 'target or to is missing';
+  if (fields['do'] === 'mute' && typeof fields['muted'] !== 'boolean') return 'muted is true or false';
+  if (fields['until'] !== undefined && fields['until'] !== 'ringing' && fields['until'] !== 'answered') return 'until is ringing or answered';
   if (fields['ms'] !== undefined && !Number.isFinite(fields['ms'])) return 'ms is a number';
   const headers = fields['headers'];
   const pair = (h: unknown): boolean => Array.isArray(h) && h.length === 2 && typeof h[0] === 'string' && typeof h[1] === 'string';
-  return headers === undefined || (Array.isArray(headers) && headers.every(pair)) ? undefined : 'headers are pairs of texts';
+  if (headers === undefined) return undefined;
+  if (!Array.isArray(headers) || !headers.every(pair)) return 'headers are pairs of texts';
+  const own = (headers as string[][]).find(([name]) => OURS.test(name!));
+  return own && `the header ${own[0]} is the phone's own`;
 }
 
 export interface Commands {

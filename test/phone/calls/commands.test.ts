@@ -223,6 +223,8 @@ describe('commands to a phone without handset', () => {
       [null, 'a command is an object'], ['call', 'a command is an object'], [{}, 'no such command: undefined'], [{ do: 'toString' }, 'no such command: toString'],
       [{ do: 'call' }, 'target is missing'], [{ do: 'call', target: 7 }, 'target is a text'], [{ do: 'call', target: 'x', headers: [['a']] }, 'headers are pairs of texts'],
       [{ do: 'dtmf', digits: '1', ms: 'x' }, 'ms is a number'], [{ do: 'key', key: '12' }, 'key is one of 0-9 * # A-D'], [{ do: 'transfer' }, 'target or to is missing'],
+      [{ do: 'mute' }, 'muted is true or false'], [{ do: 'mute', muted: 'no' }, 'muted is true or false'], [{ do: 'key', key: ['1'] }, 'key is a text'],
+      [{ do: 'call', target: B, until: 'morning' }, 'until is ringing or answered'], [{ do: 'call', target: B, headers: [['Alert-Info', 'x'], ['VIA', 'x']] }, "the header VIA is the phone's own"],
     ];
     for (const [command, why] of rows) {
       const asked = a.command(command as Parameters<Subject['command']>[0]);
