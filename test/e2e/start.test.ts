@@ -2,6 +2,7 @@
 
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { askControl } from '../../src/system/control.ts';
 import { startCard, type Card, type Heard } from '../card/card.ts';
 import { openBrowser, type Visitor } from './lab/browser.ts';
 import { freePort, pause, scratch, start, type Program } from './lab/process.ts';
@@ -182,6 +183,28 @@ describe('scripts/start and its page', () => {
     phone.child.kill('SIGINT');
     expect(await phone.ended).toBe(0);
     expect(phone.output()).toMatch(/phone ended\s*$/);
+  });
+});
+
+describe('scripts/start on a machine without sound card, handset and account', () => {
+  test('is a whole phone, and says why it is silent', async () => {
+    const state = join(folder.path, 'bare');
+    const phone = start(SCRIPT, ['--state', state, '--set', 'web.port=0', '--set', 'sip.port=0'], { env: { ...process.env, ALSA_CONFIG_PATH: '/dev/null' } });
+    const say = (command: Record<string, unknown>) => askControl(join(state, 'control.sock'), command);
+    try {
+      await phone.waitFor(/The telephone is running/, 60_000);
+      expect(phone.output()).toMatch(/Its handset +drawn on the page\n/);
+      expect(phone.output()).toMatch(/Its account +none yet/);
+      await say({ do: 'lift' });
+      await phone.waitFor(/there is no sound card: nothing is heard/, 5_000);
+      for (const key of '*43') await say({ do: 'key', key });
+      await phone.waitFor(/answered .*remote="?\*43/, 10_000);
+      const { status } = await say({ do: 'status' }) as unknown as { readonly status: { readonly devices: readonly { readonly place: string; readonly trouble: string }[] } };
+      expect(status.devices.find((d) => d.place === 'handset')?.trouble).toMatch(/^there is no sound card/);
+      expect(phone.output()).not.toMatch(/ error /);
+    } finally {
+      await phone.stop();
+    }
   });
 });
 
