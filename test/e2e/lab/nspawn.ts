@@ -26,6 +26,7 @@ const must = async (command: string, ...args: string[]) => {
 
 /** Unpacks a Debian 12 root into `folder`. The first time ever it is made, in about half a minute. */
 export async function makeRoot(folder: string): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('a Debian is booted by root only: run this test as root');
   const tar = join(cache, 'bookworm.tar');
   if (!existsSync(tar)) {
     mkdirSync(cache, { recursive: true });
