@@ -158,7 +158,7 @@ async function start(making: Making): Promise<void> {
     made.settingsChanged();
   }));
   later(watchLinks(clock, () => {
-    log.info({}, 'network changed');
+    log.info({ sip: sipAddress(made) }, 'network changed');
     made.networkChanged();
   }));
 
@@ -173,12 +173,17 @@ async function start(making: Making): Promise<void> {
   }
   // Sound and pins are open or reported, the first registration is under way: systemd may go on.
   notify('READY=1');
-  const { host, port } = made.agent.local;
-  const address = `${host === '' || host === '0.0.0.0' ? ourAddress() : host}:${port}`;
+  later(() => notify('STOPPING=1')); // opened last, so said first
+  const address = sipAddress(made);
   log.info({ version: OFFHOOK_VERSION, sip: address, ...(page === undefined ? {} : { page }), board: hardware.board }, 'phone started');
   if (making.welcome) {
     process.stderr.write(welcome({ settings: settings(), board: hardware.board, sip: address, page, keys, state: making.state, cards: cardsSeen(), command: making.command }));
   }
+}
+
+function sipAddress({ agent }: Phone): string {
+  const { host, port } = agent.local;
+  return `${host === '' || host === '0.0.0.0' ? ourAddress() : host}:${port}`;
 }
 
 /** The settings that mend it are named where a port or an address is refused. */
