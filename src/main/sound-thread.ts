@@ -5,12 +5,17 @@ import { createAudioSystem } from '../audio/system.ts';
 import { createCodec } from '../media/codec.ts';
 import type { MediaCommand } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
+import { rehearse } from '../media/rehearsal.ts';
 import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemNetwork } from '../system/network.ts';
 import { systemRandom } from '../system/random.ts';
 import { soundFiles } from '../system/sound-files.ts';
+import { compileLate, compileSoon } from './flags.ts';
 import type { ThreadMessage, ThreadOptions } from './remote-media.ts';
+
+/** So much of a call makes V8 compile all that a call runs often. */
+const REHEARSED_PERIODS = 400;
 
 const port = parentPort;
 if (port === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
@@ -20,6 +25,12 @@ const { settings } = workerData as ThreadOptions;
 const say = (level: LogLevel) => (fields: LogFields, fact: string) => post({ kind: 'log', level, fields, fact });
 const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') };
 const clock = systemClock();
+const random = systemRandom();
+
+compileSoon();
+await rehearse(random, createCodec, REHEARSED_PERIODS);
+compileLate();
+
 const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork(), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec }, settings);
 
 engine.subscribe((event) => post({ kind: 'event', event }));

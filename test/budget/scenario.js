@@ -6,7 +6,7 @@ import { phonePorts } from './phone-ports.js';
 import * as ports from './ports.js';
 
 // The flags that the shipped phone sets for itself, and every module of this script, are part of the baseline.
-await import(pathToFileURL(process.argv[2].replace(/core\.js$/, 'flags.js')).href);
+const { compileLate, compileSoon } = await import(pathToFileURL(process.argv[2].replace(/core\.js$/, 'flags.js')).href);
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const peer = fork(fileURLToPath(new URL('peer.js', import.meta.url)), { execArgv: [] });
@@ -52,7 +52,11 @@ settings.accounts = [{ id: 'home', user: '201', server: `127.0.0.1:${port}`, pas
 
 const clock = ports.clock();
 const place = { device: 'silence', periodMs: 20, periods: 4, playDb: 0, captureDb: 0 };
-const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec: (use) => core.createG711(use.name) }, {
+const codec = (use) => core.createG711(use.name);
+compileSoon(); // as the media thread does
+await core.rehearse(ports.random, codec, 400);
+compileLate();
+const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec }, {
   places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,
 });
 const phone = core.createPhone(...phonePorts(core, { clock, media, settings, ports }));
