@@ -303,7 +303,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   media.subscribe(onMedia);
   return {
     status,
-    command: (command) => commands.run(command),
+    command: async (command) => closed && command?.do !== 'status' ? { ok: false, code: 'ENDING', why: 'the phone is ending' } : commands.run(command),
     subscribe(on) {
       listeners.add(on);
       return () => { listeners.delete(on); };
@@ -338,7 +338,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     nextStream: () => ++streamId,
     async close() {
       closed = true;
-      for (const line of lines) line.hangUp('phone stopped');
+      for (const line of lines) if (!line.rings) line.hangUp('phone stopped'); // what rings the agent tells 480
       hardware.bell?.stop();
       hardware.lamp?.show(false);
       await agent.close();

@@ -378,4 +378,27 @@ describe('closing', () => {
     expect(b.phone.status().calls).toEqual([]);
     await expect(lab.phone('192.0.2.1', headless)).resolves.toBeDefined();
   });
+
+  test('a call that rings is told 480, not that somebody is busy, so that a server may go on to voice mail', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', headless);
+    const b = await lab.phone('192.0.2.2', headless);
+    const called = a.command({ do: 'call', target: B });
+    await lab.run(300);
+    expect(b.phone.status()).toMatchObject({ calls: [{ state: 'ringing' }] });
+    void b.phone.close();
+    await lab.run(500);
+    expect(called.outcome).toMatchObject({ ok: false, status: 480 });
+  });
+
+  test('a command that comes meanwhile is refused in words', async () => {
+    const { lab, a } = await pair();
+    void a.phone.close();
+    const late = a.command({ do: 'call', target: B });
+    await lab.run(50);
+    expect(late.outcome).toEqual({ ok: false, code: 'ENDING', why: 'the phone is ending' });
+    const asked = a.command({ do: 'status' });
+    await lab.run(50);
+    expect(asked.outcome).toMatchObject({ ok: true });
+  });
 });
