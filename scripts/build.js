@@ -24,11 +24,11 @@ const plainPrivates = {
   },
 };
 
-// The core is one file, which the program imports as it stands: every module more costs heap.
-const coreApart = {
-  name: 'core apart',
+// The core is one file, which the program imports as it stands: every module more costs heap. They share the class of errors, in a file of its own.
+const apart = {
+  name: 'apart',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/core\.ts$/ }, () => ({ path: './core.js', external: true }));
+    onResolve({ filter: /\/(core|errors)\.ts$/ }, ({ path, kind }) => (kind === 'entry-point' ? undefined : { path: `./${path.slice(path.lastIndexOf('/') + 1, -3)}.js`, external: true }));
   },
 };
 
@@ -45,20 +45,20 @@ const phone = {
   legalComments: 'none',
   external: ['koffi', 'onoff', '@discordjs/opus'],
   define: { OFFHOOK_VERSION: JSON.stringify(version) },
-  // Bundled CommonJS packages (fastify's) ask for require.
-  banner: { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" },
+  plugins: [plainPrivates, apart],
 };
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
+await build({ ...phone, entryPoints: { core: 'src/main/core.ts', errors: 'src/ports/errors.ts', flags: 'src/main/flags.ts' } });
 await build({
   ...phone,
-  entryPoints: { offhook: 'src/main.ts', core: 'src/main/core.ts', flags: 'src/main/flags.ts' },
+  entryPoints: { offhook: 'src/main.ts', 'sound-thread': 'src/main/sound-thread.ts' },
   splitting: true,
-  plugins: [plainPrivates, coreApart],
+  // Bundled CommonJS packages (fastify's) ask for require.
+  banner: { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" },
 });
-await build({ ...phone, entryPoints: { 'sound-thread': 'src/main/sound-thread.ts' }, plugins: [plainPrivates] });
 
 if (existsSync(join(root, 'src/web/page/main.tsx'))) {
   await build({
