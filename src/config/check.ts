@@ -48,7 +48,7 @@ const kinds: Readonly<Record<Kind, { readonly words: string; readonly wrong?: (v
   network: { words: 'an address or network such as 192.168.1.0/24', wrong: wrongNetwork },
   line: { words: 'one line of text' },
   board: { words: 'small letters, digits and -' },
-  device: { words: 'auto, alsa:NAME, arecord:NAME, echo, tone:HZ, silence, clock or wav:IN.wav,OUT.wav' },
+  device: { words: 'auto, alsa:NAME, arecord:NAME, echo, tone:HZ, silence, clock or wav:IN.wav,OUT.wav', wrong: wrongDevice },
   caller: { words: 'a number, user@domain or *, without spaces' },
   'dial pattern': { words: 'digits, x, [2-5], ., <9:>, !, T', wrong: wrongPattern },
   emergency: { words: '2 to 8 digits' },
@@ -58,6 +58,16 @@ const kinds: Readonly<Record<Kind, { readonly words: string; readonly wrong?: (v
 function wrongPort(value: string): string | undefined {
   const port = /(?:\]|^[^:]*):([0-9]+)$/.exec(value)?.[1];
   return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535) ? undefined : 'the port must be 1 to 65535';
+}
+
+/** What the drivers of the audio room would refuse later, when somebody has lifted the handset. */
+function wrongDevice(value: string): string | undefined {
+  const [driver = '', rest = ''] = value.split(/:(.*)/s);
+  const sides = driver === 'wav' ? rest.split(',') : driver === 'alsa' || driver === 'arecord' ? rest.split('|') : undefined;
+  if (driver === 'tone' && rest !== '' && Number(rest) < 20) return 'a tone has at least 20 Hz';
+  if (sides === undefined) return undefined;
+  if (sides.length > 2) return 'at most two names: what is heard from, what is played to';
+  return sides.every((side) => side === '') ? `${driver}: needs a name` : undefined;
 }
 
 /** 32 or 128 for an IP address, 0 for what is none. */
@@ -170,7 +180,7 @@ export function check(node: Node, value: unknown, key: string, report: (problem:
     if (Object.keys(value).length > MAX_ENTRIES) report({ key, reason: `at most ${MAX_ENTRIES} entries` });
     const [pattern, inner] = Object.entries(node.patternProperties)[0]!;
     for (const [name, entry] of Object.entries(value)) {
-      if (!matches(pattern, name)) report({ key: join(key, name), reason: `“${name}” cannot stand on the left side` });
+      if (!matches(pattern, name)) report({ key: join(key, name), reason: wrongName(pattern, name) });
       else check(inner, entry, join(key, name), report);
     }
   } else if (node.type === 'array' && node.items !== undefined) {
@@ -181,6 +191,12 @@ export function check(node: Node, value: unknown, key: string, report: (problem:
     const reason = wrongLeaf(node, value);
     if (reason !== undefined) report({ key, reason });
   }
+}
+
+/** Where only some names may stand on the left side, they are told. */
+function wrongName(pattern: string, name: string): string {
+  const known = /^\^\(([\w|]+)\)\$$/.exec(pattern)?.[1];
+  return `“${name}” cannot stand on the left side${known === undefined ? '' : `; known are ${known.replaceAll('|', ', ')}`}`;
 }
 
 export const join = (key: string, name: string) => (key === '' ? name : `${key}.${name}`);

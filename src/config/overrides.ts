@@ -63,7 +63,10 @@ export function parseText(node: Node, text: string): unknown {
   const trimmed = text.trim();
   if (node.type === 'boolean') return /^(true|yes|on|1)$/i.test(trimmed) ? true : /^(false|no|off|0)$/i.test(trimmed) ? false : text;
   if (node.type === 'integer' || node.type === 'number') return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed) ? Number(trimmed) : text;
-  if (/^[[{]/.test(trimmed) && (node.type === 'array' || node.type === 'object' || node.anyOf !== undefined)) return fromJson(trimmed);
+  if (/^[[{]/.test(trimmed) && (node.type === 'array' || node.type === 'object' || node.anyOf !== undefined)) {
+    const json = fromJson(trimmed);
+    if (json !== trimmed || node.type !== 'array') return json; // else the dial pattern [2-5]xx, say
+  }
   if (node.type === 'array') return trimmed === '' ? [] : trimmed.split(',').map((part) => parseText(node.items ?? {}, part.trim()));
   if (node.anyOf !== undefined) {
     const parts = trimmed.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : part));

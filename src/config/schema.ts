@@ -40,7 +40,7 @@ const HOST = '^$|^[0-9A-Fa-f:.]+$';
 const USER = '^[A-Za-z0-9_.!~*\'()&=+$,;?/-]*$';
 /** No control characters: neither line ends nor what a terminal or a SIP header would stumble over. */
 const LINE = '^[^\\u0000-\\u001f\\u007f]*$';
-/** '' | alsa:NAME | alsa:CAPTURE|PLAYBACK | echo | tone | tone:HZ | silence | clock | wav:IN,OUT | auto */
+/** auto | alsa:NAME | alsa:CAPTURE|PLAYBACK | arecord:... | echo | tone | tone:HZ | silence, also called clock | wav:IN,OUT */
 const DEVICE = '^(auto|echo|silence|clock|tone(:[0-9]{2,4})?|alsa:[^\\r\\n]+|arecord:[^\\r\\n]+|wav:[^\\r\\n,]*(,[^\\r\\n,]*)?)$';
 
 const ID = '^[A-Za-z0-9_.@-]*$';
@@ -49,6 +49,8 @@ const CALLER = '^[^\\s]+$';
 const NETWORK = '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$';
 const DIAL_PATTERN = '^[0-9*#A-DxXzZnN.\\[\\]\\-+T<>:|!]+$';
 const EMERGENCY = '^[0-9]{2,8}$';
+/** Parts of a board whose pins may be set; hardware/board.ts knows what each one changes. */
+const PIN_NAME = '^(hook|invertedHook|rows|columns|pulse|offNormal|bell|lamp|relay|privacy)$';
 const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
 /** Digits that call somebody. */
 export const SPEED_DIAL = '^[0-9*#]{1,4}$';
@@ -149,9 +151,9 @@ export const settingsSchema = Type.Object({
     debounceMs: whole(20, 1, 200, { title: 'Debounce', description: 'Contacts must rest this long.', unit: 'ms', applies: 'on restart' }),
     flashMinMs: whole(80, 20, 500, { title: 'Shortest flash', description: 'A shorter press of the hook is bounce.', unit: 'ms', applies: 'on restart' }),
     flashMaxMs: whole(800, 200, 2_000, { title: 'Longest flash', description: 'A longer press of the hook hangs up.', unit: 'ms', applies: 'on restart' }),
-    driver: choice('auto', ['auto', 'gpiochip', 'onoff', 'evdev'], { title: 'Driver', description: 'How pins are reached.', applies: 'on restart' }),
+    driver: choice('auto', ['auto', 'gpiochip', 'onoff', 'evdev'], { title: 'Driver', description: 'How pins are reached. auto: evdev where an input device is set, else gpiochip.', applies: 'on restart' }),
     inputDevice: text('', { title: 'Input device', description: 'evdev: path of the keypad, e.g. /dev/input/event0.', applies: 'on restart' }, LINE),
-    pins: Type.Record(Type.String({ pattern: '^[a-zA-Z]+$' }), Type.Union([PIN, Type.Array(PIN, { maxItems: 16 })], { kind: 'pins' }), { default: {}, title: 'Pins', description: 'Pins that differ from the board file: hook = 17, rows = [5, 6, 13, 26] ...', applies: 'on restart' }),
+    pins: Type.Record(Type.String({ pattern: PIN_NAME }), Type.Union([PIN, Type.Array(PIN, { maxItems: 16 })], { kind: 'pins' }), { default: {}, title: 'Pins', description: 'Pins that differ from the board file: hook = 17, rows = [5, 6, 13, 26] ...', applies: 'on restart' }),
   }),
   web: group('Page', {
     enabled: flag(true, { title: 'Page', description: 'Serve the settings page.', applies: 'on restart' }),

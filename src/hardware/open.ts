@@ -37,16 +37,21 @@ export interface OpenedHardware extends Hardware {
  */
 export async function openHardware(ports: HardwarePorts, settings: Settings['hardware'], board: string): Promise<OpenedHardware> {
   const { clock, log } = ports;
+  const bench = () => {
+    const idle = [...(Object.keys(settings.pins).length > 0 ? ['hardware.pins'] : []), ...(settings.driver === 'gpiochip' || settings.driver === 'onoff' ? ['hardware.driver'] : [])];
+    if (idle.length > 0) log.warn({ settings: idle.join(' ') }, 'settings had no effect: this machine has no pins of a known board; phone.board names one');
+    return createBench({ clock });
+  };
   if (board === 'none') return { board, close: () => {} };
   const wantsInput = settings.driver === 'evdev' || (settings.driver === 'auto' && settings.inputDevice !== '');
-  if (board === 'bench' && !wantsInput) return onBench(createBench({ clock }));
+  if (board === 'bench' && !wantsInput) return onBench(bench());
   const linux = await (ports.linux ?? openLinux)().catch((error: unknown): undefined => {
     if (board !== 'auto' || wantsInput) throw error;
     log.warn({ reason: (error as Error).message }, 'pins could not be looked for and the bench is used');
   });
-  if (linux === undefined) return onBench(createBench({ clock }));
+  if (linux === undefined) return onBench(bench());
   const id = board === 'auto' ? detectBoard(linux) : board;
-  if (id === 'bench' && !wantsInput) return onBench(createBench({ clock }));
+  if (id === 'bench' && !wantsInput) return onBench(bench());
   const rotaryFlash = (rotary: boolean) => {
     const limits = flashLimits(settings, rotary);
     if (limits.minMs >= limits.maxMs) throw new PhoneError('BAD_SETTING', `hardware.flashMaxMs (${limits.maxMs}) must be more than the shortest flash (${limits.minMs})`);
@@ -54,8 +59,7 @@ export async function openHardware(ports: HardwarePorts, settings: Settings['har
   };
 
   if (id === 'bench') {
-    const bench = createBench({ clock });
-    return withInput(onBench(bench), openInputs({ clock, log, linux }, settings.inputDevice, rotaryFlash(false)));
+    return withInput(onBench(bench()), openInputs({ clock, log, linux }, settings.inputDevice, rotaryFlash(false)));
   }
   const file = ports.boardFile(id);
   if (file === undefined) throw new PhoneError('BAD_SETTING', `phone.board: there is no board file ${id}.toml; set it to auto, bench, none, or the name of a file in hw/boards`);

@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly command: string;
 }
 
+/** Names that begin like settings and are said to scripts/start. */
+const OF_THE_SCRIPTS = ['OFFHOOK_SKIP_PACKAGES', 'OFFHOOK_SETUP_LOG'];
 const bundleFolder = fileURLToPath(new URL('.', import.meta.url));
 /** A phone that has not ended by then ends anyway; systemd would wait for 8 s. */
 const END_WITHIN_MS = 5_000;
@@ -59,7 +61,7 @@ export async function run(options: RunOptions): Promise<number> {
   const clock = systemClock();
   const files = systemFiles();
   if (options.config !== undefined && !existsSync(options.config)) throw new PhoneError('NO_SUCH_FILE', `there is no settings file ${options.config}`);
-  const store = await openStore({ files }, options.state, { env: process.env, set: options.set, ...(options.config === undefined ? {} : { file: options.config }) });
+  const store = await openStore({ files }, options.state, { env: process.env, notSettings: OF_THE_SCRIPTS, set: options.set, ...(options.config === undefined ? {} : { file: options.config }) });
   const fromOutside = store.problems.filter((problem) => problem.from !== 'file');
   for (const { key, reason, from } of fromOutside) process.stderr.write(`offhook: ${key} (${from}): ${reason}\n`);
   if (fromOutside.length > 0) return 2;

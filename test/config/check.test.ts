@@ -45,6 +45,11 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ 'dialing.speedDial': { hello: '201' } }, { key: 'dialing.speedDial.hello', reason: '“hello” cannot stand on the left side' }],
     [{ 'dialing.speedDial': { 1: '' } }, { key: 'dialing.speedDial.1', reason: 'must not be empty' }],
     [{ 'hardware.pins': { hook: 'x' } }, { key: 'hardware.pins.hook', reason: 'a pin number from 0 to 1023, or a list of them' }],
+    [{ 'hardware.pins': { lmap: 4 } }, { key: 'hardware.pins.lmap', reason: '“lmap” cannot stand on the left side; known are hook, invertedHook, rows, columns, pulse, offNormal, bell, lamp, relay, privacy' }],
+    [{ 'sound.handset.device': 'tone:10' }, { key: 'sound.handset.device', reason: 'a tone has at least 20 Hz' }],
+    [{ 'sound.handset.device': 'alsa:a|b|c' }, { key: 'sound.handset.device', reason: 'at most two names: what is heard from, what is played to' }],
+    [{ 'sound.ringer.device': 'wav:' }, { key: 'sound.ringer.device', reason: 'wav: needs a name' }],
+    [{ 'sound.speaker.device': 'arecord:|' }, { key: 'sound.speaker.device', reason: 'arecord: needs a name' }],
     [{ accounts: [{ ...account, server: 'pbx.example:99999' }] }, { key: 'accounts.0.server', reason: 'the port must be 1 to 65535' }],
     [{ accounts: [{ ...account, server: 'pbx example' }] }, { key: 'accounts.0.server', reason: 'a host name or address, optionally :port' }],
     [{ accounts: [{ ...account, server: '' }] }, { key: 'accounts.0.server', reason: 'where should this account register? Give the server, or turn Register off' }],
@@ -64,6 +69,7 @@ test('what is right is not refused', () => {
     'dialing.speedDial': { 1: '201', '*9': 'sip:door@192.168.1.9' },
     'hardware.pins': { hook: 17, rows: [5, 6, 13, 26] },
     'web.port': 5060, 'sip.tcp': false,
+    'sound.handset.device': 'alsa:|plughw:1,0', 'sound.speaker.device': 'wav:,/tmp/heard.wav', 'sound.ringer.device': 'tone:425',
   }))).toEqual([]);
 });
 

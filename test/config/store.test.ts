@@ -183,6 +183,8 @@ describe('from outside', () => {
     [{ set: ['calls.doNotDisturb=yes'] }, 'calls.doNotDisturb', true],
     [{ set: ['media.codecs=PCMU, opus'] }, 'media.codecs', ['PCMU', 'opus']],
     [{ set: ['media.codecs=["PCMA"]'] }, 'media.codecs', ['PCMA']],
+    [{ set: ['dialing.plan=[2-5]xx,0T'] }, 'dialing.plan', ['[2-5]xx', '0T']],
+    [{ set: ['dialing.plan=["[2-5]xx"]'] }, 'dialing.plan', ['[2-5]xx']],
     [{ set: ['sip.allowAddresses='] }, 'sip.allowAddresses', []],
     [{ set: ['sip.allowAddresses.0=10.0.0.1', 'sip.allowAddresses.1=10.0.0.2'] }, 'sip.allowAddresses', ['10.0.0.1', '10.0.0.2']],
     [{ set: ['phone.name=5'] }, 'phone.name', '5'],

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { leaves } from '../../src/config/layers.ts';
 import { settingsTable } from '../../src/config/table.ts';
@@ -9,11 +8,4 @@ test('every setting has a row, with its default and when a change works', () => 
   expect(table).toContain('| `sip.port` | `5060` | 0 to 65535 | UDP and TCP port; 0 takes any free one. | on restart |');
   expect(table).toContain('| `accounts.0.user` |');
   for (const line of table.trimEnd().split('\n')) expect(line.replaceAll('\\|', '').split('|')).toHaveLength(7);
-});
-
-const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8').catch(() => undefined);
-
-test.runIf(readme !== undefined)('the README holds the table as the schema has it', () => {
-  const between = /<!-- settings -->\n([\s\S]*?)<!-- \/settings -->/.exec(readme!)?.[1];
-  expect(between?.trim(), 'mend with: node scripts/settings-table --write').toBe(settingsTable().trim());
 });

@@ -104,6 +104,12 @@ test('without pins there is the bench, and none is nothing at all', async () => 
   expect([none.board, none.hook, none.keypad]).toEqual(['none', undefined, undefined]);
 });
 
+test('settings of pins that there are none of are said to have no effect', async () => {
+  const { ports, log } = machine();
+  for (const board of ['auto', 'bench']) (await openHardware(ports, { ...settings, driver: 'onoff', pins: { lamp: 4 } }, board)).close();
+  expect(log.lines.map(({ level, fields }) => [level, fields['settings']])).toEqual(Array(2).fill(['warn', 'hardware.pins hardware.driver']));
+});
+
 test('a machine where koffi does not load has the bench, unless pins were asked for', async () => {
   const { log, ports } = machine();
   const broken = { ...ports, linux: () => Promise.reject(new PhoneError('FFI_MISSING', 'the package koffi could not be loaded')) };
