@@ -13,7 +13,7 @@ const FEEDBACK = '--interrupt-budget-factor-for-feedback-allocation=';
 const OPTIMISE = '--interrupt-budget=';
 
 /** Code that loops is compiled at once. For the whole process, both threads, as all of these. */
-export const compileSoon = (): void => set(`${FEEDBACK}3000`, `${OPTIMISE}67584`);
+export const compileSoon = (): void => set(`${FEEDBACK}20000`, `${OPTIMISE}67584`);
 /** Code is compiled when it is really hot. */
 export const compileLate = (): void => set(`${FEEDBACK}60000`, `${OPTIMISE}6000000`);
 
