@@ -3,7 +3,7 @@
 
 import type { CallUnit } from './call.ts';
 import type { Headers } from './build.ts';
-import { contentType, cseqOf, formatNameAddr, nameAddr } from './headers.ts';
+import { contentType, cseqOf, formatNameAddr, nameAddr, nameAddrs } from './headers.ts';
 import { bodyOf, text, type Message } from './message.ts';
 import type { ServerTransaction } from './transactions.ts';
 import type { Ua } from './ua.ts';
@@ -38,7 +38,7 @@ function takeInfo(call: CallUnit, request: Message, server: ServerTransaction): 
 }
 
 function takeRefer(call: CallUnit, request: Message, server: ServerTransaction): void {
-  const target = nameAddr(request, 'refer-to')?.uri, uri = target === undefined ? undefined : parseUri(target);
+  const named = nameAddrs(request, 'refer-to'), target = named?.length === 1 ? named[0]!.uri : undefined, uri = target === undefined ? undefined : parseUri(target);
   if (target === undefined || uri === undefined) return server.respond(400, { reason: 'Bad refer-to Header' });
   if ((uri.params.get('method') ?? 'INVITE').toUpperCase() !== 'INVITE') return server.respond(501);
   if (call.state !== 'established' || call.referEvent !== undefined) return server.respond(call.referEvent === undefined ? 481 : 491);

@@ -2,7 +2,7 @@
 
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sdp, startPeer, type Heard, type Peer, type Talk } from './lab/peer.ts';
+import { proves, sdp, startPeer, type Heard, type Peer, type Talk } from './lab/peer.ts';
 import { startPhone, type Phone } from './lab/phone.ts';
 import { pause, scratch, until } from './lab/process.ts';
 
@@ -394,6 +394,219 @@ describe('calling', () => {
     await peer.next(/^ACK/);
     peer.respond(await peer.next(/^BYE/), '200 OK');
     expect(await outcome).toMatchObject({ ok: false });
+  });
+});
+
+describe('challenged', () => {
+  let registrar: Peer;
+  let phone: Phone;
+  const challenge = (nonce: string, more = '', realm = 'home'): string => `Digest realm="${realm}", nonce="${nonce}", qop="auth"${more}`;
+
+  beforeAll(async () => {
+    registrar = await startPeer(0, 'registrar');
+    peers.push(registrar);
+    const starting = startPhone(folder.path, { name: 'challenged', set: { 'accounts.0.user': '201', 'accounts.0.server': `127.0.0.1:${registrar.port}`, 'accounts.0.password': 'secret', 'media.codecs': 'PCMA' } });
+    const first = await registrar.next(/^REGISTER/, 10_000);
+    registrar.aim(Number(/:(\d+)[;\s]/.exec(first.header('via'))![1]));
+    registrar.respond(first, '401 Unauthorized', { headers: [`WWW-Authenticate: ${challenge('old', ', algorithm=MD5')}`] });
+    const second = await registrar.next(/^REGISTER/);
+    expect(proves(second, 'home', 'old', 'secret')).toBe(true);
+    registrar.respond(second, '401 Unauthorized', { headers: [`WWW-Authenticate: ${challenge('new', ', stale=true')}`] });
+    const third = await registrar.next(/^REGISTER/);
+    expect(proves(third, 'home', 'new', 'secret')).toBe(true);
+    registrar.respond(third, '200 OK', { headers: [`Contact: ${third.header('contact')}`, 'Expires: 600'] });
+    phone = await starting;
+    await phone.waitFor('registered');
+  });
+  afterAll(async () => {
+    const stopped = phone?.stop();
+    const gone = await registrar?.next(/^REGISTER/).catch(() => undefined);
+    if (gone !== undefined) registrar.respond(gone, '200 OK');
+    await stopped;
+  });
+
+  test('INVITE with 407, then 401 of another realm besides, in SHA-256; re-INVITE and BYE with a stale nonce (RFC 3261 §22, RFC 7616 §3.3)', async () => {
+    const outcome = phone.say({ do: 'call', target: '100' });
+    const first = await registrar.next(/^INVITE/);
+    registrar.respond(first, '407 Proxy Authentication Required', { headers: [`Proxy-Authenticate: ${challenge('p1', ', algorithm=SHA-256', 'proxy')}`, `Proxy-Authenticate: ${challenge('p1', ', algorithm=MD5', 'proxy')}`] });
+    await registrar.next(/^ACK/);
+    const second = await registrar.next(/^INVITE/);
+    expect(second.header('proxy-authorization')).toMatch(/algorithm=SHA-256/);
+    expect(proves(second, 'proxy', 'p1', 'secret')).toBe(true);
+    expect(second.header('call-id')).toBe(first.header('call-id'));
+    expect(Number.parseInt(second.header('cseq'))).toBe(Number.parseInt(first.header('cseq')) + 1);
+    registrar.respond(second, '401 Unauthorized', { headers: [`WWW-Authenticate: ${challenge('u1', '', 'far')}`] });
+    await registrar.next(/^ACK/);
+    const third = await registrar.next(/^INVITE/);
+    expect(proves(third, 'proxy', 'p1', 'secret')).toBe(true);
+    expect(proves(third, 'far', 'u1', 'secret')).toBe(true);
+    registrar.respond(third, '200 OK', { body: sdp(40_000, { codecs: [8] }) });
+    expect((await registrar.next(/^ACK/)).header('proxy-authorization')).toBe(third.header('proxy-authorization')); // §22.1
+    expect(await outcome).toMatchObject({ ok: true });
+
+    const held = phone.say({ do: 'hold' });
+    const fourth = await registrar.next(/^INVITE/);
+    registrar.respond(fourth, '407 Proxy Authentication Required', { headers: [`Proxy-Authenticate: ${challenge('p2', ', stale=true, algorithm=SHA-256', 'proxy')}`] });
+    await registrar.next(/^ACK/);
+    const fifth = await registrar.next(/^INVITE/);
+    expect(proves(fifth, 'proxy', 'p2', 'secret')).toBe(true);
+    registrar.respond(fifth, '200 OK', { body: sdp(40_000, { codecs: [8], direction: 'recvonly', version: 2 }) });
+    expect(await held).toMatchObject({ ok: true });
+
+    const gone = phone.say({ do: 'hangup' });
+    const bye = await registrar.next(/^BYE/);
+    registrar.respond(bye, '407 Proxy Authentication Required', { headers: [`Proxy-Authenticate: ${challenge('p3', ', stale=true, algorithm=SHA-256', 'proxy')}`] });
+    const again = await registrar.next(/^BYE/);
+    expect(proves(again, 'proxy', 'p3', 'secret')).toBe(true);
+    registrar.respond(again, '200 OK');
+    expect(await gone).toMatchObject({ ok: true });
+  });
+
+  test('two challenges in one response are both answered (RFC 3261 §22.3)', async () => {
+    const outcome = phone.say({ do: 'call', target: '101', until: 'ringing' });
+    registrar.respond(await registrar.next(/^INVITE sip:101/), '407 Proxy Authentication Required', { headers: [`Proxy-Authenticate: ${challenge('a', '', 'one')}`, `Proxy-Authenticate: ${challenge('b', '', 'two')}`] });
+    const second = await registrar.next(/^INVITE sip:101/);
+    expect(proves(second, 'one', 'a', 'secret')).toBe(true);
+    expect(proves(second, 'two', 'b', 'secret')).toBe(true);
+    registrar.respond(second, '403 Forbidden');
+    expect(await outcome).toMatchObject({ ok: false, status: 403 });
+  });
+
+  test('a call refused again with the same realm and a fresh nonce ends, and is not tried for ever', async () => {
+    const outcome = phone.say({ do: 'call', target: '102' });
+    for (let i = 0; i < 2; i++) {
+      registrar.respond(await registrar.next(/^INVITE sip:102/), '407 Proxy Authentication Required', { headers: [`Proxy-Authenticate: ${challenge(`n${i}`, '', 'never')}`] });
+    }
+    expect(await outcome).toMatchObject({ ok: false, status: 407 });
+    expect(await registrar.quiet(/^INVITE sip:102/, 200)).toBe(true);
+  });
+
+  test('a peer from elsewhere with our account\'s name gets 403, the registered server rings us', async () => {
+    const stranger = await peerAt(phone);
+    stranger.dialog().request('INVITE', { uri: `sip:201@127.0.0.1:${phone.port}`, body: sdp(40_000) });
+    await stranger.next(/^SIP\/2.0 403/);
+    const talk = registrar.dialog();
+    talk.request('INVITE', { uri: `sip:201@127.0.0.1:${phone.port}`, body: sdp(40_000) });
+    await registrar.next(/^SIP\/2.0 180/);
+    talk.request('CANCEL', { uri: `sip:201@127.0.0.1:${phone.port}` });
+    await registrar.next(/^SIP\/2.0 487/);
+  });
+});
+
+describe('transfer', () => {
+  test('REFER to us: 202, NOTIFY at once, the new call, NOTIFY of its progress and end, BYE (RFC 3515 §2.4)', async () => {
+    const { peer, talk } = await called(auto);
+    const third = await peerAt(auto, 'third');
+    talk.request('REFER', { headers: [`Refer-To: <sip:third@127.0.0.1:${third.port}>`, 'Referred-By: <sip:boss@example.org>'] });
+    await peer.next(/^SIP\/2.0 202/);
+    const trying = await peer.next(/^NOTIFY/);
+    expect(trying.body).toBe('SIP/2.0 100 Trying\r\n');
+    expect([trying.header('event'), trying.header('subscription-state'), trying.header('content-type')]).toEqual(['refer', expect.stringMatching(/^active;expires=\d+/), 'message/sipfrag;version=2.0']);
+    peer.respond(trying, '200 OK');
+    const invite = await third.next(/^INVITE/);
+    expect(invite.header('referred-by')).toBe('<sip:boss@example.org>');
+    third.respond(invite, '180 Ringing');
+    const ringing = await peer.next(/^NOTIFY/);
+    expect(ringing.body).toMatch(/^SIP\/2.0 180/);
+    peer.respond(ringing, '200 OK');
+    third.respond(invite, '200 OK', { body: sdp(40_010) });
+    await third.next(/^ACK/);
+    const done = await peer.next(/^NOTIFY/);
+    expect(done.body).toBe('SIP/2.0 200 OK\r\n');
+    expect(done.header('subscription-state')).toMatch(/^terminated/);
+    peer.respond(done, '200 OK');
+    peer.respond(await peer.next(/^BYE/), '200 OK');
+    await hungUp(third, third.dialog(invite));
+  });
+
+  test('REFER to somebody busy: the NOTIFY says so and the call goes on', async () => {
+    const { peer, talk } = await called(auto);
+    const third = await peerAt(auto, 'third');
+    talk.request('REFER', { headers: [`Refer-To: <sip:third@127.0.0.1:${third.port}>`] });
+    peer.respond(await peer.next(/^NOTIFY/), '200 OK');
+    third.respond(await third.next(/^INVITE/), '486 Busy Here');
+    const done = await peer.next(/^NOTIFY/);
+    expect(done.body).toMatch(/^SIP\/2.0 486/);
+    peer.respond(done, '200 OK');
+    expect(await peer.quiet(/^BYE/, 200)).toBe(true);
+    await hungUp(peer, talk);
+  });
+
+  test.each([['none', [], 400], ['two', ['Refer-To: <sip:a@b>', 'Refer-To: <sip:c@d>'], 400], ['no address', ['Refer-To: <frob>'], 400], ['another method', ['Refer-To: <sip:a@b;method=BYE>'], 501]])('a REFER with %s in Refer-To is refused', async (_, headers, status) => {
+    const { peer, talk } = await called(auto);
+    talk.request('REFER', { headers });
+    expect((await peer.next(/^SIP\/2.0 \d+ .*REFER/)).start).toContain(` ${status} `);
+    await hungUp(peer, talk);
+  });
+
+  test('our blind transfer: REFER, and done when its NOTIFY says 200 (RFC 5589 §6.1)', async () => {
+    auto.forget();
+    const { peer } = await called(auto);
+    const { call } = await auto.waitFor('answered') as unknown as { call: string };
+    const outcome = auto.say({ do: 'transfer', call, target: 'sip:other@127.0.0.1:7' });
+    const refer = await peer.next(/^REFER/);
+    expect(refer.header('refer-to')).toBe('<sip:other@127.0.0.1:7>');
+    expect(refer.header('referred-by')).not.toBe('');
+    peer.respond(refer, '202 Accepted');
+    peer.dialog(refer).request('NOTIFY', { headers: ['Event: refer', 'Subscription-State: terminated;reason=noresource'], type: 'message/sipfrag;version=2.0', body: 'SIP/2.0 200 OK\r\n' });
+    await peer.next(/^SIP\/2.0 200 .*NOTIFY/);
+    peer.respond(await peer.next(/^BYE/), '200 OK');
+    expect(await outcome).toMatchObject({ ok: true, state: 'transferred' });
+  });
+
+  test('our transfer refused: told with its status, the call goes on', async () => {
+    auto.forget();
+    const { peer, talk } = await called(auto);
+    const { call } = await auto.waitFor('answered') as unknown as { call: string };
+    const outcome = auto.say({ do: 'transfer', call, target: 'sip:other@127.0.0.1:7' });
+    peer.respond(await peer.next(/^REFER/), '405 Method Not Allowed');
+    expect(await outcome).toMatchObject({ ok: false, status: 405 });
+    await hungUp(peer, talk);
+  });
+});
+
+describe('call waiting', () => {
+  test('a second caller waits, a flash takes it and holds the first, another swaps, a third hears busy (RFC 3264 §8.4)', async () => {
+    const phone = await startPhone(folder.path, { name: 'waiting', set: { 'sip.allowAddresses': '127.0.0.1', 'phone.board': 'bench', 'media.codecs': 'PCMU' } });
+    try {
+      const invite = async (): Promise<{ peer: Peer; talk: Talk }> => {
+        const peer = await peerAt(phone);
+        const talk = peer.dialog();
+        talk.request('INVITE', { body: sdp(40_000) });
+        return { peer, talk };
+      };
+      const answered = async ({ peer, talk }: { peer: Peer; talk: Talk }): Promise<void> => {
+        talk.learn(await peer.next(/^SIP\/2.0 200 .*INVITE/));
+        talk.ack();
+      };
+      const reinvited = async ({ peer }: { peer: Peer }, direction: string, version: number): Promise<void> => {
+        const request = await peer.next(/^INVITE/);
+        expect(request.body).toContain(`a=${direction}`);
+        peer.respond(request, '200 OK', { body: sdp(40_000, { version, direction: direction === 'sendonly' ? 'recvonly' : 'sendrecv' }) });
+        await peer.next(/^ACK/);
+      };
+      const first = await invite();
+      await first.peer.next(/^SIP\/2.0 180/);
+      await phone.must({ do: 'lift' });
+      await answered(first);
+      const second = await invite();
+      await second.peer.next(/^SIP\/2.0 18/);
+      const third = await invite();
+      await third.peer.next(/^SIP\/2.0 486/);
+      third.talk.request('ACK');
+      await phone.must({ do: 'flash' });
+      await reinvited(first, 'sendonly', 2);
+      await answered(second);
+      await phone.must({ do: 'flash' });
+      await reinvited(second, 'sendonly', 2);
+      await reinvited(first, 'sendrecv', 3);
+      await hungUp(second.peer, second.talk);
+      await phone.must({ do: 'hang' });
+      first.peer.respond(await first.peer.next(/^BYE/), '200 OK');
+      expect(await until(async () => ((await phone.status())['calls'] as unknown[]).length === 0, 1_000)).toBe(true);
+    } finally {
+      await phone.stop();
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 // A peer that says exactly what a test tells it to, right or wrong: raw SIP over UDP, with no machine of its own. Not for whole
 // calls as people have them (baresip) nor for standard flows (SIPp).
 
+import { createHash } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { until } from './process.ts';
@@ -44,6 +45,17 @@ export function sdp(port: number, more: { readonly direction?: string; readonly 
     more.media ?? [`m=audio ${port} RTP/AVP ${codecs.join(' ')}`, ...codecs.map((c) => `a=rtpmap:${c} ${names[c]}`), `a=${direction}`].join('\r\n'), ''].join('\r\n');
 }
 
+/** True when one of the (Proxy-)Authorization lines of `request` proves `password` to `realm` with that nonce (RFC 7616 §3.4). */
+export function proves(request: Heard, realm: string, nonce: string, password: string): boolean {
+  return [...request.headers('authorization'), ...request.headers('proxy-authorization')].some((line) => {
+    const of = (name: string): string => new RegExp(`[ ,]${name}="?([^",]*)"?`).exec(line)?.[1] ?? '';
+    const hash = (text: string): string => createHash(of('algorithm').toUpperCase() === 'SHA-256' ? 'sha256' : 'md5').update(text).digest('hex');
+    const method = request.start.split(' ')[0]!;
+    const secrets = [hash(`${of('username')}:${realm}:${password}`), nonce, ...(of('qop') === '' ? [] : [of('nc'), of('cnonce'), of('qop')]), hash(`${method}:${of('uri')}`)];
+    return of('realm') === realm && of('nonce') === nonce && of('uri') === request.start.split(' ')[1] && of('response') === hash(secrets.join(':'));
+  });
+}
+
 let counter = 0;
 const unique = (): string => `${process.pid.toString(36)}x${(++counter).toString(36)}x${Date.now().toString(36)}`;
 
@@ -56,8 +68,10 @@ export interface Peer {
   /** True when none came and none comes within `ms`. */
   quiet(match: RegExp, ms: number): Promise<boolean>;
   count(match: RegExp): number;
-  /** A dialog that this peer begins (`of` undefined) or that began with an INVITE of the phone's. */
+  /** A dialog that this peer begins (`of` undefined), or that of a request of the phone's. */
   dialog(of?: Heard): Talk;
+  /** Send to this port from now on. */
+  aim(port: number): void;
   respond(to: Heard, status: string, parts?: Parts & { readonly tag?: string }): string;
   close(): void;
 }
@@ -73,7 +87,8 @@ export interface Talk {
   ack(parts?: Parts): string;
 }
 
-export async function startPeer(phonePort: number, user = 'peer'): Promise<Peer> {
+export async function startPeer(toPort: number, user = 'peer'): Promise<Peer> {
+  let phonePort = toPort;
   const socket: Socket = createSocket('udp4');
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
@@ -84,8 +99,9 @@ export async function startPeer(phonePort: number, user = 'peer'): Promise<Peer>
   socket.on('message', (bytes) => all.push(heard(bytes.toString('latin1'))));
   const raw = (bytes: string | Uint8Array): void => socket.send(bytes, phonePort, '127.0.0.1');
   const here = `<sip:${user}@127.0.0.1:${port}>`;
-  return {
+  const peer: Peer = {
     port, all, raw,
+    aim(to) { phonePort = to; },
     async next(match, ms = 3_000) {
       const find = () => all.find((m) => !taken.has(m) && fits(match)(m));
       if (!await until(() => find() !== undefined, ms, 5)) throw new Error(`no ${String(match)} within ${ms} ms; heard:\n${all.map((m) => `${taken.has(m) ? '- ' : '* '}${m.start} | ${m.header('cseq')}`).join('\n')}`);
@@ -100,7 +116,7 @@ export async function startPeer(phonePort: number, user = 'peer'): Promise<Peer>
     dialog(of) {
       let remote = of === undefined ? `<sip:phone@127.0.0.1:${phonePort}>` : of.header('from');
       let target = of === undefined ? `sip:phone@127.0.0.1:${phonePort}` : /<([^>]*)>/.exec(of.header('contact'))![1]!;
-      const local = of === undefined ? `<sip:${user}@127.0.0.1:${port}>;tag=${unique()}` : `${of.header('to')};tag=peer`;
+      const local = of === undefined ? `<sip:${user}@127.0.0.1:${port}>;tag=${unique()}` : /;tag=/.test(of.header('to')) ? of.header('to') : `${of.header('to')};tag=peer`;
       const callId = of === undefined ? unique() : of.header('call-id');
       const talk: Talk = {
         callId, branch: '', cseq: of === undefined ? 0 : 100,
@@ -135,4 +151,5 @@ export async function startPeer(phonePort: number, user = 'peer'): Promise<Peer>
     },
     close: () => socket.close(),
   };
+  return peer;
 }
