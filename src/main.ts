@@ -19,12 +19,14 @@ offhook transfer TARGET [--call ID]       blind; with --to CALL instead of TARGE
 offhook dtmf DIGITS [--ms N] [--call ID]
 offhook mute on|off [CALL]
 offhook lift|hang|flash|key KEY           the handset's own hook and keys
-offhook status [--json]                   what the phone says of itself
+offhook status                            what the phone says of itself, as JSON
 offhook measure [CALL]                    packets, losses, delay of a call
 offhook quit
     each talks to the phone that runs with the same --state; exit 0 only when the thing happened, 1 with the reason when not.
+    --json prints the whole reply.
 offhook devices                           sound devices by name
-offhook settings [--set key=value]...     shows the settings, or writes some into the file of a phone that is not running
+offhook settings [--config FILE] [--set key=value]...
+                                          shows the settings, or writes some into the file of a phone that is not running
 offhook --version`;
 
 declare const OFFHOOK_VERSION: string;
@@ -53,10 +55,28 @@ const headerLine = (line: string) => {
   if (name === undefined || value === undefined) throw new UsageError(`--header "${line}": of the form 'Name: value'`);
   return [name, value];
 };
-/** How many words may follow each; what is too much would else be overlooked. */
-const MOST_WORDS: Readonly<Record<string, number>> = {
-  run: 0, devices: 0, settings: 0, status: 0, quit: 0, lift: 0, hang: 0, flash: 0, call: 1, answer: 1, hangup: 1, hold: 1, resume: 1, measure: 1, transfer: 1, dtmf: 1, key: 1, mute: 2,
+interface Takes {
+  /** How many words may follow at the most. */
+  readonly words: number;
+  readonly options: readonly (keyof typeof options)[];
+}
+const one: Takes = { words: 1, options: ['state', 'json', 'call'] };
+const alone: Takes = { words: 0, options: ['state', 'json'] };
+/** What each command takes; whatever else is given would be overlooked, so it is refused. */
+const TAKES: Readonly<Record<string, Takes>> = {
+  run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, devices: { words: 0, options: [] }, settings: { words: 0, options: ['state', 'config', 'set'] },
+  call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
+  dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
+  answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, quit: alone, lift: alone, hang: alone, flash: alone,
 };
+/** What was given and is not taken, in words; undefined when all of it is. */
+function tooMuch(word: string, rest: readonly string[], values: Values): string | undefined {
+  const takes = TAKES[word];
+  if (takes === undefined) return undefined;
+  if (rest[takes.words] !== undefined) return `"${rest[takes.words]}" is one word too many`;
+  const option = (Object.keys(values) as (keyof typeof options)[]).find((name) => !takes.options.includes(name));
+  return option === undefined ? undefined : `--${option} means nothing to ${word}`;
+}
 
 const milliseconds = (word: string) => {
   if (!/^\d{1,5}$/.test(word)) throw new UsageError(`--ms ${word}: a number of milliseconds is needed`);
@@ -101,10 +121,11 @@ async function main(): Promise<number> {
     process.stdout.write(`offhook ${OFFHOOK_VERSION}\n`);
     return 0;
   }
-  const tooMuch = rest[MOST_WORDS[word] ?? rest.length];
-  if (tooMuch !== undefined) throw new UsageError(`"${tooMuch}" is one word too many`);
+  const overlooked = tooMuch(word, rest, values);
+  if (overlooked !== undefined) throw new UsageError(overlooked);
   const state = stateFolder(values.state, process.env, homedir());
   if (word === 'run') {
+    if (values.set !== undefined) process.title = `offhook run --state ${state}`; // a password in --set is none of ps's business
     const { run } = await import('./main/run.ts');
     return run({
       state,
@@ -121,7 +142,7 @@ async function main(): Promise<number> {
   }
   if (word === 'settings') {
     const { settingsCommand } = await import('./main/settings.ts');
-    return settingsCommand(state, values.set ?? []);
+    return settingsCommand(state, values.set ?? [], values.config === undefined ? undefined : resolve(values.config));
   }
   const say = command(word, rest, values);
   if (say === undefined) throw new UsageError(`"${word}" is no command`);

@@ -6,9 +6,10 @@ import { askControl } from '../system/control.ts';
 import { systemFiles } from '../system/files.ts';
 
 /** Exit code: 0 written or shown, 1 refused; each refusal is a line on standard error. */
-export async function settingsCommand(state: string, set: readonly string[]): Promise<number> {
+export async function settingsCommand(state: string, set: readonly string[], file?: string): Promise<number> {
+  const from = file === undefined ? {} : { file };
   const files = systemFiles();
-  const given = await openStore({ files }, state, { set });
+  const given = await openStore({ files }, state, { ...from, set });
   const refuse = (problems: readonly { readonly key: string; readonly reason: string }[]) => {
     for (const { key, reason } of problems) process.stderr.write(`offhook: ${key}: ${reason}\n`);
     return problems.length === 0 ? 0 : 1;
@@ -19,7 +20,7 @@ export async function settingsCommand(state: string, set: readonly string[]): Pr
   }
   const wrong = given.problems.filter((problem) => problem.from !== 'file');
   if (wrong.length > 0) return refuse(wrong);
-  const store = await openStore({ files }, state);
+  const store = await openStore({ files }, state, from);
   const outcome = await store.change(given.settings as Patch);
   await store.close();
   if (outcome.ok && await runs(state)) process.stderr.write('offhook: written. The phone that is running does not know of it: restart it before anything is changed on its page\n');
