@@ -50,7 +50,9 @@ function imports(path: string): Import[] {
 }
 
 const roomOf = (file: string) => (file.includes('/') ? file.slice(0, file.indexOf('/')) : 'main');
-const all = files(src).filter((f) => !f.startsWith(join(src, 'web', 'page')));
+const everything = files(src);
+const inPage = (path: string) => path.startsWith(join(src, 'web', 'page'));
+const all = everything.filter((f) => !inPage(f));
 const allImports = all.flatMap(imports);
 
 test('each room imports only the rooms its row allows', () => {
@@ -73,6 +75,18 @@ test('each room imports only the packages its row allows', () => {
   const wrong = allImports.filter(({ file, to, type }) => !to.startsWith('.') && roomOf(file) !== 'main' && !type
     && rooms[roomOf(file)]?.packages.some((p) => to === p || (/[:/]$/.test(p) && to.startsWith(p)) || to.startsWith(`${p}/`)) !== true);
   expect(wrong.map(({ file, to }) => `${file} imports ${to}`)).toEqual([]);
+});
+
+test('the page in the browser knows preact, its own files, and types of what travels', () => {
+  const wrong = everything.filter(inPage).flatMap(imports).filter(({ to, type }) => !/^preact(\/|$)/.test(to) && !/^\.\/[\w-]+\.(tsx?|css)$/.test(to) && !(type && (to === '../types.ts' || to.startsWith('../../ports/'))));
+  expect(wrong.map(({ file, to }) => `${file} imports ${to}`)).toEqual([]);
+});
+
+test('nobody writes to the console, switches a check off or leaves a bare TODO', () => {
+  const never = [/\bconsole\./, /\bas any\b/, /[:<]\s*any\b/, /\benum \w+ \{/, /catch\s*(\(\w+\))?\s*\{\s*\}/];
+  const notes = [/@ts-(ignore|expect-error|nocheck)/, /\b(TODO|FIXME|XXX)\b/, /eslint-disable/];
+  const wrong = everything.flatMap((path) => [...never.filter((bad) => bad.test(code(path))), ...notes.filter((bad) => bad.test(readFileSync(path, 'utf8')))].map((bad) => `${relative(src, path)}: ${bad.source}`));
+  expect(wrong).toEqual([]);
 });
 
 test('time, timers and chance are called in system/ alone', () => {
@@ -103,7 +117,7 @@ test('no file imports itself in a circle', () => {
 });
 
 test('there are no default exports and no barrels', () => {
-  const wrong = all.filter((path) => /\bexport\s+default\b/.test(code(path)) || (roomOf(relative(src, path)) !== 'main' && /\/index\.ts$/.test(path)));
+  const wrong = everything.filter((path) => /\bexport\s+default\b/.test(code(path)) || (roomOf(relative(src, path)) !== 'main' && /\/index\.ts$/.test(path)));
   expect(wrong.map((path) => relative(src, path))).toEqual([]);
 });
 

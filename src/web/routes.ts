@@ -11,7 +11,7 @@ import { isNear } from './guard.ts';
 import { PASSWORD_MAX, PASSWORD_MIN, type Password } from './password.ts';
 import { withSecrets } from './secrets.ts';
 import { csrfToken, isOpen, type Sessions } from './sessions.ts';
-import type { BenchAction, BenchDoor, PageDoors, PageOptions, Refusal, SessionView, SettingsView, StateView } from './types.ts';
+import type { BenchAction, BenchDoor, CallsView, PageDoors, PageOptions, Refusal, SessionView, SettingsView, StateView } from './types.ts';
 
 interface Rooms {
   readonly log: Log;
@@ -104,7 +104,7 @@ export function routes(app: FastifyInstance, { log, doors, options, password, op
     reply.hijack();
   });
 
-  app.get('/api/calls', async () => ({ calls: (await phone.callLog()).slice(0, MAX_CALLS) }));
+  app.get('/api/calls', async (): Promise<CallsView> => ({ calls: (await phone.callLog()).slice(0, MAX_CALLS) }));
 
   app.get('/api/devices', async () => ({ devices: await doors.devices?.() ?? [] }));
 

@@ -2,7 +2,7 @@
 
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { CallLogEntry, SessionView, StateView } from '../types.ts';
+import type { CallLogEntry, CallsView, SessionView, StateView } from '../types.ts';
 import { ask, visit, watch } from './api.ts';
 import { Calls } from './calls.tsx';
 import { Front } from './front.tsx';
@@ -34,7 +34,7 @@ function House({ session, onLeave }: { readonly session: SessionView; readonly o
   const seen = useRef(false);
   seen.current ||= view === 'settings';
 
-  const loadCalls = () => ask<{ calls: CallLogEntry[] }>('GET', '/api/calls').then((answer) => setCalls(answer.calls), () => undefined);
+  const loadCalls = () => ask<CallsView>('GET', '/api/calls').then((answer) => setCalls(answer.calls), () => undefined);
   useEffect(() => {
     void loadCalls();
     const end = watch({

@@ -105,11 +105,7 @@ export async function startKamailio(folder: string, options: { readonly algorith
   return {
     port,
     server: `127.0.0.1:${port}`,
-    async bindings(user) {
-      const text = program?.output() ?? '';
-      void text;
-      return countBindings(home, user);
-    },
+    bindings: (user) => countBindings(home, user),
     async stop() { await program?.stop(); },
     async restart() {
       await program?.stop();
