@@ -67,7 +67,10 @@ export function transferHeaders(ua: Ua, call: CallUnit, target: string, replaces
   let to = ua.target(target, call.account);
   const other = replaces?.dialog;
   if (other !== undefined) {
-    const there = parseUri(other.target);
+    // Its address at our server leads there through any proxy and NAT; a Contact may not, but is all there is of who calls directly or
+    // unnamed (RFC 5589 §7.3)
+    const { account, remote } = replaces!, known = parseUri(remote.uri);
+    const there = account !== undefined && known?.host === parseUri(account.address)?.host ? known : parseUri(other.target);
     if (there === undefined) return undefined;
     // The tags as the called side sees them: ours is its from-tag (RFC 3891 §3)
     to = formatUri({ ...asRequestUri(there), headers: new Map([['Replaces', `${other.callId};to-tag=${other.remoteTag};from-tag=${other.localTag}`]]) });
