@@ -33,9 +33,14 @@ export function systemFiles(): Files {
 
   async function replace(path: string, contents: string | Uint8Array, mode: number): Promise<void> {
     const fresh = `${path}.tmp`;
-    const file = await open(fresh, 'w', mode);
+    await orMissing(unlink(fresh), undefined); // of a killed process, or somebody's link to another file
+    const file = await open(fresh, 'wx', mode);
     try {
-      await file.chmod(mode); // the temp file of a killed process may have had another
+      if (process.getuid?.() === 0) { // 'sudo offhook settings' must not take the file away from the service's user
+        const { uid, gid } = await stat(dirname(path));
+        await file.chown(uid, gid);
+      }
+      await file.chmod(mode); // whatever the umask left of it
       await file.writeFile(contents);
       await file.sync();
     } finally {

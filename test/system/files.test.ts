@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -16,6 +16,26 @@ test('what is written is there, for its owner alone, and leaves no temp file', a
   expect((await files.read(path))?.toString()).toBe('newer');
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(await files.list(join(folder, 'deep'))).toEqual(['a']);
+});
+
+test('a temp file left behind, or a link in its place, is replaced and not written through', async () => {
+  const other = join(folder, 'other');
+  writeFileSync(other, 'precious', { mode: 0o644 });
+  symlinkSync(other, join(folder, 'settings.tmp'));
+  await files.writeAtomic(join(folder, 'settings'), 'new');
+  expect([readFileSync(other, 'utf8'), readFileSync(join(folder, 'settings'), 'utf8')]).toEqual(['precious', 'new']);
+  writeFileSync(join(folder, 'settings.tmp'), 'half', { mode: 0o666 });
+  await files.writeAtomic(join(folder, 'settings'), 'newer');
+  expect(lstatSync(join(folder, 'settings')).mode & 0o170777).toBe(0o100600);
+});
+
+test.runIf(process.getuid?.() === 0)('what root writes belongs to whom the folder belongs to, so that the service can read it', async () => {
+  const state = join(folder, 'state');
+  mkdirSync(state, { mode: 0o700 });
+  chownSync(state, 4_711, 4_712);
+  await files.writeAtomic(join(state, 'settings.toml'), 'x');
+  const { uid, gid } = statSync(join(state, 'settings.toml'));
+  expect([uid, gid]).toEqual([4_711, 4_712]);
 });
 
 test('what is not there is undefined, false or nothing', async () => {
