@@ -32,7 +32,7 @@ export function sysfsBase(linux: Pick<Linux, 'list' | 'read'>, labels: readonly 
 export async function openOnoff(ports: { readonly clock: Clock; readonly linux: Linux }, labels: readonly string[], load: () => Promise<OnoffModule> = installed): Promise<Pins> {
   const { Gpio } = await load().catch((cause: unknown): never => {
     throw new PhoneError('ONOFF_MISSING',
-      'hardware.driver is onoff, but the package onoff is not installed: run npm install onoff@6 in the phone\'s folder, or set hardware.driver to gpiochip', cause);
+      'hardware.driver is onoff, but the package onoff is not installed: run npm install --no-save --ignore-scripts=false onoff@6 in the phone\'s folder, or set hardware.driver to gpiochip', cause);
   });
   const base = sysfsBase(ports.linux, labels);
   if (base === undefined || Gpio.accessible === false) {

@@ -79,7 +79,7 @@ test('a driven output is written only when it changes', async () => {
 
 test('the package is optional: without it the sentence says how to get it or do without', async () => {
   const { clock, linux } = machine();
-  await expect(openOnoff({ clock, linux }, labels)).rejects.toMatchObject({ code: 'ONOFF_MISSING', message: expect.stringContaining('npm install onoff@6') as string });
+  await expect(openOnoff({ clock, linux }, labels)).rejects.toMatchObject({ code: 'ONOFF_MISSING', message: expect.stringContaining('npm install --no-save --ignore-scripts=false onoff@6') as string });
 });
 
 test('a kernel without these files is told apart from one that refuses a pin', async () => {
