@@ -33,7 +33,7 @@ describe('in a call', () => {
   beforeAll(async () => {
     const account = (user: string) => accountAt(kamailio.server, user, { 'media.codecs': 'PCMA', 'sound.handset.device': 'tone' });
     [victim, friend, caller] = await Promise.all([
-      startPhone(folder.path, { name: 'victim', set: { ...account('201'), 'calls.answer': 'auto' }, env: { NODE_OPTIONS: '--max-semi-space-size=4' } }), // as the unit does
+      startPhone(folder.path, { name: 'victim', set: { ...account('201'), 'calls.answer': 'auto', 'sip.host': '' }, env: { NODE_OPTIONS: '--max-semi-space-size=4' } }), // as the unit does
       startPhone(folder.path, { name: 'friend', set: account('202') }),
       startPhone(folder.path, { name: 'caller', set: account('203') }),
     ]);
@@ -80,7 +80,8 @@ describe('in a call', () => {
   };
 
   const floods = [
-    ['3,000 INVITEs a second of a scanner', { kind: 'invite', rate: 3_000 }], ['3,000 OPTIONS and REGISTERs a second', { kind: 'options+register', rate: 3_000 }],
+    ['3,000 INVITEs a second of a scanner', { kind: 'invite', rate: 3_000 }], ['3,000 INVITEs a second from 250 addresses', { kind: 'invite', rate: 3_000, spread: 250, seed: 2 }],
+    ['3,000 OPTIONS and REGISTERs a second', { kind: 'options+register', rate: 3_000 }],
     ['3,000 random and mutated datagrams a second', { kind: 'garbage+mutated', rate: 3_000 }], ['datagrams of 64 kB', { kind: 'huge+huge', rate: 100 }],
   ] as const;
   test.each(floods)('%s', async (name, options) => endures(name, flood(options)));

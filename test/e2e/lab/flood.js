@@ -1,9 +1,9 @@
-// What scanners and broken devices send, at a rate, from a process of its own. Arguments: JSON { kind, host, port, from, rate, seconds }.
-// Prints { sent, answers } at its end.
+// What scanners and broken devices send, at a rate, from a process of its own. Arguments: JSON { kind, host, port, from, spread, rate, seconds }; with
+// spread from so many addresses. Prints { sent, answers } at its end.
 
 import { createSocket } from 'node:dgram';
 
-const { kind, host = '127.0.0.1', port, from = '127.0.0.66', rate, seconds, seed = 1 } = JSON.parse(process.argv[2] ?? '{}');
+const { kind, host = '127.0.0.1', port, from = '127.0.0.66', spread = 1, rate, seconds, seed = 1 } = JSON.parse(process.argv[2] ?? '{}');
 let state = seed;
 /** The same stream of chance each time. */
 const chance = (below) => {
@@ -51,20 +51,23 @@ const kinds = kind.split('+').map((name) => makers[name]);
 let own = 0;
 let sent = 0;
 let answers = 0;
-const socket = createSocket('udp4');
-socket.on('message', () => { answers++; });
-socket.on('error', () => undefined);
-socket.bind(0, from, () => {
-  own = socket.address().port;
-  const began = performance.now();
-  const timer = setInterval(() => {
-    const at = (performance.now() - began) / 1_000;
-    for (const due = Math.min(at, seconds) * rate; sent < due; sent++) socket.send(kinds[sent % kinds.length](), port, host);
-    if (at < seconds) return;
-    clearInterval(timer);
-    setTimeout(() => {
-      process.stdout.write(`${JSON.stringify({ sent, answers })}\n`);
-      process.exit(0);
-    }, 200);
-  }, 2);
-});
+const sockets = [];
+for (let i = 0; i < spread; i++) {
+  const socket = createSocket('udp4');
+  socket.on('message', () => { answers++; });
+  socket.on('error', () => undefined);
+  await new Promise((bound) => socket.bind(0, spread === 1 ? from : `127.1.${i >> 8}.${i & 255 || 1}`, bound));
+  sockets.push(socket);
+}
+own = sockets[0].address().port;
+const began = performance.now();
+const timer = setInterval(() => {
+  const at = (performance.now() - began) / 1_000;
+  for (const due = Math.min(at, seconds) * rate; sent < due; sent++) sockets[sent % spread].send(kinds[sent % kinds.length](), port, host);
+  if (at < seconds) return;
+  clearInterval(timer);
+  setTimeout(() => {
+    process.stdout.write(`${JSON.stringify({ sent, answers })}\n`);
+    process.exit(0);
+  }, 200);
+}, 2);
