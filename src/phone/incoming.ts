@@ -13,10 +13,14 @@ import type { AgentHandlers, Call } from '../sip/agent-types.ts';
 const MOST_LINES = 8;
 /** A stranger is told of once in this time; scanners come in hundreds. */
 const STRANGER_MS = 60_000;
+/** Of callers who might come in and are turned away so many are told of, and kept as missed, in that time. */
+const TURNED_AWAY = 10;
 
 export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts): AgentHandlers['onIncoming'] {
   let toldAtMs = -STRANGER_MS;
   let untold = 0;
+  let sinceMs = 0;
+  let turnedAway = 0;
   const tell = (from: string, peer: string, status: number, why: string): void => {
     if (clock.now() - toldAtMs < STRANGER_MS) {
       untold++;
@@ -41,8 +45,14 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     // What calls back: through the server the number, to a direct caller its whole address.
     const from = source.registeredServer !== undefined ? user || host : `sip:${user === '' ? '' : `${user}@`}${hostPort(call.remote.uri)}`;
 
-    const refuse = (status: number, why: string): void => {
+    const refuse = (status: number, why: string, missed = false): void => {
       call.reject(status);
+      if (clock.now() - sinceMs >= STRANGER_MS) {
+        sinceMs = clock.now();
+        turnedAway = 0;
+      }
+      if (++turnedAway > TURNED_AWAY) return tell(from, peer, status, why); // neither log nor flash card take a flood
+      if (missed) desk.record({ at: clock.wall(), direction: 'in', who: from, name: call.remote.display, seconds: 0, how: why, missed, intercom: false });
       desk.raise({ event: 'refused', from, peer, status, why });
     };
 
@@ -56,10 +66,7 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
       return tell(from, peer, admission.status, admission.why);
     }
     if (desk.lines.size >= MOST_LINES) return refuse(486, 'too many calls');
-    if (settings.calls.doNotDisturb) {
-      desk.record({ at: clock.wall(), direction: 'in', who: from, name: call.remote.display, seconds: 0, how: 'do not disturb', missed: true, intercom: false });
-      return refuse(486, 'do not disturb');
-    }
+    if (settings.calls.doNotDisturb) return refuse(486, 'do not disturb', true);
     const { line: state } = handset.state;
     const privacy = settings.intercom.privacy || hardware.privacy?.closed === true;
     const around = { busy: [...desk.lines].some((l) => !l.leaving) || offHook(state), privacy, headless: desk.headless };

@@ -124,6 +124,23 @@ describe('a call that asks to be answered', () => {
     expect(b.story()).toEqual(['registered', 'refused']);
   });
 
+  test('from forty who may call and are turned away is told of and kept ten times a minute, then counted', async () => {
+    for (const [why, calls] of [['do not disturb', { doNotDisturb: true }], ['too many calls', {}]] as const) {
+      const lab = createLab();
+      const a = await lab.phone('192.0.2.1', { hardware: 'none' });
+      const b = await lab.phone('192.0.2.2', { hardware: 'none', settings: { sip: { acceptFrom: 'anyone' }, calls } });
+      for (let i = 0; i < 48; i++) a.command({ do: 'call', target: 'sip:bob@192.0.2.2' });
+      await lab.run(3_000);
+      const refused = b.events.filter((e) => e.event === 'refused');
+      expect(refused.map((e) => e.why)).toEqual([...Array.from({ length: 10 }, () => why), why]);
+      expect(await b.phone.callLog()).toHaveLength(why === 'do not disturb' ? 10 : 0);
+      await lab.run(60_000);
+      a.command({ do: 'call', target: 'sip:bob@192.0.2.2' });
+      await lab.run(500);
+      if (why === 'do not disturb') expect(await b.phone.callLog()).toHaveLength(11);
+    }
+  });
+
   test('from fifty strangers is told of once a minute', async () => {
     const { lab, b, from } = await registered();
     const caller = await from('x', 5060, '192.0.2.66');
