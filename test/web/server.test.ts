@@ -151,6 +151,24 @@ describe('login', () => {
     }
   });
 
+  test('what is no password is a wrong one, and costs no hash', async () => {
+    await loggedIn();
+    const stranger = new Browser();
+    await stranger.visit();
+    for (const password of [5, null, ['x'], 'x'.repeat(513)]) {
+      const answer = await stranger.ask('POST', '/api/login', { password });
+      expect([answer.statusCode, answer.json()]).toEqual([401, { error: 'That is not the password.' }]);
+    }
+  });
+
+  test('a visit before the week is over makes it begin anew', async () => {
+    const browser = await loggedIn();
+    for (let day = 0; day < 12; day++) {
+      clock.advance(24 * 3_600_000);
+      expect((await browser.ask('GET', '/api/state')).cookies.some(({ name, maxAge }) => /^offhook-[0-9a-f]{8}$/.test(name) && (maxAge ?? 7 * 86_400) > 6 * 86_400)).toBe(true);
+    }
+  });
+
   test('a session ends by logging out, by a week away, and with the password', async () => {
     const browser = await loggedIn();
     const again = new Browser();
