@@ -10,13 +10,15 @@
 import { setFlagsFromString } from 'node:v8';
 
 const set = (...flags: readonly string[]): void => { for (const flag of flags) setFlagsFromString(flag); };
-const FEEDBACK = '--interrupt-budget-factor-for-feedback-allocation=';
-const OPTIMISE = '--interrupt-budget=';
+/** Newer engines count calls where V8 11 (Node.js 20) counts bytes of bytecode run; both scale with a function's size. */
+const counts = Number.parseInt(process.versions.v8, 10) >= 12;
+const feedbackAfter = counts ? '--invocation-count-for-feedback-allocation=' : '--interrupt-budget-factor-for-feedback-allocation=';
+const optimiseAfter = (times: number): string => (counts ? `--invocation-count-for-turbofan=${3_000 * times}` : `--interrupt-budget=${67_584 * times}`);
 
 /** Code that loops is compiled at once. For the whole process, both threads, as all of these. */
-export const compileSoon = (): void => set(`${FEEDBACK}20000`, `${OPTIMISE}67584`);
+export const compileSoon = (): void => set(`${feedbackAfter}20000`, optimiseAfter(1));
 /** Code is compiled when it is really hot. */
-export const compileLate = (): void => set(`${FEEDBACK}30000`, `${OPTIMISE}3000000`);
+export const compileLate = (): void => set(`${feedbackAfter}30000`, optimiseAfter(44));
 
-set('--no-sparkplug', '--regexp-interpret-all');
+set('--no-sparkplug', '--regexp-interpret-all', ...(counts ? ['--no-maglev'] : []));
 compileLate();

@@ -27,6 +27,8 @@ const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), de
 const clock = systemClock();
 const random = systemRandom();
 
+// The phone may start meanwhile: commands wait in the port until somebody listens to it, below.
+post({ kind: 'ready' });
 compileSoon();
 await rehearse(random, createCodec, REHEARSED_PERIODS);
 compileLate();
@@ -42,4 +44,3 @@ port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
     engine.command(command);
   }
 });
-post({ kind: 'ready' });
