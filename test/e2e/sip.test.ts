@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { proves, sdp, startPeer, type Heard, type Peer, type Talk } from './lab/peer.ts';
 import { startPhone, type Phone } from './lab/phone.ts';
 import { pause, scratch, until } from './lab/process.ts';
+import { runSipp } from './lab/sipp.ts';
 
 const folder = scratch('sip');
 let auto: Phone; // answers at once
@@ -631,5 +632,24 @@ describe('TCP', () => {
     socket.write(`\r\n${options(3)}\r\n\r\n${options(4)}${options(5)}`);
     expect(await until(() => (text.match(/SIP\/2.0 200/g) ?? []).length === 5, 1_000)).toBe(true);
     socket.destroy();
+  });
+});
+
+describe('SIPp', () => {
+  const request = (method: string, cseq: number, more: readonly string[] = [], body: readonly string[] = []): string => [
+    `<send${method === 'ACK' ? '' : ' retrans="500"'}><![CDATA[`, `${method} ${cseq === 1 && method === 'INVITE' ? 'sip:[service]@[remote_ip]:[remote_port]' : '[next_url]'} SIP/2.0`,
+    'Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]', 'From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]x[call_number]',
+    cseq === 1 && method === 'INVITE' ? 'To: <sip:[service]@[remote_ip]:[remote_port]>' : '[last_To:]', 'Call-ID: [call_id]', `CSeq: ${cseq} ${method}`, 'Max-Forwards: 70',
+    'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>', ...more, ...(body.length === 0 ? [] : ['Content-Type: application/sdp']), 'Content-Length: [len]', '', ...body, ']]></send>',
+  ].join('\n');
+  const described = ['v=0', 'o=- 1 1 IN IP4 [local_ip]', 's=-', 'c=IN IP4 [local_ip]', 't=0 0', 'm=audio 41000 RTP/AVP 0'];
+  const answer = '<recv response="100" optional="true"/><recv response="180" optional="true"/><recv response="200" rrs="true"/>';
+  const scenario = `<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="delayed offer, hold with session timer">
+    ${request('INVITE', 1)}${answer}${request('ACK', 1, [], described)}<pause milliseconds="30"/>
+    ${request('INVITE', 2, ['Supported: timer', 'Session-Expires: 90;refresher=uac'], [...described, 'a=sendonly'])}${answer}${request('ACK', 2)}${request('BYE', 3)}<recv response="200"/></scenario>`;
+
+  test.each(['u1', 't1'])('60 calls with delayed offer, then hold with a session timer, by %s: none failed', async (transport) => {
+    const result = await runSipp(folder.path, `127.0.0.1:${auto.port}`, scenario, ['-m', '60', '-l', '4', '-r', '60', '-t', transport], 30);
+    expect(result, result.output.slice(-1_500)).toMatchObject({ code: 0, successful: 60, failed: 0 });
   });
 });
