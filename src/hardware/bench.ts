@@ -1,35 +1,12 @@
 // A telephone without parts: its handset, keys, bell and lamp are values, drawn on the page and worked from the terminal.
 
 import type { Clock } from '../ports/clock.ts';
-import type { Cadence, Hardware, HookEvent, Key } from '../ports/hardware.ts';
+import type { BenchDoor, BenchState, Cadence, Hardware, HookEvent, Key } from '../ports/hardware.ts';
 import { createBuzzer, createLamp, createRelay } from './outputs.ts';
 import { createContact } from './switch.ts';
 
-export interface BenchState {
-  readonly offHook: boolean;
-  /** A call is ringing, pauses of the cadence included. */
-  readonly ringing: boolean;
-  /** The bell sounds just now. */
-  readonly bell: boolean;
-  readonly lamp: boolean;
-  readonly relay: boolean;
-  readonly privacy: boolean;
-  /** The key that is down. */
-  readonly key: Key | undefined;
-}
-
-export interface Bench {
+export interface Bench extends BenchDoor {
   readonly hardware: Hardware;
-  readonly state: BenchState;
-  lift(): void;
-  hangUp(): void;
-  /** A flash of the hook; nothing while on hook. */
-  flash(): void;
-  /** Press a key for `ms`. Presses given together follow each other, as one finger would. */
-  press(key: Key, ms?: number): void;
-  privacy(on: boolean): void;
-  /** Called after each change of `state`. */
-  subscribe(on: (state: BenchState) => void): void;
 }
 
 const PRESS_MS = 100;

@@ -57,3 +57,31 @@ export interface Hardware {
   readonly privacy?: Contact;
   close(): void;
 }
+
+/** What a handset without parts looks like just now. */
+export interface BenchState {
+  readonly offHook: boolean;
+  /** A call is ringing, pauses of the cadence included. */
+  readonly ringing: boolean;
+  /** The bell sounds just now. */
+  readonly bell: boolean;
+  readonly lamp: boolean;
+  readonly relay: boolean;
+  readonly privacy: boolean;
+  /** The key that is down. */
+  readonly key: Key | undefined;
+}
+
+/** A handset without parts, worked from the page and the terminal. */
+export interface BenchDoor {
+  readonly state: BenchState;
+  lift(): void;
+  hangUp(): void;
+  /** A flash of the hook; nothing while on hook. */
+  flash(): void;
+  /** Press a key for `ms`. Presses given together follow each other, as one finger would. */
+  press(key: Key, ms?: number): void;
+  privacy(on: boolean): void;
+  /** Called after each change of `state`. */
+  subscribe(on: (state: BenchState) => void): void;
+}

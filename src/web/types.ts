@@ -4,12 +4,13 @@ import type { FoundProblem, Problem, Store } from '../config/store.ts';
 import type { CallLogEntry, PhoneDoor, PhoneStatus } from '../phone/status.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Files } from '../ports/files.ts';
-import type { Key } from '../ports/hardware.ts';
+import type { BenchDoor, BenchState, Key } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
 
 export type { CallLogEntry, PhoneEvent, PhoneStatus } from '../phone/status.ts';
 export type { FoundProblem, Problem } from '../config/store.ts';
+export type { BenchDoor, BenchState } from '../ports/hardware.ts';
 
 export interface PagePorts {
   readonly clock: Clock;
@@ -34,31 +35,6 @@ export interface PageOptions {
   readonly names?: readonly string[];
   /** Shown at the foot of the page. */
   readonly version?: string;
-}
-
-/** What the drawn handset looks like just now. */
-export interface BenchState {
-  readonly offHook: boolean;
-  /** A call is ringing, pauses of the cadence included. */
-  readonly ringing: boolean;
-  /** The bell sounds just now. */
-  readonly bell: boolean;
-  readonly lamp: boolean;
-  readonly relay: boolean;
-  readonly privacy: boolean;
-  /** The key that is down. */
-  readonly key: Key | undefined;
-}
-
-/** The handset that is drawn on the page. */
-export interface BenchDoor {
-  readonly state: BenchState;
-  lift(): void;
-  hangUp(): void;
-  flash(): void;
-  press(key: Key, ms?: number): void;
-  privacy(on: boolean): void;
-  subscribe(on: (state: BenchState) => void): void;
 }
 
 export interface SoundDevice {

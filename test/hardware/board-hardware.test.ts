@@ -202,6 +202,27 @@ test('the privacy switch is debounced, and knows how it stands at the start', ()
   expect(seen.map((s) => s.replace(/^\d+ /, ''))).toEqual(['privacy on', 'privacy off']);
 });
 
+test('the coil of a bell is swung 25 times a second by its two pins in turn, never by both, and is without current between rings', () => {
+  const { clock, pins, hardware } = phone('raspberry-pi-rotary');
+  const now = () => `${pins.output(12) ? 1 : 0}${pins.output(13) ? 1 : 0}`;
+  hardware.bell!.ring([100, 200]);
+  const levels: string[] = [];
+  for (let ms = 0; ms < 300; ms += 10) {
+    levels.push(now());
+    clock.advance(10);
+  }
+  expect(levels.join(' ')).toBe('10 10 01 01 10 10 01 01 10 10' + ' 00'.repeat(20));
+  hardware.close();
+  expect([now(), clock.pending]).toEqual(['00', 0]);
+});
+
+test('a board that has a hook and a lamp only opens with these', () => {
+  const clock = new FakeClock();
+  const { board } = checkBoard({ id: 'small', title: 'Small', header: 'other', chips: ['x'], hook: { pin: 1 }, lamp: { pin: 2 } });
+  const { hook, lamp, bell, relay, keypad, privacy } = openBoard(clock, board!, createSimulatedPins(clock), settings);
+  expect([hook, lamp, bell, relay, keypad, privacy].map((part) => part !== undefined)).toEqual([true, true, false, false, false, false]);
+});
+
 test('bell, lamp and relay drive their pins, and closing leaves all of them without current', () => {
   const { clock, pins, hardware } = phone('raspberry-pi');
   hardware.bell!.ring([1_000, 4_000]);

@@ -123,6 +123,8 @@ test('records that the kernel dropped are made up for from how things stand', ()
   linux.inputs.get(PATH)!.down = keys(PICKUP);
   linux.streams.get(PATH)!.bytes(record(64, 90_000, 0, 0, 0));
   expect(seen).toEqual(['0 lifted', '0 1 down', '0 1 up']);
+  key(515, 1); // and from then on everything counts again
+  expect(seen.at(-1)).toBe('0 3 down');
 });
 
 test('an unplugged keypad lets go of its key, is waited for and works again', () => {
