@@ -113,15 +113,21 @@ describe('scripts/start and its page', () => {
     await pause(1_500); // the jitter buffer settles
     await visitor.picture('start-3-in-call');
     const spoken = chirp(CHIRP_HZ, 400);
-    const ear = card.record();
-    const { startMs, endMs } = await card.playTo(Int16Array.from(spoken, Math.round), CHIRP_HZ);
-    await pause(endMs - startMs + 1_000);
-    const heard = ear.stop();
-    expect(heard.rateHz).toBeGreaterThan(0);
-    const sound = soundOf(heard);
-    const found = find(sound, heard.rateHz === CHIRP_HZ ? spoken : chirp(heard.rateHz, 400));
-    const delayMs = heard.startMs + found.atMs - startMs;
-    console.log(`echo: correlation ${found.correlation.toFixed(3)}, ${delayMs.toFixed(0)} ms from microphone to ear, twice through RTP, at ${heard.rateHz} Hz`);
+    const once = async () => {
+      const ear = card.record();
+      const { startMs, endMs } = await card.playTo(Int16Array.from(spoken, Math.round), CHIRP_HZ);
+      await pause(endMs - startMs + 1_000);
+      const heard = ear.stop();
+      expect(heard.rateHz).toBeGreaterThan(0);
+      const found = find(soundOf(heard), heard.rateHz === CHIRP_HZ ? spoken : chirp(heard.rateHz, 400));
+      const delayMs = heard.startMs + found.atMs - startMs;
+      console.log(`echo: correlation ${found.correlation.toFixed(3)}, ${delayMs.toFixed(0)} ms from microphone to ear, twice through RTP, at ${heard.rateHz} Hz`);
+      return { ...found, delayMs };
+    };
+    // A machine that is busy with other tests may tear a hole into one of them.
+    let found = await once();
+    for (let more = 4; found.correlation < 0.9 && more > 0; more--) found = await once();
+    const { delayMs } = found;
     expect(found.correlation).toBeGreaterThanOrEqual(0.9);
     expect(delayMs).toBeGreaterThan(0);
     expect(delayMs).toBeLessThan(500);
