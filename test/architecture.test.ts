@@ -139,3 +139,9 @@ test('versions are pinned, and the lock file holds no download addresses', () =>
   expect(Object.entries({ ...dependencies, ...devDependencies }).filter(([, version]) => !/^\d/.test(version))).toEqual([]);
   expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved":\s*"http/);
 });
+
+test('no text looks like a private name, which scripts/build.js would rename', () => {
+  const wrong = all.flatMap((path) => [...code(path).matchAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g)]
+    .filter(([text]) => /[.\s]#[a-z]/.test(text)).map(([text]) => `${relative(src, path)}: ${text}`));
+  expect(wrong).toEqual([]);
+});
