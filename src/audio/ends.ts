@@ -40,7 +40,7 @@ export class CaptureEnd {
 }
 
 /** The mean of the first two channels: a microphone on either one alone is heard. */
-export function toMono(raw: Int16Array | Int32Array, channels: number, bits: 16 | 32, mono: Int16Array, frames: number): void {
+function toMono(raw: Int16Array | Int32Array, channels: number, bits: 16 | 32, mono: Int16Array, frames: number): void {
   const shift = bits === 32 ? 16 : 0;
   if (channels === 1) {
     for (let i = 0; i < frames; i++) mono[i] = raw[i]! >> shift;
@@ -189,7 +189,7 @@ export class PlaybackEnd {
 }
 
 /** `mono` on every channel. */
-export function fromMono(mono: Int16Array, raw: Int16Array | Int32Array, channels: number, bits: 16 | 32, frames: number): void {
+function fromMono(mono: Int16Array, raw: Int16Array | Int32Array, channels: number, bits: 16 | 32, frames: number): void {
   const shift = bits === 32 ? 16 : 0;
   for (let i = 0, at = 0; i < frames; i++) {
     const sample = mono[i]! << shift;
@@ -198,7 +198,7 @@ export function fromMono(mono: Int16Array, raw: Int16Array | Int32Array, channel
 }
 
 /** Leave out (step -1) or put in (step 1) one sample where the wave is flattest, so that it is not heard; gives the new count. */
-export function nudge(mono: Int16Array, frames: number, step: 1 | -1): number {
+function nudge(mono: Int16Array, frames: number, step: 1 | -1): number {
   if (frames < 3) return frames;
   let best = 1;
   let least = Infinity;

@@ -3,7 +3,7 @@
 import { ERRNO } from './errno.ts';
 
 /** The name of the card as its owner knows it: "USB" of plughw:CARD=USB,DEV=0. */
-export function cardOf(pcm: string): string {
+function cardOf(pcm: string): string {
   return /CARD=([^,]+)/.exec(pcm)?.[1] ?? pcm;
 }
 

@@ -59,7 +59,7 @@ function keyOf(name: string): string | undefined {
 }
 
 /** What `text` means for a setting of this type; what cannot be read stays text and is refused by the check. */
-export function parseText(node: Node, text: string): unknown {
+function parseText(node: Node, text: string): unknown {
   const trimmed = text.trim();
   if (node.type === 'boolean') return /^(true|yes|on|1)$/i.test(trimmed) ? true : /^(false|no|off|0)$/i.test(trimmed) ? false : text;
   if (node.type === 'integer' || node.type === 'number') return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(trimmed) ? Number(trimmed) : text;

@@ -53,7 +53,7 @@ const EMERGENCY = '^[0-9]{2,8}$';
 const PIN_NAME = '^(hook|invertedHook|rows|columns|pulse|offNormal|bell|lamp|relay|privacy)$';
 const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
 /** Digits that call somebody. */
-export const SPEED_DIAL = '^[0-9*#]{1,4}$';
+const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [HOST_PORT]: 'host:port', [HOST]: 'address', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
@@ -74,7 +74,7 @@ export const accountSchema = Type.Object({
   autoAnswer: choice('off', ['off', 'allowed', 'all'], { title: 'Answer by itself', description: 'off: always ring. allowed: callers on the intercom allow-list are answered at once. all: every caller that comes through this server is answered at once.', applies: 'next call' }),
 }, { title: 'Account', additionalProperties: false });
 
-export const intercomCallerSchema = Type.Object({
+const intercomCallerSchema = Type.Object({
   caller: text('', { title: 'Caller', description: 'Number, user@domain, or * for everyone the server lets through.', applies: 'next call' }, CALLER, 128),
   password: text('', { title: 'Password', description: 'Lets this caller prove itself without a server: its phone answers our challenge.', applies: 'next call', secret: true }, LINE),
 }, { title: 'Allowed caller', additionalProperties: false });

@@ -51,7 +51,7 @@ const HEAD = `# Settings of this phone. Change them here (then restart it) or on
 `;
 
 /** The file as it is written. */
-export const fileOf = (settings: Settings): string => HEAD + stringify(chosen(settings)) + '\n';
+const fileOf = (settings: Settings): string => HEAD + stringify(chosen(settings)) + '\n';
 
 export async function openStore({ files }: { readonly files: Files }, stateDir: string, overrides: Overrides = {}): Promise<Store> {
   const path = overrides.file ?? `${stateDir}/settings.toml`;

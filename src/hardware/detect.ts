@@ -4,7 +4,7 @@ import { chipPaths, findChips } from './gpiochip.ts';
 import type { Linux } from './linux.ts';
 
 /** Labels of the chips that carry the header, newest board first. */
-export const raspberryPiChips = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'] as const;
+const raspberryPiChips = ['pinctrl-rp1', 'pinctrl-bcm2711', 'pinctrl-bcm2835'] as const;
 
 /** The board id for this machine; 'bench' when it has no pins that we know. */
 export function detectBoard(linux: Linux): string {

@@ -10,7 +10,7 @@ import type { Key, Keypad } from '../ports/hardware.ts';
 import { matrixResting, matrixState, stepMatrix } from './matrix.ts';
 import type { Outputs } from './pins.ts';
 
-export const SCAN_MS = 10;
+const SCAN_MS = 10;
 /** A row may need some microseconds to rise again once its column is let go: read until two readings agree, this often at most. */
 const READINGS = 5;
 

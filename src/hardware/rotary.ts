@@ -14,7 +14,7 @@ export const pulseDigits = {
 export type PulsePlan = keyof typeof pulseDigits;
 
 /** A dial without off-normal contact has come to rest when no pulse came for this long. */
-export const ROTARY_REST_MS = 250;
+const ROTARY_REST_MS = 250;
 
 export interface RotaryState {
   readonly turning: boolean;

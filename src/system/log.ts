@@ -15,9 +15,11 @@ export interface LogOptions {
   readonly write: (line: string) => void;
 }
 
+/** What JSON leaves as it is, and a terminal obeys or a reader cannot see: DEL, C1 controls, and marks that turn the direction of text. */
+const UNSEEN = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const bare = /^[\w.:@/+*#,[\]-]+$/;
 const spelled = (value: string | number | boolean | null) =>
-  typeof value !== 'string' || bare.test(value) ? String(value) : JSON.stringify(value);
+  typeof value !== 'string' || bare.test(value) ? String(value) : JSON.stringify(value).replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 export function createLog(clock: Clock, options: LogOptions): Log {
   const line = (level: LogLevel, fields: LogFields, fact: string) => {

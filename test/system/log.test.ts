@@ -29,3 +29,8 @@ test('a level below the one set is not written', () => {
 test('what a peer sent cannot start a line of its own', () => {
   expect(logged({}, (log) => log.info({ why: 'a\r\nerror forged' }, 'call ended\nx'))[0]?.split('\n')).toHaveLength(2);
 });
+
+test('what a peer sent reaches no terminal as a command, and turns no text around', () => {
+  expect(logged({}, (log) => log.info({ name: 'a\u009b31mb\u007f\u202ec \u001b[2J', from: 'Zoë Żółć' }, 'incoming')))
+    .toEqual(['03:04:05.678 info  incoming name="a\\u009b31mb\\u007f\\u202ec \\u001b[2J" from="Zoë Żółć"\n']);
+});
