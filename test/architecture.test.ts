@@ -142,6 +142,6 @@ test('versions are pinned, and the lock file holds no download addresses', () =>
 
 test('no text looks like a private name, which scripts/build.js would rename', () => {
   const wrong = all.flatMap((path) => [...code(path).matchAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g)]
-    .filter(([text]) => /[.\s]#[a-z]/.test(text)).map(([text]) => `${relative(src, path)}: ${text}`));
+    .filter(([text]) => !text.includes('${') && /[.\s]#[a-z]/.test(text)).map(([text]) => `${relative(src, path)}: ${text}`));
   expect(wrong).toEqual([]);
 });
