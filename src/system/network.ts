@@ -139,9 +139,10 @@ export function systemNetwork(): Network {
         socket.once('error', () => done(undefined));
         socket.connect(9, remoteHost, () => {
           try {
-            done(plain(socket.address().address));
+            const host = plain(socket.address().address);
+            done(host === '0.0.0.0' || host === '::' ? undefined : host); // connect fails through this callback: bound, but no route
           } catch {
-            done(undefined); // connect failed without an error event: no route
+            done(undefined);
           }
         });
       });

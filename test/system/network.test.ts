@@ -64,6 +64,11 @@ test('the source address towards loopback is loopback', async () => {
   expect(await systemNetwork().sourceFor('127.0.0.1')).toBe('127.0.0.1');
 });
 
+test('where nothing can be sent there is no source address', async () => {
+  // Connecting to the broadcast address is refused to a socket that never asked for it: the same as having no route.
+  expect(await systemNetwork().sourceFor('255.255.255.255')).toBeUndefined();
+});
+
 test('localhost resolves; addresses of the other family are none', async () => {
   expect(await systemResolver().addresses('localhost', 4)).toContain('127.0.0.1');
 });
