@@ -4,8 +4,7 @@ say() { printf 'offhook: %s\n' "$*"; }
 fail() { printf 'offhook: %s\n' "$*" >&2; exit 1; }
 
 root_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-log_file=${OFFHOOK_SETUP_LOG:-/tmp/offhook-setup.log}
-{ : >"$log_file"; } 2>/dev/null || log_file=$(mktemp) # another user's
+log_file=${OFFHOOK_SETUP_LOG:-$(mktemp /tmp/offhook-setup.XXXXXX)}
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"

@@ -131,7 +131,7 @@ export const settingsSchema = Type.Object({
     noDialS: whole(20, 5, 300, { title: 'Dial tone time', description: 'Dial tone that long without a digit becomes the dead line.', unit: 's', applies: 'now' }),
   }),
   calls: group('Calls', {
-    answer: choice('ring', ['ring', 'auto'], { title: 'Incoming calls', description: 'ring, or for a phone without handset: answer at once whoever may call.', applies: 'next call' }),
+    answer: choice('ring', ['ring', 'auto'], { title: 'Incoming calls', description: 'ring, or for a phone without handset: answer at once who comes through the server or from a listed address.', applies: 'next call' }),
     ringS: whole(120, 5, 600, { title: 'Ringing time', description: 'An unanswered call is refused with 480 after this.', unit: 's', applies: 'next call' }),
     noAnswerS: whole(180, 5, 600, { title: 'Calling time', description: 'Give up a call of ours that nobody answers.', unit: 's', applies: 'next call' }),
     waiting: flag(true, { title: 'Call waiting', description: 'A second caller is heard as a tone; otherwise it is busy.', applies: 'next call' }),
