@@ -5,38 +5,15 @@
 //                        <--MediaEvent---
 
 import type { AudioStatus } from '../ports/audio.ts';
-import type { Endpoint } from '../ports/net.ts';
+import type { StreamSession } from '../sdp/types.ts';
+
+export type { CodecUse, StreamSession } from '../sdp/types.ts';
 
 /** Chosen by the caller of `open`, unique for the life of the engine. */
 export type StreamId = number;
 
 /** A place where a person listens and speaks: a sound device named in the settings. */
 export type Place = 'handset' | 'speaker' | 'ringer';
-
-export interface CodecUse {
-  readonly name: 'PCMU' | 'PCMA' | 'opus';
-  readonly payloadType: number;
-  /** opus only: fmtp of the side that will decode, RFC 7587 §6.1. */
-  readonly fmtp?: string;
-}
-
-/** What offer and answer came to, as the engine needs it. */
-export interface StreamSession {
-  /** Where RTP goes; RTCP to `rtcpPort`. Host 0.0.0.0 or port 0: send nothing. */
-  readonly remote: Endpoint;
-  readonly rtcpPort: number;
-  readonly send: CodecUse;
-  /** Every payload type we said we take. */
-  readonly receive: readonly CodecUse[];
-  /** Payload types of telephone-event (RFC 4733): what the other side takes, what we take. */
-  readonly eventSend?: number;
-  readonly eventReceive?: number;
-  /** Clock that both count durations in: that of the codec sent where the other side has it, else 8000, and 8000 where absent. */
-  readonly eventHz?: number;
-  /** Our own direction after negotiation (RFC 3264 §6.1). */
-  readonly direction: 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
-  readonly ptimeMs: number;
-}
 
 /** One step of a tone: sine waves at one level each for `ms`; no frequencies is a pause. `ms` 0 lasts for ever. */
 export interface ToneStep {

@@ -115,15 +115,15 @@ describe('under a real systemd', () => {
   beforeAll(async () => {
     await makeRoot(root);
     for (const path of execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: here, encoding: 'utf8' }).split('\0').filter((p) => p !== '' && existsSync(join(here, p)))) {
-      cpSync(join(here, path), join(root, 'root/offhook', path), { preserveTimestamps: true });
+      cpSync(join(here, path), join(root, 'srv/offhook', path), { preserveTimestamps: true });
     }
-    cpSync(join(here, 'node_modules'), join(root, 'root/offhook/node_modules'), { recursive: true, verbatimSymlinks: true });
+    cpSync(join(here, 'node_modules'), join(root, 'srv/offhook/node_modules'), { recursive: true, verbatimSymlinks: true });
     cpSync(process.execPath, join(root, 'usr/local/bin/node'));
     chmodSync(join(root, 'usr/local/bin/node'), 0o755);
     into('etc/systemd/system/cable.service', CABLE);
     into('etc/systemd/system/exchange.service', EXCHANGE);
     into('etc/exchange.cfg', kamailioConfig('10.77.0.1', 5060, 'MD5', '/run/exchange'));
-    into('root/block.mjs', BLOCK);
+    into('srv/block.mjs', BLOCK);
     rmSync(join(root, 'etc/systemd/system/multi-user.target.wants/kamailio.service'), { force: true });
     symlinkSync('/dev/null', join(root, 'etc/systemd/system/kamailio.service'));
     for (const name of ['cable', 'exchange']) symlinkSync(`/etc/systemd/system/${name}.service`, join(root, `etc/systemd/system/multi-user.target.wants/${name}.service`));
@@ -131,7 +131,7 @@ describe('under a real systemd', () => {
   }, 180_000);
 
   test('installed, and after a reboot registered with nobody logged in', async () => {
-    await machine.must('/root/offhook/scripts/install --set accounts.0.user=211 --set accounts.0.server=10.77.0.1 --set accounts.0.password=secret-211 --set accounts.0.expiresS=30');
+    await machine.must('/srv/offhook/scripts/install --set accounts.0.user=211 --set accounts.0.server=10.77.0.1 --set accounts.0.password=secret-211 --set accounts.0.expiresS=30');
     expect(await until(bound, 10_000)).toBe(true);
     await machine.stop();
     machine = await boot(root);
@@ -169,7 +169,7 @@ describe('under a real systemd', () => {
       await saidAfter(from, /^registered/m, 10_000);
     });
 
-    const block = (pid: string, thread: string) => `timeout 30 node --experimental-websocket --no-warnings /root/block.mjs ${pid} ${thread} >/dev/null 2>&1 & sleep 0.8`;
+    const block = (pid: string, thread: string) => `timeout 30 node --experimental-websocket --no-warnings /srv/block.mjs ${pid} ${thread} >/dev/null 2>&1 & sleep 0.8`;
     test.each([
       ['a blocked main thread', (pid: string) => block(pid, 'main'), 'deaf', /Watchdog timeout/],
       ['a blocked media thread', (pid: string) => block(pid, 'media'), 'not deaf', /Watchdog timeout/],
@@ -224,25 +224,25 @@ describe('under a real systemd', () => {
 
   test('installed again it keeps its settings, and runs', async () => {
     const settings = await machine.must('cat /var/lib/offhook/settings.toml');
-    await machine.must('/root/offhook/scripts/install');
+    await machine.must('/srv/offhook/scripts/install');
     expect(await machine.must('cat /var/lib/offhook/settings.toml')).toBe(settings);
     expect(await until(bound, 10_000)).toBe(true);
   });
 
   test('settings that are refused are told, and nothing is started with them', async () => {
     const settings = await machine.must('cat /var/lib/offhook/settings.toml');
-    const { code, out } = await machine.run('/root/offhook/scripts/install --set sip.port=99999');
+    const { code, out } = await machine.run('/srv/offhook/scripts/install --set sip.port=99999');
     expect(code).not.toBe(0);
     expect(out).toMatch(/sip\.port/);
     expect(await machine.must('cat /var/lib/offhook/settings.toml')).toBe(settings);
   });
 
   test('uninstalled it is gone but for its settings; purged they are gone too', async () => {
-    await machine.must('/root/offhook/scripts/uninstall');
+    await machine.must('/srv/offhook/scripts/uninstall');
     expect(await machine.must('find /opt/offhook /usr/local/bin/offhook /etc/systemd/system -name "*offhook*" 2>/dev/null; pgrep -u offhook; true')).toBe('');
     expect([await property('LoadState'), await property('ActiveState')]).toEqual(['not-found', 'inactive']);
     expect((await machine.must('stat -c %a /var/lib/offhook/settings.toml')).trim()).toBe('600');
-    await machine.must('/root/offhook/scripts/uninstall --purge');
+    await machine.must('/srv/offhook/scripts/uninstall --purge');
     expect((await machine.run('ls -d /var/lib/offhook; getent passwd offhook; getent group offhook gpio; ls /etc/udev/rules.d')).out).not.toMatch(/^(offhook|gpio|60)|^\/var/m);
   });
 });
