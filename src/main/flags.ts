@@ -3,7 +3,7 @@
 // A telephone does little, again and again. By itself V8 keeps code that ran a few times in three forms: bytecode, baseline machine code with type
 // feedback, optimised machine code; after a thousand calls that is 1.4 MB more than the bytecode alone (npm run budget, with and
 // without these lines). Here the baseline compiler is off (57 kB), and feedback and machine code wait until code is really hot. Signalling gets
-// there after tens of thousands of requests; until then it answers 5,000 OPTIONS/s, where V8's own settings give 16,000. The loops of
+// there after tens of thousands of requests; until then it answers 4,000 to 7,500 OPTIONS/s, where V8's own settings give 16,000. The loops of
 // a call would need a minute: the media thread has them compiled before the first one, see rehearsal.ts, so that a G.711 call costs
 // what it costs under V8's own settings from its first second on (61 ticks in 20 s against 58, side by side).
 

@@ -96,7 +96,7 @@ export async function startKamailio(folder: string, options: { readonly algorith
   writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home));
   let program: Program | undefined;
   const launch = async () => {
-    const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '32', '-M', '4', '-Y', home, '-P', join(home, 'pid'), '-n', '1']);
+    const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '32', '-M', '4', '-Y', home, '-P', join(home, 'pid'), '-n', '1'], { detached: true });
     program = next;
     const up = await until(() => answers(port), 15_000);
     if (!up) throw new Error(`kamailio does not answer on ${port}:\n${next.output().slice(-3_000)}`);

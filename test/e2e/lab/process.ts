@@ -69,7 +69,8 @@ export function start(command: string, args: readonly string[], options: SpawnOp
     async stop(signal = 'SIGTERM') {
       if (over) return;
       child.kill(signal);
-      const killer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+      // A program started as a group of its own leaves no children behind.
+    const killer = setTimeout(() => { if (options.detached === true && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL'); else child.kill('SIGKILL'); }, 5_000);
       await ended.catch(() => undefined);
       clearTimeout(killer);
     },
