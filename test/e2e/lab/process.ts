@@ -70,7 +70,7 @@ export function start(command: string, args: readonly string[], options: SpawnOp
       if (over) return;
       child.kill(signal);
       // A program started as a group of its own leaves no children behind.
-    const killer = setTimeout(() => { if (options.detached === true && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL'); else child.kill('SIGKILL'); }, 5_000);
+      const killer = setTimeout(() => { if (options.detached === true && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL'); else child.kill('SIGKILL'); }, 5_000);
       await ended.catch(() => undefined);
       clearTimeout(killer);
     },
@@ -85,21 +85,25 @@ export async function until(true_: () => boolean | Promise<boolean>, ms: number,
   return true_();
 }
 
-/** A port free on loopback for UDP and TCP alike. */
+// Below the ports that the system gives to connections of its own, and below those that the phones use for sound.
+const PORTS = { first: 10_000, last: 16_000 };
+let nextPort = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
+
+const opens = (bind: (done: (free: boolean) => void) => void) => new Promise<boolean>(bind);
+
+/** A port free on loopback for UDP and TCP alike, and never given out twice in a row: whoever asks for two gets two. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
+    const port = nextPort;
+    nextPort = nextPort === PORTS.last ? PORTS.first : nextPort + 1;
+    const free = await opens((done) => {
       const server = createServer();
-      server.on('error', reject);
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-      });
-    });
-    const free = await new Promise<boolean>((resolve) => {
+      server.on('error', () => done(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => done(true)));
+    }) && await opens((done) => {
       const socket = createSocket('udp4');
-      socket.on('error', () => resolve(false));
-      socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)));
+      socket.on('error', () => done(false));
+      socket.bind(port, '127.0.0.1', () => socket.close(() => done(true)));
     });
     if (free) return port;
   }
