@@ -85,17 +85,17 @@ export async function until(true_: () => boolean | Promise<boolean>, ms: number,
   return true_();
 }
 
-// Below the ports that the system gives to connections of its own, and below those that the phones use for sound.
-const PORTS = { first: 10_000, last: 16_000 };
-let nextPort = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first));
+// Above the ports that Linux gives to connections of its own, and those that baresip and the phones use for sound.
+const PORTS = { first: 61_000, last: 65_400 };
+let nextPort = PORTS.first + 2 * Math.floor(Math.random() * (PORTS.last - PORTS.first) / 2);
 
 const opens = (bind: (done: (free: boolean) => void) => void) => new Promise<boolean>(bind);
 
-/** A port free on loopback for UDP and TCP alike, and never given out twice in a row: whoever asks for two gets two. */
+/** A port free on loopback for UDP and TCP alike, and the one after it (baresip takes that for TLS); whoever asks for two gets two. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = nextPort;
-    nextPort = nextPort === PORTS.last ? PORTS.first : nextPort + 1;
+    nextPort = nextPort === PORTS.last ? PORTS.first : nextPort + 2;
     const free = await opens((done) => {
       const server = createServer();
       server.on('error', () => done(false));
