@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // The command: `offhook run` is the telephone, every other word is said to a running one through its control socket.
 
-import './main/flags.ts';
 import { homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -38,6 +37,9 @@ const options = {
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+
+/** Parts of Node.js that a phone needs. Loaded before V8 gets its flags: with others than its own it compiles them anew, 10 ms of 25. */
+const BUILT_IN = ['node:dgram', 'node:net', 'node:crypto', 'node:dns/promises', 'node:worker_threads', 'node:fs/promises', 'node:child_process', 'node:os'];
 
 class UsageError extends Error {}
 
@@ -126,6 +128,8 @@ async function main(): Promise<number> {
   const state = stateFolder(values.state, process.env, homedir());
   if (word === 'run') {
     if (values.set !== undefined) process.title = `offhook run --state ${state}`; // a password in --set is none of ps's business
+    await Promise.all(BUILT_IN.map((name) => import(name)));
+    await import('./main/flags.ts');
     const { run } = await import('./main/run.ts');
     return run({
       state,

@@ -18,8 +18,8 @@ export interface ThreadOptions {
 /** Young generation of the media thread: its garbage is a few datagrams, so small and soon swept is best. */
 const YOUNG_MB = 2;
 
-/** Starts the media thread; resolves when it listens. `died` is called when it ends unasked. */
-export function startMediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void): Promise<Media> {
+/** Starts the media thread. Commands may be given at once; `ready` resolves when it runs. `died` is called when it ends unasked. */
+export function startMediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void): { readonly media: Media; readonly ready: Promise<void> } {
   const worker = new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
   const listeners: ((event: MediaEvent) => void)[] = [];
   let closed = false;
@@ -31,7 +31,7 @@ export function startMediaThread(options: ThreadOptions, log: Log, died: (error:
       worker.postMessage({ do: 'end' });
     },
   };
-  return new Promise((resolve, reject) => {
+  const ready = new Promise<void>((resolve, reject) => {
     const fail = (why: string, cause?: unknown) => {
       if (closed) return;
       const error = new PhoneError('MEDIA_THREAD_DIED', `the media thread ended: ${why}`, cause);
@@ -41,9 +41,11 @@ export function startMediaThread(options: ThreadOptions, log: Log, died: (error:
     worker.on('message', (message: ThreadMessage) => {
       if (message.kind === 'event') for (const on of listeners) on(message.event);
       else if (message.kind === 'log') log[message.level](message.fields, message.fact);
-      else resolve(media);
+      else resolve();
     });
     worker.on('error', (error) => fail(error.message, error));
     worker.on('exit', (code) => fail(`exit code ${code}`));
   });
+  ready.catch(() => undefined); // whoever waits for it hears of it; everybody else through `died`
+  return { media, ready };
 }

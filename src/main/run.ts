@@ -54,6 +54,7 @@ const OF_THE_SCRIPTS = ['OFFHOOK_SKIP_PACKAGES', 'OFFHOOK_SETUP_LOG'];
 const bundleFolder = fileURLToPath(new URL('.', import.meta.url));
 /** A phone that has not ended by then ends anyway; systemd would wait for 8 s. */
 const END_WITHIN_MS = 5_000;
+const ANSWERED_WITHIN_MS = 500;
 
 type Closer = () => void | Promise<void>;
 
@@ -105,8 +106,12 @@ interface Making extends RunOptions {
 
 async function start(making: Making): Promise<void> {
   const { clock, random, store, log, later, end } = making;
-  const notify = systemdNotify();
   const settings = () => store.settings;
+  // Its own thread gets ready while this one registers.
+  const { media, ready } = startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
+    log.error({ code: error.code }, error.message);
+    end(1);
+  });
   let phone: Phone | undefined = undefined as Phone | undefined;
 
   // Before anything else is opened: a second phone must not touch the first one's files, and be told that rather than of a port in use.
@@ -123,10 +128,6 @@ async function start(making: Making): Promise<void> {
   });
   later(() => control?.close());
 
-  const media = await startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
-    log.error({ code: error.code }, error.message);
-    end(1);
-  });
   later(() => media.close());
   const hardware = await hardwareOf(making);
   later(() => hardware.close());
@@ -137,22 +138,26 @@ async function start(making: Making): Promise<void> {
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
     if (settings().sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'message');
   };
-  const opus = opusAvailable();
-  if (!opus && settings().media.codecs.includes('opus')) log.warn({}, 'Opus is left out: install the Debian package libopus0');
+  let opus: boolean | undefined;
   const ports: PhonePorts = {
-    clock, log, random, media, hardware, opus, texts, bodyOf, settings,
+    clock, log, random, media, hardware, texts, bodyOf, settings,
+    get opus() { return opus ??= opusAvailable(); },
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
     change: (key, value) => void changeOne(store, log, key, value),
     store: textStore(making.files, making.state),
     agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),
   };
   const builtIn: BuiltIn = createBuiltIn(ports, () => made, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
-  await builtIn.start();
-  later(() => builtIn.close());
   const made: Phone = createPhone(ports, builtIn);
   await made.start().catch((error: unknown) => { throw withSetting(error); });
-  phone = made;
   later(() => made.close());
+  await firstAnswer(clock, made);
+  await builtIn.start();
+  later(() => builtIn.close());
+  await ready;
+  phone = made;
+  if (!ports.opus && settings().media.codecs.includes('opus')) log.warn({}, 'Opus is left out: install the Debian package libopus0');
+  const notify = await systemdNotify();
 
   later(store.subscribe((_, now) => {
     making.logOptions.level = now.log.level;
@@ -181,6 +186,21 @@ async function start(making: Making): Promise<void> {
   if (making.welcome) {
     process.stderr.write(welcome({ settings: settings(), board: hardware.board, sip: address, page, keys, state: making.state, cards: cardsSeen(), command: making.command }));
   }
+}
+
+/** Until each account was answered, but not long: loading all the rest would keep the answers waiting, and every server reckons with a power cut. */
+function firstAnswer(clock: Clock, phone: Phone): Promise<void> {
+  return new Promise((resolve) => {
+    const waits = (): boolean => phone.agent.accounts.some(({ registration }) => registration.state === 'trying');
+    const done = (): void => {
+      cancel();
+      forget();
+      resolve();
+    };
+    const cancel = clock.after(ANSWERED_WITHIN_MS, done);
+    const forget = phone.subscribe(({ event }) => { if ((event === 'registered' || event === 'registration failed') && !waits()) done(); });
+    if (!waits()) done();
+  });
 }
 
 function sipAddress({ agent }: Phone): string {

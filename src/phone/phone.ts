@@ -82,7 +82,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   };
 
   const linePorts: Omit<LinePorts, 'call'> = {
-    clock, media, settings, opus: ports.opus, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
+    clock, media, settings, get opus() { return ports.opus; }, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
     // Without a way there loopback will do: that nothing leads there is then told by the call's failing.
     hostFor: async ({ target, account }) => await agent.localHostFor(target, account) ?? '127.0.0.1',
   };

@@ -1,13 +1,13 @@
 // sd_notify(3) through libsystemd, so that systemd sees our own process id. Silent where no NOTIFY_SOCKET is set.
 
-import koffi from 'koffi';
 import { PhoneError } from '../ports/errors.ts';
 
 /** Tells systemd 'READY=1', 'WATCHDOG=1', 'STATUS=...'; does nothing outside systemd. */
-export function systemdNotify(): (state: string) => void {
+export async function systemdNotify(): Promise<(state: string) => void> {
   if (process.env['NOTIFY_SOCKET'] === undefined) return () => undefined;
   let notify: (unset: number, state: string) => number;
   try {
+    const { default: koffi } = await import('koffi'); // only here: it takes longer to load than a REGISTER to be answered
     notify = koffi.load('libsystemd.so.0').func('int sd_notify(int unset, const char* state)');
   } catch (error) {
     throw new PhoneError('LIBSYSTEMD_MISSING', 'systemd started this phone but libsystemd.so.0 is missing: install the Debian package libsystemd0', error);
