@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm run budget: the JavaScript heap of the phone's core, measured on the shipped bundle (dist/core.js).
+// npm run budget: the JavaScript heap of the phone's core, measured on the shipped bundle (dist/core.cjs).
 //
 // Core: SIP, session descriptions, RTP with jitter buffer and G.711, the telephone's behaviour. Baseline: the same process with Node's
 // modules, sockets, clock and a silent sound device loaded and warmed. Figure: heapUsed after 100 ms of rest and three forced
@@ -36,7 +36,7 @@ function once(core) {
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const runs = [];
-for (let i = 0; i < RUNS; i++) runs.push(await once(here('../../dist/core.js')));
+for (let i = 0; i < RUNS; i++) runs.push(await once(here('../../dist/core.cjs')));
 
 const phases = runs[0].phases.map((p) => p.name);
 const kB = (bytes) => (bytes / 1_024).toFixed(0).padStart(7);

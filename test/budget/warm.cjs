@@ -1,0 +1,3 @@
+// Required before the baseline is taken, so that Node's loader of CommonJS is part of it.
+
+exports.warm = true;
