@@ -1,5 +1,6 @@
 // Digest authentication (RFC 7616, RFC 2617, RFC 8760 in SIP): answers challenges as a client, makes and checks them as a server.
-// Pure but for the hashes: chance and time are arguments. Passwords and digests never leave this file but in header values.
+// Pure but for the hashes: chance and time are arguments. Passwords and digests never leave this file but in header values. Says
+// username in UTF-8 as it is, never as username* (RFC 7616 §3.4), which no SIP server was seen to read.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../ports/clock.ts';
@@ -7,7 +8,7 @@ import type { Random } from '../ports/random.ts';
 import type { Headers } from './build.ts';
 import { challenges, parseCredentials, quote } from './headers.ts';
 import type { Challenge } from './headers.ts';
-import { text } from './message.ts';
+import { bodyOf, text } from './message.ts';
 import type { Message } from './message.ts';
 
 /** Algorithms by their name in lower case, the strongest first (RFC 8760 §2.4 leaves the order to us). */
@@ -18,6 +19,8 @@ const ORDER = Object.keys(HASHES);
 export interface DigestInput {
   readonly user: string;
   readonly password: string;
+  /** H(user:realm:password) of the algorithm, in place of the password. */
+  readonly ha1?: string | undefined;
   readonly realm: string;
   readonly nonce: string;
   readonly method: string;
@@ -35,22 +38,20 @@ export interface DigestInput {
 /** The response parameter (RFC 7616 §3.4.1); undefined for an algorithm nobody here knows. */
 export function digestResponse(input: DigestInput): string | undefined {
   const { user, password, realm, nonce, method, uri, qop, nc, cnonce } = input;
-  const name = (input.algorithm || 'md5').toLowerCase();
-  const session = name.endsWith('-sess');
-  const algorithm = HASHES[session ? name.slice(0, -5) : name];
+  const session = /-sess$/i.test(input.algorithm), algorithm = HASHES[nameOf(input.algorithm)];
   if (algorithm === undefined) return undefined;
   const hash = (words: string | Uint8Array): string => createHash(algorithm).update(words).digest('hex');
-  const secret = hash(`${user}:${realm}:${password}`);
+  const secret = input.ha1 ?? hash(`${user}:${realm}:${password}`);
   const ha1 = session ? hash(`${secret}:${nonce}:${cnonce}`) : secret;
   const ha2 = hash(`${method}:${uri}${qop === 'auth-int' ? `:${hash(input.body ?? '')}` : ''}`);
   return hash(qop === '' ? `${ha1}:${nonce}:${ha2}` : `${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`);
 }
 
 /** The challenges worth answering: one a realm and header, of the strongest algorithm known, in wire order otherwise. */
-export function pickChallenges(all: readonly Challenge[]): Challenge[] {
+export function pickChallenges(all: readonly Challenge[], can: (challenge: Challenge) => boolean = () => true): Challenge[] {
   const best = new Map<string, Challenge>();
   for (const one of all) {
-    if (one.scheme !== 'digest' || !one.params.has('nonce') || strength(one) < 0 || qopOf(one) === undefined) continue;
+    if (one.scheme !== 'digest' || !one.params.has('nonce') || strength(one) < 0 || qopOf(one) === undefined || !can(one)) continue;
     const place = `${one.proxy} ${one.params.get('realm')}`;
     const held = best.get(place);
     if (held === undefined || strength(one) < strength(held)) best.set(place, one);
@@ -58,7 +59,9 @@ export function pickChallenges(all: readonly Challenge[]): Challenge[] {
   return [...best.values()];
 }
 
-const strength = (challenge: Challenge): number => ORDER.indexOf((challenge.params.get('algorithm') || 'md5').toLowerCase().replace(/-sess$/, ''));
+/** The hash that an algorithm parameter names, in lower case. */
+const nameOf = (algorithm: string | undefined): string => (algorithm || 'md5').toLowerCase().replace(/-sess$/, '');
+const strength = (challenge: Challenge): number => ORDER.indexOf(nameOf(challenge.params.get('algorithm')));
 
 /** The protection chosen: auth before auth-int, '' when none is offered (RFC 2069); undefined when only unknown ones are. */
 function qopOf(challenge: Challenge): 'auth' | 'auth-int' | '' | undefined {
@@ -71,19 +74,22 @@ function qopOf(challenge: Challenge): 'auth' | 'auth-int' | '' | undefined {
 /** The value of Authorization or Proxy-Authorization for `challenge`; `count` is how often its nonce is used, from 1. */
 export function authorization(
   challenge: Challenge,
-  request: { readonly user: string; readonly password: string; readonly method: string; readonly uri: string; readonly body?: Uint8Array | undefined },
+  request: Pick<DigestInput, 'user' | 'password' | 'ha1' | 'method' | 'uri' | 'body'>,
   count: number,
   cnonce: string,
 ): string {
   const { params } = challenge;
   const realm = params.get('realm') ?? '', nonce = params.get('nonce') ?? '', algorithm = params.get('algorithm') ?? '', opaque = params.get('opaque');
   const qop = qopOf(challenge) ?? '';
-  const nc = count.toString(16).padStart(8, '0');
+  const nc = countWords(count);
   const { user, uri } = request;
   const response = digestResponse({ ...request, realm, nonce, algorithm, qop, nc, cnonce }) ?? '';
-  let line = `Digest username=${quote(user)}, realm=${quote(realm)}, nonce=${quote(nonce)}, uri=${quote(uri)}, response="${response}"`;
+  const hidden = params.get('userhash')?.toLowerCase() === 'true'; // RFC 7616 §3.4.4
+  const name = hidden ? createHash(HASHES[nameOf(algorithm)]!).update(`${user}:${realm}`).digest('hex') : user;
+  let line = `Digest username=${quote(name)}, realm=${quote(realm)}, nonce=${quote(nonce)}, uri=${quote(uri)}, response="${response}"`;
   if (algorithm !== '') line += `, algorithm=${algorithm}`;
   if (opaque !== undefined) line += `, opaque=${quote(opaque)}`;
+  if (hidden) line += ', userhash=true';
   // The cnonce stands in a -sess hash even where no qop was offered (RFC 2617 §3.2.2.2)
   if (qop !== '') line += `, qop=${qop}, nc=${nc}, cnonce="${cnonce}"`;
   else if (algorithm.toLowerCase().endsWith('-sess')) line += `, cnonce="${cnonce}"`;
@@ -96,64 +102,123 @@ export function authorization(
  */
 export type Learned = 'retry' | 'refused' | 'unsupported';
 
+/** A challenge being answered. */
+interface Held {
+  challenge: Challenge;
+  uses: number;
+  /** The nonce came in a 401 or 407: its first use tells whether the password is right. */
+  fresh: boolean;
+  /** Of the last use. */
+  cnonce: string;
+  uri: string;
+}
+
 /** The credentials of one account: keeps the servers' latest challenges and counts the use of their nonces. */
 export class DigestClient {
   readonly #random: Random;
   readonly #user: string;
   readonly #password: string;
-  readonly #known = new Map<string, { challenge: Challenge; uses: number }>();
+  /** Hash name, realm, HA1: all that is known of the password where it is not set. */
+  readonly #ha1: readonly string[];
+  readonly #first: string;
+  readonly #known = new Map<string, Held>();
 
-  constructor(random: Random, user: string, password: string) {
+  /** `ha1` is 'MD5:realm:hash', used where it fits; `first` is a realm to name in a REGISTER before any challenge (3GPP TS 24.229 §5.1.1.2). */
+  constructor(random: Random, user: string, password: string, ha1 = '', first = '') {
     this.#random = random;
     this.#user = user;
     this.#password = password;
+    this.#ha1 = HA1.exec(ha1) ?? [];
+    this.#first = first;
   }
 
   /** Take in a 401 or 407. A second challenge counts as refusal when the nonce before it was new and the server does not call it stale. */
   learn(response: Message): Learned {
-    const all = pickChallenges(challenges(response));
+    const all = pickChallenges(challenges(response), (one) => this.#password !== '' || this.#secret(one) !== undefined);
     let refused = false;
     for (const challenge of all) {
       const place = `${challenge.proxy} ${challenge.params.get('realm')}`;
       const held = this.#known.get(place);
       const stale = challenge.params.get('stale')?.toLowerCase() === 'true';
-      if (held !== undefined && held.uses === 1 && !stale) refused = true;
+      if (held !== undefined && held.fresh && held.uses === 1 && !stale) refused = true;
       if (this.#known.size >= 8) this.#known.clear(); // realms of servers; more are made up
-      this.#known.set(place, { challenge, uses: 0 });
+      this.#known.set(place, { challenge, uses: 0, fresh: true, cnonce: '', uri: '' });
     }
     return all.length === 0 ? 'unsupported' : refused ? 'refused' : 'retry';
   }
 
   /** Header lines that prove who sends `method` to `uri`; none before the first challenge. Each call counts as one use. */
   headers(method: string, uri: string, body?: Uint8Array): Headers {
+    const user = this.#user, password = this.#password;
+    if (this.#known.size === 0 && this.#first !== '' && method === 'REGISTER') {
+      return [['Authorization', `Digest username=${quote(user)}, realm=${quote(this.#first)}, nonce="", uri=${quote(uri)}, response=""`]];
+    }
     return [...this.#known.values()].map((held) => {
+      const { challenge } = held;
       held.uses++;
-      const cnonce = Buffer.from(this.#random.bytes(8)).toString('hex');
-      return [held.challenge.proxy ? 'Proxy-Authorization' : 'Authorization',
-        authorization(held.challenge, { user: this.#user, password: this.#password, method, uri, body }, held.uses, cnonce)] as const;
+      held.uri = uri;
+      held.cnonce = Buffer.from(this.#random.bytes(8)).toString('hex');
+      return [challenge.proxy ? 'Proxy-Authorization' : 'Authorization',
+        authorization(challenge, { user, password, ha1: this.#secret(challenge), method, uri, body }, held.uses, held.cnonce)] as const;
     });
+  }
+
+  /**
+   * Take in the (Proxy-)Authentication-Info of a response (RFC 7616 §3.5): the nonce to use next, and whether who answered knows the
+   * password as well; false when it was shown not to.
+   */
+  confirms(response: Message): boolean {
+    let right = true;
+    for (const held of this.#known.values()) {
+      const { challenge, cnonce, uri, uses } = held, { params } = challenge;
+      const info = parseCredentials(text(response, challenge.proxy ? 'proxy-authentication-info' : 'authentication-info') ?? '')?.params;
+      const echoed = info?.get('cnonce'), proof = info?.get('rspauth'), nonce = info?.get('nextnonce');
+      if (echoed !== undefined && echoed !== cnonce) continue; // of another request
+      if (echoed !== undefined && proof !== undefined) {
+        right = same(proof.toLowerCase(), digestResponse({
+          user: this.#user, password: this.#password, ha1: this.#secret(challenge), realm: params.get('realm') ?? '', nonce: params.get('nonce') ?? '', method: '', uri,
+          algorithm: params.get('algorithm') ?? '', qop: qopOf(challenge) ?? '', nc: countWords(uses), cnonce, body: bodyOf(response),
+        }) ?? '') && right;
+      }
+      if (nonce !== undefined && right) Object.assign(held, { challenge: { ...challenge, params: new Map(params).set('nonce', nonce) }, uses: 0, fresh: false });
+    }
+    return right;
   }
 
   /** Forget all nonces: the next request goes without credentials. */
   forget(): void {
     this.#known.clear();
   }
+
+  #secret({ params }: Challenge): string | undefined {
+    const [, name, realm, ha1] = this.#ha1;
+    return realm === params.get('realm') && nameOf(name) === nameOf(params.get('algorithm')) ? ha1?.toLowerCase() : undefined;
+  }
 }
+
+/** 'algorithm:realm:HA1'. */
+const HA1 = /^([\w-]+):(.*):([\da-f]{32,64})$/i;
+const countWords = (count: number): string => count.toString(16).padStart(8, '0');
 
 /** What a request's Authorization is worth. */
 export type Verdict =
   | { readonly verdict: 'ok'; readonly user: string }
   /** None, for another realm, unknown user, wrong password, unreadable: challenge. */
   | { readonly verdict: 'wrong' | 'absent' }
-  /** Right, but the nonce is too old: challenge with stale. */
+  /** Right, but the nonce is too old, or its count was used before: challenge with stale. */
   | { readonly verdict: 'stale' };
 
-/** Our own challenges. Keeps nothing per caller: the nonce carries its time, sealed together with the Call-ID by a key of this object. */
+/** Nonces of good requests that are remembered against replay; only who knows a password adds one. */
+const SEEN_MOST = 64;
+
+/** Our own challenges. Keeps nothing of strangers: the nonce carries its time, sealed together with the Call-ID by a key of this object. */
 export class DigestServer {
   readonly #clock: Clock;
   readonly #key: Uint8Array;
   readonly realm: string;
   readonly #lifetimeMs: number;
+  /** The highest count of each nonce that was good. */
+  readonly #seen = new Map<string, number>();
 
   constructor(clock: Clock, random: Random, realm: string, lifetimeMs = 30_000) {
     this.#clock = clock;
@@ -184,7 +249,11 @@ export class DigestServer {
       user, password, realm: this.realm, nonce, method: request.method, uri: p('uri'), algorithm, qop: 'auth', nc: p('nc'), cnonce: p('cnonce'),
     });
     if (expected === undefined || !same(p('response').toLowerCase(), expected)) return { verdict: 'wrong' };
-    return this.#clock.now() - madeAtMs > this.#lifetimeMs ? { verdict: 'stale' } : { verdict: 'ok', user };
+    const count = parseInt(p('nc'), 16);
+    if (this.#clock.now() - madeAtMs > this.#lifetimeMs || count <= (this.#seen.get(nonce) ?? 0)) return { verdict: 'stale' }; // RFC 7616 §3.4: nc shows replays
+    if (this.#seen.size >= SEEN_MOST) this.#seen.delete(this.#seen.keys().next().value!);
+    this.#seen.set(nonce, count);
+    return { verdict: 'ok', user };
   }
 
   #nonce(atMs: number, request: Message): string {

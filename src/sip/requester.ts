@@ -160,6 +160,8 @@ class Sending implements Sent {
 
   #onFinal(response: Message): void {
     const ask = this.#ask, { status } = response, mayGoOn = ask.alone !== true && this.#cancelling === undefined && ask.wanted?.() !== false;
+    // A REGISTER taken by who does not know the password was not taken by our server; a call goes on, its 2xx must be acknowledged
+    if (ask.credentials?.confirms(response) === false && ask.alone === true) return this.#fail('server refused', 'who answered does not know the password');
     if ((status === 401 || status === 407) && mayGoOn) {
       const verdict = learn(ask.credentials, response, this.authorization);
       if (verdict === 'retry' && ++this.#rounds <= ROUNDS) return this.#next();

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeRandom } from '../fakes/random.ts';
-import { DigestClient, DigestServer, digestResponse, pickChallenges } from '../../src/sip/digest.ts';
+import { authorization, DigestClient, DigestServer, digestResponse, pickChallenges } from '../../src/sip/digest.ts';
 import { challenges, parseCredentials } from '../../src/sip/headers.ts';
 import { parseMessage } from '../../src/sip/message.ts';
 import type { Message } from '../../src/sip/message.ts';
@@ -18,6 +19,18 @@ test('the examples of RFC 7616 §3.9.1 and §3.9.2, RFC 2617 §3.5, and RFC 2069
   expect(digestResponse({ ...old, algorithm: '', qop: 'auth' })).toBe('6629fae49393a05397450978507c4ef1');
   expect(digestResponse({ ...old, algorithm: 'MD5', qop: '' })).toBe('670fd8c2df070c60b045671b8b24ff02');
   expect(digestResponse({ ...old, algorithm: 'MD6', qop: 'auth' })).toBeUndefined();
+});
+
+test('the example of RFC 7616 §3.9.2 with userhash comes out as its erratum 4897 prints it (the RFC itself cut SHA-512 short)', () => {
+  const line = authorization(
+    { scheme: 'digest', proxy: false, params: new Map([['realm', 'api@example.org'], ['qop', 'auth'], ['algorithm', 'SHA-512-256'], ['nonce', '5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK'],
+      ['opaque', 'HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS'], ['charset', 'UTF-8'], ['userhash', 'true']]) },
+    { user: 'J\u00e4s\u00f8n Doe', password: 'Secret, or not?', method: 'GET', uri: '/doe.json' }, 1, 'NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v');
+  expect(Object.fromEntries(parseCredentials(line)!.params)).toEqual({
+    username: '793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b', realm: 'api@example.org', uri: '/doe.json', algorithm: 'SHA-512-256',
+    nonce: '5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK', nc: '00000001', cnonce: 'NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v', qop: 'auth',
+    response: '3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5', opaque: 'HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS', userhash: 'true',
+  });
 });
 
 const message = (text: string): Message => {
@@ -90,6 +103,89 @@ describe('a client', () => {
   });
 });
 
+describe('what a server says of itself (RFC 7616 §3.5)', () => {
+  const md5 = (words: string): string => createHash('md5').update(words).digest('hex');
+  const challenge = 'WWW-Authenticate: Digest realm="r", nonce="n1", qop="auth"';
+  const ok = (...lines: string[]): Message => refusal(...lines); // only its lines count
+  const asked = (): { one: DigestClient; cnonce: string; rspauth: string } => {
+    const one = new DigestClient(new FakeRandom(3), 'alice', 'secret');
+    one.learn(refusal(challenge));
+    const cnonce = parseCredentials(one.headers('REGISTER', 'sip:r')[0]![1])!.params.get('cnonce')!;
+    return { one, cnonce, rspauth: md5(`${md5('alice:r:secret')}:n1:00000001:${cnonce}:auth:${md5(':sip:r')}`) };
+  };
+
+  test('the next nonce is used at once, its count begins anew, and a challenge to its first use is no wrong password', () => {
+    const { one, cnonce, rspauth } = asked();
+    expect(one.confirms(ok(`Authentication-Info: nextnonce="n2", qop=auth, rspauth="${rspauth}", cnonce="${cnonce}", nc=00000001`))).toBe(true);
+    const next = parseCredentials(one.headers('REGISTER', 'sip:r')[0]![1])!.params;
+    expect([next.get('nonce'), next.get('nc')]).toEqual(['n2', '00000001']);
+    expect(one.learn(refusal(challenge))).toBe('retry');
+  });
+
+  test('who answers without knowing the password is found out, and his nonce is not taken', () => {
+    const { one, cnonce, rspauth } = asked();
+    const wrong = rspauth.replace(/^./, (c) => (c === '0' ? '1' : '0'));
+    expect(one.confirms(ok(`Authentication-Info: nextnonce="n2", qop=auth, rspauth="${wrong}", cnonce="${cnonce}", nc=00000001`))).toBe(false);
+    expect(parseCredentials(one.headers('REGISTER', 'sip:r')[0]![1])!.params.get('nonce')).toBe('n1');
+  });
+
+  test('an answer to another request of ours, none at all, or nonsense says nothing', () => {
+    const { one } = asked();
+    for (const line of ['Authentication-Info: rspauth="00", cnonce="other", nc=00000001', 'Authentication-Info: ', 'Authentication-Info: "', 'Proxy-Authentication-Info: nextnonce="x"', 'Server: x']) {
+      expect(one.confirms(ok(line))).toBe(true);
+    }
+    expect(parseCredentials(one.headers('REGISTER', 'sip:r')[0]![1])!.params.get('nonce')).toBe('n1');
+  });
+
+  test('auth-int covers the body of the answer', () => {
+    const one = new DigestClient(new FakeRandom(3), 'alice', 'secret');
+    one.learn(refusal('WWW-Authenticate: Digest realm="r", nonce="n1", qop="auth-int"'));
+    const cnonce = parseCredentials(one.headers('REGISTER', 'sip:r')[0]![1])!.params.get('cnonce')!;
+    const rspauth = md5(`${md5('alice:r:secret')}:n1:00000001:${cnonce}:auth-int:${md5(`:sip:r:${md5('words')}`)}`);
+    const answered = (body: string): Message => message(`SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nAuthentication-Info: qop=auth-int, rspauth="${rspauth}", cnonce="${cnonce}", nc=00000001\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    expect(one.confirms(answered('words'))).toBe(true);
+    expect(one.confirms(answered('other'))).toBe(false);
+  });
+});
+
+describe('a hash in place of the password', () => {
+  const md5 = (words: string): string => createHash('md5').update(words).digest('hex');
+  const secret = md5('alice:my: realm:secret');
+  const one = (password = ''): DigestClient => new DigestClient(new FakeRandom(3), 'alice', password, `MD5:my: realm:${secret.toUpperCase()}`);
+  const challenge = (algorithm: string, realm = 'my: realm'): string => `WWW-Authenticate: Digest realm="${realm}", nonce="n", qop="auth", algorithm=${algorithm}`;
+
+  test.each(['MD5', 'MD5-sess'])('answers %s as the password would', (algorithm) => {
+    const known = one(), plain = new DigestClient(new FakeRandom(3), 'alice', 'secret');
+    for (const client of [known, plain]) expect(client.learn(refusal(challenge(algorithm)))).toBe('retry');
+    expect(known.headers('REGISTER', 'sip:b')).toEqual(plain.headers('REGISTER', 'sip:b'));
+  });
+
+  test('is good for its own algorithm and realm only: the stronger challenge is passed over, another realm is not answered', () => {
+    const known = one();
+    expect(known.learn(refusal(challenge('SHA-256'), challenge('MD5')))).toBe('retry');
+    expect(parseCredentials(known.headers('REGISTER', 'sip:b')[0]![1])!.params.get('algorithm')).toBe('MD5');
+    expect(one().learn(refusal(challenge('SHA-256')))).toBe('unsupported');
+    expect(one().learn(refusal(challenge('MD5', 'other')))).toBe('unsupported');
+    expect(one('secret').learn(refusal(challenge('MD5', 'other')))).toBe('retry');
+  });
+});
+
+test('servers and proxies that challenge in one response are each answered, each with the strongest it offers (RFC 3261 §22.3, RFC 8760 §2.4)', () => {
+  const one = new DigestClient(new FakeRandom(3), 'alice', 'secret');
+  const realm = (name: string, header: string, algorithm: string): string => `${header}-Authenticate: Digest realm="${name}", nonce="${name}-${algorithm}", qop="auth", algorithm=${algorithm}`;
+  expect(one.learn(refusal(realm('a', 'WWW', 'MD5'), realm('a', 'WWW', 'SHA-256'), realm('b', 'WWW', 'MD5'), realm('a', 'Proxy', 'MD5'), realm('c', 'Proxy', 'SHA-512-256'), realm('c', 'Proxy', 'MD5')))).toBe('retry');
+  expect(one.headers('INVITE', 'sip:x').map(([name, line]) => `${name} ${parseCredentials(line)!.params.get('nonce')}`)).toEqual([
+    'Authorization a-SHA-256', 'Authorization b-MD5', 'Proxy-Authorization a-MD5', 'Proxy-Authorization c-SHA-512-256']);
+});
+
+test('a first REGISTER may name user and realm with nonce and response empty, until the first challenge (3GPP TS 24.229 §5.1.1.2)', () => {
+  const one = new DigestClient(new FakeRandom(3), 'alice', 'secret', '', 'ims.example');
+  expect(one.headers('INVITE', 'sip:x')).toEqual([]);
+  expect(one.headers('REGISTER', 'sip:ims.example')).toEqual([['Authorization', 'Digest username="alice", realm="ims.example", nonce="", uri="sip:ims.example", response=""']]);
+  expect(one.learn(refusal('WWW-Authenticate: Digest realm="ims.example", nonce="n1", qop="auth"'))).toBe('retry');
+  expect(parseCredentials(one.headers('REGISTER', 'sip:ims.example')[0]![1])!.params.get('nc')).toBe('00000001');
+});
+
 describe('a server', () => {
   const clock = new FakeClock();
   const server = new DigestServer(clock, new FakeRandom(5), 'phone');
@@ -107,7 +203,21 @@ describe('a server', () => {
 
   test('offers SHA-256 before MD5 and takes either (RFC 8760 §2.3)', () => {
     expect(server.challenge(request()).map(([, value]) => /algorithm=([\w-]+)/.exec(value)?.[1])).toEqual(['SHA-256', 'MD5']);
-    for (const index of [0, 1]) expect(server.verify(request(answer('door', 'open sesame', index)), passwordOf)).toEqual({ verdict: 'ok', user: 'door' });
+    for (const index of [0, 1]) {
+      clock.advance(1);
+      expect(server.verify(request(answer('door', 'open sesame', index)), passwordOf)).toEqual({ verdict: 'ok', user: 'door' });
+    }
+  });
+
+  test('a nonce may be used again with a higher count, not with the same or a lower one (RFC 7616 §3.4)', () => {
+    clock.advance(1);
+    const caller = new DigestClient(new FakeRandom(9), 'door', 'open sesame');
+    caller.learn(refusal(`WWW-Authenticate: ${server.challenge(request())[0]![1]}`));
+    const [first, second] = [1, 2].map(() => request(`Authorization: ${caller.headers('INVITE', 'sip:p@h')[0]![1]}\r\n`));
+    expect(server.verify(second!, passwordOf).verdict).toBe('ok');
+    expect(server.verify(first!, passwordOf).verdict).toBe('stale');
+    expect(server.verify(second!, passwordOf).verdict).toBe('stale');
+    expect(server.verify(request(`Authorization: ${caller.headers('INVITE', 'sip:p@h')[0]![1]}\r\n`), passwordOf).verdict).toBe('ok');
   });
 
   test('turns down a wrong password, an unknown user, another method, another call, a made-up nonce, and nothing', () => {
@@ -122,9 +232,11 @@ describe('a server', () => {
   });
 
   test('calls right credentials stale when the nonce is older than its life (RFC 7616 §3.3)', () => {
+    clock.advance(1);
     const good = request(answer('door', 'open sesame'));
     clock.advance(30_000);
     expect(server.verify(good, passwordOf).verdict).toBe('ok');
+    expect(server.verify(good, passwordOf), 'a replay: its nonce count was used (RFC 7616 §3.4)').toEqual({ verdict: 'stale' });
     clock.advance(1);
     expect(server.verify(good, passwordOf)).toEqual({ verdict: 'stale' });
     expect(server.challenge(request(), true)[0]![1]).toContain('stale=true');
