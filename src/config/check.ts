@@ -43,6 +43,7 @@ export const isTable = (value: unknown): value is Record<string, unknown> =>
 const kinds: Readonly<Record<Kind, { readonly words: string; readonly wrong?: (value: string) => string | undefined }>> = {
   id: { words: 'letters, digits and _ . @ -' },
   user: { words: 'a number or name as in 201 or anna, without spaces or @' },
+  ha1: { words: 'empty, or algorithm:realm:hash with 32 hex digits for MD5, 64 for SHA-256 and SHA-512-256' },
   'host:port': { words: 'a host name or address, optionally :port', wrong: wrongPort },
   address: { words: 'an IP address such as 192.168.1.20, or empty', wrong: (v) => v === '' || addressBits(v) > 0 ? undefined : 'no such address' },
   network: { words: 'an address or network such as 192.168.1.0/24', wrong: wrongNetwork },

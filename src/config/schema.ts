@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'host:port' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -38,6 +38,8 @@ const HOST_PORT = '^$|^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-
 const HOST = '^$|^[0-9A-Fa-f:.]+$';
 /** A SIP user part without what would need escaping. */
 const USER = '^[A-Za-z0-9_.!~*\'()&=+$,;?/-]*$';
+/** algorithm:realm:hash */
+const HA1 = '^$|^((MD5|md5):[^\\u0000-\\u001f\\u007f"]+:[0-9A-Fa-f]{32}|(SHA-256|SHA-512-256|sha-256|sha-512-256):[^\\u0000-\\u001f\\u007f"]+:[0-9A-Fa-f]{64})$';
 /** No control characters: neither line ends nor what a terminal or a SIP header would stumble over. */
 const LINE = '^[^\\u0000-\\u001f\\u007f]*$';
 /** auto | alsa:NAME | alsa:CAPTURE|PLAYBACK | arecord:... | echo | tone | tone:HZ | silence, also called clock | wav:IN,OUT */
@@ -56,7 +58,7 @@ const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
 const kinds: Readonly<Record<string, Kind>> = {
-  [ID]: 'id', [USER]: 'user', [HOST_PORT]: 'host:port', [HOST]: 'address', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
+  [ID]: 'id', [USER]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
   [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
 };
 
@@ -65,12 +67,20 @@ export const accountSchema = Type.Object({
   user: text('', { title: 'User', description: 'Number or name of this phone at the server.', applies: 'on registering' }, USER, 128),
   server: text('', { title: 'Server', description: 'SIP server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
   password: text('', { title: 'Password', description: 'Password of the account.', applies: 'on registering', secret: true }, LINE),
+  ha1: text('', { title: 'Password hash', description: 'In place of the password, where its realm is known: MD5:realm:hash or SHA-256:realm:hash, the hash being that of user:realm:password.', applies: 'on registering', secret: true }, HA1, 400),
   authUser: text('', { title: 'Authentication user', description: 'Only where it differs from the user.', applies: 'on registering' }, LINE, 128),
   displayName: text('', { title: 'Shown name', description: 'What the other side shows.', applies: 'on registering' }, LINE, 64),
   transport: choice('udp', ['udp', 'tcp'], { title: 'Transport', description: 'How messages travel to the server.', applies: 'on registering' }),
   proxy: text('', { title: 'Outbound proxy', description: 'Where messages go instead of to the server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
+  backupServer: text('', { title: 'Second server', description: 'Another server that knows this user and password, optionally with :port.', applies: 'on registering' }, HOST_PORT),
+  backupMode: choice('fallback', ['fallback', 'parallel'], { title: 'Second server is used', description: 'fallback: only while the first does not answer. parallel: registered at both, called from both.', applies: 'on registering' }),
   register: flag(true, { title: 'Register', description: 'Tell the server where this phone is, so that it can be called.', applies: 'on registering' }),
   expiresS: whole(600, 30, 86_400, { title: 'Registration time', description: 'How long a registration is asked for; refreshed well before.', unit: 's', applies: 'on registering' }),
+  optionsPingS: whole(0, 0, 3_600, { title: 'Ask the server', description: 'How often the server is asked for a sign of life between registrations; 0 never.', unit: 's', applies: 'on registering' }),
+  gruu: flag(false, { title: 'GRUU', description: 'Ask the server for an address of this very phone and be called back by it (RFC 5627). Only for servers that route such addresses inside calls as well.', applies: 'on registering' }),
+  imsRegister: flag(false, { title: 'IMS registration', description: 'The first REGISTER names the authentication user with an empty password, as mobile networks want it.', applies: 'on registering' }),
+  identity: choice('own', ['own', 'associated'], { title: 'Calls come from', description: 'own: user and server. associated: the first address that the server gives in P-Associated-URI.', applies: 'on registering' }),
+  anonymous: flag(false, { title: 'Anonymous calls', description: 'Calls do not tell who calls; the server learns it (RFC 3323, RFC 3325).', applies: 'on registering' }),
   autoAnswer: choice('off', ['off', 'allowed', 'all'], { title: 'Answer by itself', description: 'off: always ring. allowed: callers on the intercom allow-list are answered at once. all: every caller that comes through this server is answered at once.', applies: 'next call' }),
 }, { title: 'Account', additionalProperties: false });
 

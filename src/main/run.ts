@@ -30,6 +30,7 @@ import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
 import { bodyOf, createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
+import { instanceOf } from './instance.ts';
 import { startMediaThread } from './remote-media.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -138,6 +139,7 @@ async function start(making: Making): Promise<void> {
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
     if (settings().sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'message');
   };
+  const instance = await instanceOf(making.files, making.state, random);
   let opus: boolean | undefined;
   const ports: PhonePorts = {
     clock, log, random, media, hardware, texts, bodyOf, settings,
@@ -145,7 +147,7 @@ async function start(making: Making): Promise<void> {
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
     change: (key, value) => void changeOne(store, log, key, value),
     store: textStore(making.files, making.state),
-    agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),
+    agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),
   };
   const builtIn: BuiltIn = createBuiltIn(ports, () => made, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
   const made: Phone = createPhone(ports, builtIn);

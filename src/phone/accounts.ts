@@ -47,8 +47,7 @@ export function createAccounts(desk: Pick<Desk, 'settings' | 'raise' | 'failed' 
       }
       for (const [id, settings] of wanted) {
         if (kept.has(id)) continue;
-        const { user, server, proxy, transport, authUser, password, displayName, expiresS, register } = settings;
-        const account = agent().addAccount({ id, user, server, proxy, transport, authUser, password, displayName, expiresS, register });
+        const account = agent().addAccount({ ...settings, id });
         // The agent may have told us of it while it was being added.
         kept.set(id, { account, settings, why: undefined, detail: '', told: '' });
         this.onRegistration(account, account.registration);
@@ -59,8 +58,9 @@ export function createAccounts(desk: Pick<Desk, 'settings' | 'raise' | 'failed' 
       if (entry === undefined || entry.account !== account) return;
       if (state.state === 'registered') {
         entry.why = undefined;
-        if (entry.told !== `to ${state.server}`) desk.raise({ event: 'registered', account: account.id, server: state.server });
-        entry.told = `to ${state.server}`;
+        const to = `to ${state.server} ${state.second}`;
+        if (entry.told !== to) desk.raise({ event: 'registered', account: account.id, server: state.server, second: state.second === true });
+        entry.told = to;
       } else if (state.state === 'failed') {
         entry.why = state.why;
         entry.detail = state.detail;
@@ -93,8 +93,9 @@ export function createAccounts(desk: Pick<Desk, 'settings' | 'raise' | 'failed' 
       const now = desk.ports.clock.now();
       const failed = state.state !== 'registered' && state.state !== 'off' && why !== undefined;
       const until = state.state === 'registered' ? state.untilMs : state.state === 'failed' ? state.retryAtMs : now;
+      const second = state.state === 'registered' && state.second === true;
       return {
-        account: account.id, user: account.options.user, server: account.options.server, state: state.state, why: failed ? why : '',
+        account: account.id, user: account.options.user, server: (second ? account.options.backupServer : undefined) ?? account.options.server, second, state: state.state, why: failed ? why : '',
         trouble: failed ? `${troubles[why].words}${detail === '' ? '' : ` (${detail})`}` : '', nextS: Math.max(0, Math.round((until - now) / 1_000)),
       };
     }),

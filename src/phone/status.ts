@@ -11,7 +11,10 @@ export type LineState =
 export interface RegistrationStatus {
   readonly account: string;
   readonly user: string;
+  /** Where the phone is registered, or would be. */
   readonly server: string;
+  /** Registered at the second server alone: the first does not answer. */
+  readonly second: boolean;
   readonly state: 'off' | 'trying' | 'registered' | 'failed';
   /** What is wrong and what to do, a sentence; empty while all is well. */
   readonly trouble: string;
@@ -75,7 +78,7 @@ export interface PhoneStatus {
 
 /** One line of life each; `at` is milliseconds since 1970. */
 export type PhoneEvent = { readonly at: number } & (
-  | { readonly event: 'registered'; readonly account: string; readonly server: string }
+  | { readonly event: 'registered'; readonly account: string; readonly server: string; readonly second: boolean }
   | { readonly event: 'registration failed'; readonly account: string; readonly why: string; readonly detail: string; readonly retryS: number }
   | { readonly event: 'unregistered'; readonly account: string }
   | { readonly event: 'incoming'; readonly call: string; readonly from: string; readonly name: string; readonly account: string }

@@ -1,10 +1,15 @@
-// One account: carries out what registration-machine.ts decides, keeps the way to the server open, knows which server confirmed.
+// One account: carries out what registration-machine.ts decides, keeps the way to the server open, knows which server confirmed. A
+// second server is the same account once more inside the first, with a machine, credentials and a way of its own:
+//
+//   fallback   first registered ---> second off          first failed ---> second registers until the first is back
+//   parallel   both register; calls of ours go through the first while it confirms
 
 import { PhoneError } from '../ports/errors.ts';
 import type { AccountOptions, RegistrationState } from './agent-types.ts';
 import type { Headers } from './build.ts';
+import { routeSet } from './dialog.ts';
 import { DigestClient } from './digest.ts';
-import { formatNameAddr, countOf, nameAddrs, retryAfterOf, topVia, wholeNumber } from './headers.ts';
+import { formatNameAddr, countOf, hasToken, nameAddrs, parseNameAddr, retryAfterOf, topVia, unquote, wholeNumber, type NameAddr } from './headers.ts';
 import { parsePlace, type Hop, type Place } from './locate.ts';
 import { reasonOf, type Message } from './message.ts';
 import { registrationOff, shown, step, type Registration, type RegistrationEvent } from './registration-machine.ts';
@@ -14,6 +19,10 @@ import { hostPort, parseUri, sipUri, formatUri } from './uri.ts';
 
 /** Between keep-alives: below the 30 s that home routers forget UDP after, and within RFC 5626 §4.4.1 for TCP. */
 const KEEP_UDP_MS = 25_000, KEEP_TCP_MS = 30_000;
+/** A Flow-Timer below this, in seconds, is not believed. */
+const FLOW_LEAST_S = 5;
+/** An OPTIONS unanswered for so long puts the registration in doubt: three sendings over UDP. */
+const PING_MS = 4_000;
 
 /** What an account does to the way to its server. */
 export interface Ways {
@@ -28,11 +37,22 @@ export class Registering implements AccountUnit {
   readonly id: string;
   readonly options: AccountOptions;
   readonly address: string;
-  readonly from: string;
-  readonly place: Place;
   readonly credentials: DigestClient | undefined;
-  readonly routes: readonly string[];
+  /** The same account at its second server. */
+  readonly backup: Registering | undefined;
   hop: Hop | undefined;
+  /** Our GRUU in <> (RFC 5627), while the server gives one and it is wanted. */
+  gruu: string | undefined;
+  readonly #main: Registering | undefined;
+  readonly #place: Place;
+  readonly #own: string;
+  readonly #proxy: readonly string[];
+  /** '+sip.instance' as a Contact parameter, '' without one. */
+  readonly #instance: string;
+  /** reg-id as a Contact parameter (RFC 5626 §4.2.1), '' where the first hop cannot. */
+  #flow: string;
+  #service: readonly string[] = [];
+  #identity: string | undefined;
   readonly #ua: Ua;
   readonly #ways: Ways;
   readonly #registrar: string;
@@ -48,10 +68,12 @@ export class Registering implements AccountUnit {
   #sent: Sent | undefined;
   #stopTimer: (() => void) | undefined;
   #stopKeep: (() => void) | undefined;
+  #stopPing: (() => void) | undefined;
   #onGone: (() => void)[] = [];
 
-  /** Throws PhoneError BAD_ADDRESS when server, proxy or user are none. */
-  constructor(ua: Ua, options: AccountOptions, ways: Ways) {
+  /** `instance` is our URN, '' for none. Throws PhoneError BAD_ADDRESS when a server, proxy or user are none. */
+  constructor(ua: Ua, options: AccountOptions, ways: Ways, instance = '', main?: Registering) {
+    const { backupServer = '', ha1 = '', imsRegister = false } = options;
     const server = parsePlace(options.server), place = parsePlace(options.proxy || options.server, options.transport);
     if (server === undefined) throw new PhoneError('BAD_ADDRESS', `the server "${options.server}" of account ${options.id} is no address`);
     if (place === undefined) throw new PhoneError('BAD_ADDRESS', `the outbound proxy "${options.proxy}" of account ${options.id} is no address`);
@@ -60,57 +82,96 @@ export class Registering implements AccountUnit {
     this.#ways = ways;
     this.id = options.id;
     this.options = options;
-    this.place = place;
+    this.#main = main;
+    this.#place = place;
     this.address = formatUri(sipUri(options.user, server.host, server.port));
-    this.from = formatNameAddr(options.displayName, this.address);
+    this.#own = formatNameAddr(options.displayName, this.address);
     this.#registrar = formatUri(sipUri('', server.host, server.port));
-    this.routes = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${options.transport === 'tcp' ? ';transport=tcp' : ''};lr>`];
-    this.credentials = options.password === '' ? undefined : new DigestClient(ua.random, options.authUser || options.user, options.password);
+    this.#proxy = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${options.transport === 'tcp' ? ';transport=tcp' : ''};lr>`];
+    this.credentials = options.password === '' && ha1 === '' && !imsRegister ? undefined
+      : new DigestClient(ua.random, options.authUser || options.user, options.password, ha1, imsRegister ? server.host : '');
+    this.#instance = instance === '' ? '' : `;+sip.instance="<${instance}>"`;
+    this.#flow = instance === '' ? '' : `;reg-id=${main === undefined ? 1 : 2}`;
     this.#callId = ua.token();
     this.#tag = ua.token();
     this.#state = registrationOff(options.expiresS);
+    this.backup = main !== undefined || backupServer === '' ? undefined : new Registering(ua, { ...options, server: backupServer, proxy: '' }, ways, instance, this);
   }
 
-  get registration(): RegistrationState { return shown(this.#state); }
+  get registration(): RegistrationState {
+    const { serving } = this;
+    return serving === this ? shown(this.#state) : { ...serving.registration, second: true } as RegistrationState;
+  }
+
+  /** Itself, or the second server while that alone confirms us: where requests go. */
+  get serving(): Registering {
+    const { backup } = this;
+    return backup !== undefined && shown(this.#state).state !== 'registered' && backup.registration.state === 'registered' ? backup : this;
+  }
+
+  get from(): string { return this.#identity ?? this.#own; }
+
+  get contact(): string { return this.gruu ?? this.options.user; }
+
+  /** The outbound proxy, then the Service-Route that the 200 gave (RFC 3608 §6.1). */
+  get routes(): readonly string[] {
+    const [proxy] = this.#proxy;
+    return this.#service[0] === proxy ? this.#service : [...this.#proxy, ...this.#service];
+  }
+
+  /** The outbound proxy or server; without proxy the first of the Service-Route (RFC 3261 §8.1.2). */
+  get place(): Place {
+    const to = this.#proxy.length > 0 ? undefined : placeOf(parseNameAddr(this.#service[0] ?? '')?.uri ?? '');
+    return to === undefined ? this.#place : { ...to, transport: to.transport ?? this.options.transport };
+  }
 
   start(): void {
-    if (this.options.register) this.#feed({ event: 'start' });
+    if (!this.options.register) return;
+    this.#feed({ event: 'start' });
+    if (this.options.backupMode === 'parallel') this.backup?.start();
   }
 
   refresh(): void {
-    const { hop } = this;
+    const hop = this.#sent?.hop ?? this.hop;
+    this.backup?.refresh();
     if (hop?.transport !== 'tcp') return this.#feed({ event: 'now' });
     const now = (host: string | undefined): void => {
-      if (host !== this.#host) this.#ways.drop(hop); // from an address that is no longer ours nothing comes back
+      // From an address that is no longer ours nothing comes back, and a connection that is being tried waits for its SYN to be resent
+      if (host !== this.#host || shown(this.#state).state !== 'registered') this.#ways.drop(hop);
       this.#feed({ event: 'now' });
     };
     this.#ways.source(hop.host).then(now, () => now(undefined));
   }
 
   /**
-   * A request came from `from`; tells whether that is the server whose confirmation stands. Over UDP it comes from the very port, over
-   * TCP maybe on a connection of the server's own making.
+   * A request came from `from`; gives this account, or that at its second server, when its confirmation by that server stands. Over
+   * UDP it comes from the very port, over TCP maybe on a connection of the server's own making.
    */
-  heard(from: Hop): boolean {
+  heard(from: Hop): Registering | undefined {
     const { hop } = this;
-    if (hop?.host !== from.host) return false;
-    this.#feed({ event: 'heard' });
-    return this.registration.state === 'registered' && hop.transport === from.transport && (hop.transport === 'tcp' || hop.port === from.port);
+    if (hop?.host === from.host) {
+      this.#feed({ event: 'heard' });
+      if (shown(this.#state).state === 'registered' && hop.transport === from.transport && (hop.transport === 'tcp' || hop.port === from.port)) return this;
+    }
+    return this.backup?.heard(from);
   }
 
   /** The way to `host` and `port` is broken. */
   flowFailed(hop: Hop): void {
     const ours = this.hop;
+    this.backup?.flowFailed(hop);
     if (this.#state.phase !== 'registered' || ours === undefined || ours.transport !== hop.transport || ours.host !== hop.host || ours.port !== hop.port) return;
     this.#feed({ event: 'now' });
   }
 
-  remove(): Promise<void> {
-    return new Promise((resolve) => {
+  async remove(): Promise<void> {
+    const second = this.backup?.remove();
+    await new Promise<void>((resolve) => {
       this.#onGone.push(resolve);
       if (this.#state.phase === 'off') this.#gone();
       else this.#feed({ event: 'stop' });
     });
+    await second;
   }
 
   #feed(event: RegistrationEvent): void {
@@ -135,8 +196,18 @@ export class Registering implements AccountUnit {
         default: return action satisfies never;
       }
     }
+    (this.#main ?? this).#tell();
+  }
+
+  #tell(): void {
+    const { backup } = this;
+    if (backup !== undefined && this.options.backupMode !== 'parallel') {
+      const first = shown(this.#state).state, { phase } = backup.#state;
+      if (first === 'failed' && phase === 'off') backup.start();
+      if (first === 'registered' && phase !== 'off' && phase !== 'leaving') backup.#feed({ event: 'stop' });
+    }
     const now = this.registration;
-    const telling = now.state === 'failed' ? `${now.why} ${now.status}` : now.state === 'registered' ? `at ${now.server}` : now.state;
+    const telling = now.state === 'failed' ? `${now.why} ${now.status}` : now.state === 'registered' ? `at ${now.server} ${now.second}` : now.state;
     if (telling === this.#told) return;
     this.#told = telling;
     this.#ua.handlers.onRegistration(this, now);
@@ -145,21 +216,24 @@ export class Registering implements AccountUnit {
   #gone(): void {
     this.#stopTimer?.();
     this.#stopKeep?.();
+    this.#stopPing?.();
     this.#sent?.drop();
     for (const resolve of this.#onGone.splice(0)) resolve();
   }
 
   #register(expiresS: number, to: string | undefined): void {
     this.#sent?.drop();
+    const abilities = `path${this.options.gruu === true && this.#instance !== '' ? ', gruu' : ''}${this.#flow === '' ? '' : ', outbound'}`;
     const uri = to ?? this.#registrar, moved = (): Headers => {
       const bound = this.#bound;
       return bound === undefined || bound.host === this.#host ? [] : [['Contact', `${bound.contact};expires=0`]]; // nobody is there any more
     };
     this.#sent = this.#ua.request({
-      method: 'REGISTER', path: { uri, routes: to === undefined ? this.routes : [], hop: uri }, place: to === undefined ? this.place : placeOf(to),
+      method: 'REGISTER', path: { uri, routes: to === undefined ? this.#proxy : [], hop: uri }, place: to === undefined ? this.#place : placeOf(to),
       first: this.hop, skip: this.#skip, alone: true,
-      from: () => `${this.from};tag=${this.#tag}`, to: `<${this.address}>`, callId: this.#callId, seq: () => ++this.#seq,
-      contact: this.options.user, contactParams: `;expires=${expiresS}`, get headers() { return [...moved(), ['Expires', String(expiresS)]] as const; }, credentials: this.credentials,
+      from: () => `${this.#own};tag=${this.#tag}`, to: `<${this.address}>`, callId: this.#callId, seq: () => ++this.#seq,
+      contact: this.options.user, contactParams: `;expires=${expiresS}${this.#instance}${this.#flow}`,
+      get headers() { return [...moved(), ['Expires', String(expiresS)], ['Supported', abilities]] as const; }, credentials: this.credentials,
       onRoute: (_, host) => { this.#host = host; },
       on: (result, sent) => { if (result.response === undefined || result.response.status >= 200) this.#onAnswer(result, sent, expiresS); },
     });
@@ -176,8 +250,18 @@ export class Registering implements AccountUnit {
       this.hop = sent.hop;
       this.#skip = 0;
       this.#bound = { host: this.#host, contact: this.#ua.contact(this.options.user, this.#host, sent.hop!) };
-      this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: this.#granted(response, askedS) });
-      return this.#keepOpen(response);
+      const mine = this.#mine(response), { options } = this, gruu = unquote(mine?.params.get('pub-gruu') ?? ''), [named] = nameAddrs(response, 'p-associated-uri') ?? [];
+      this.gruu = options.gruu === true && parseUri(gruu) !== undefined ? `<${gruu}>` : undefined;
+      this.#service = routeSet(response, 'service-route') ?? [];
+      this.#identity = options.identity === 'associated' && named !== undefined && parseUri(named.uri) !== undefined ? formatNameAddr(options.displayName || named.display, named.uri) : undefined; // RFC 7315 §4.1: the first is the default
+      // Seconds granted: expires of our Contact, else Expires, else what was asked (RFC 3261 §10.2.4)
+      this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: wholeNumber(mine?.params.get('expires')) ?? countOf(response, 'expires') ?? askedS });
+      this.#keepOpen(response);
+      return this.#ping();
+    }
+    if (status === 439 && this.#flow !== '') { // RFC 5626 §4.2.1: again without
+      this.#flow = '';
+      return this.#feed({ event: 'challenged', with: 'retry', status });
     }
     if (status === 401 || status === 407) {
       this.hop = sent.hop; // this one answers: the credentials go there too
@@ -190,33 +274,63 @@ export class Registering implements AccountUnit {
     if (status === 503) this.#skip++;
     const retryAfterS = retryAfterOf(response);
     this.#feed({
-      event: 'refused', status, detail: reasonOf(response), credentials: sent.authorization.length > 0, ...(retryAfterS === undefined ? {} : { retryAfterS }),
+      event: 'refused', status, detail: reasonOf(response), credentials: sent.authorization.some(([, line]) => !line.includes('nonce=""')), ...(retryAfterS === undefined ? {} : { retryAfterS }),
     });
   }
 
-  /** Seconds granted: expires of our Contact, else Expires, else what was asked (RFC 3261 §10.2.4). */
-  #granted(response: Message, askedS: number): number {
+  /** The Contact of a 200 that is ours: by instance and reg-id (RFC 5626 §6), else by address. */
+  #mine(response: Message): NameAddr | undefined {
     const contacts = nameAddrs(response, 'contact') ?? [];
-    const mine = contacts.find(({ uri }) => {
+    const has = ({ params }: NameAddr, name: string, ours: string): boolean => ours !== '' && `;${name}=${params.get(name)}`.toLowerCase() === ours.toLowerCase();
+    return contacts.find((c) => has(c, '+sip.instance', this.#instance) && (!c.params.has('reg-id') || has(c, 'reg-id', this.#flow))) ?? contacts.find(({ uri }) => {
       const read = parseUri(uri);
       return read?.user === this.options.user && read.host === this.#host.toLowerCase();
     }) ?? (contacts.length === 1 ? contacts[0] : undefined);
-    return wholeNumber(mine?.params.get('expires')) ?? countOf(response, 'expires') ?? askedS;
   }
 
-  /** TCP: the flow must be seen to live. UDP: only a NAT forgets, and the server's view of our address betrays one (RFC 3581). */
+  /**
+   * TCP: the flow must be seen to live. UDP: only a NAT forgets, and the server's view of our address betrays one (RFC 3581); or the
+   * server knows RFC 5626 and holds the flow itself. Its Flow-Timer rules (§4.4).
+   */
   #keepOpen(response: Message): void {
     this.#stopKeep?.();
-    const hop = this.hop!, via = topVia(response);
+    const hop = this.hop!, via = topVia(response), flowS = countOf(response, 'flow-timer') ?? 0;
     const seen = via?.params.get('received') ?? this.#host, port = via?.params.get('rport') || String(via?.port ?? '');
-    if (hop.transport === 'udp' && seen === this.#host && port === String(via?.port ?? '')) return;
+    if (hop.transport === 'udp' && seen === this.#host && port === String(via?.port ?? '') && !hasToken(response, 'require', 'outbound')) return;
     const keep = (): void => {
-      this.#stopKeep = this.#ua.clock.after(hop.transport === 'udp' ? KEEP_UDP_MS : KEEP_TCP_MS, () => {
+      const ms = flowS > 0 ? Math.max(FLOW_LEAST_S, flowS) * (800 + 200 * this.#ua.random.fraction()) : hop.transport === 'udp' ? KEEP_UDP_MS : KEEP_TCP_MS;
+      this.#stopKeep = this.#ua.clock.after(ms, () => {
         if (this.#state.phase !== 'registered') return;
         this.#ways.keepOpen(hop);
         keep();
       });
     };
     keep();
+  }
+
+  /** OPTIONS to the hop that confirmed us, as a sign of life. Whoever does not answer in time is asked to confirm: REGISTER tells what is true. */
+  #ping(): void {
+    const { optionsPingS = 0 } = this.options, { clock, random } = this.#ua, uri = this.#registrar;
+    this.#stopPing?.();
+    if (optionsPingS === 0) return;
+    this.#stopPing = clock.after(optionsPingS * (900 + 100 * random.fraction()), () => {
+      if (this.#state.phase !== 'registered') return;
+      const doubt = (): void => {
+        this.#stopPing?.();
+        this.#feed({ event: 'now' });
+      };
+      const stopWait = clock.after(PING_MS, doubt);
+      const sent = this.#ua.request({
+        method: 'OPTIONS', path: { uri, routes: this.#proxy, hop: uri }, place: this.hop, alone: true, from: () => `${this.#own};tag=${this.#tag}`, to: `<${uri}>`, callId: this.#ua.token(), seq: () => 1,
+        on: ({ response }) => {
+          if (response === undefined || response.status === 408 || response.status === 503) doubt();
+          else if (response.status >= 200) this.#ping();
+        },
+      });
+      this.#stopPing = () => {
+        stopWait();
+        sent.drop();
+      };
+    });
   }
 }

@@ -20,6 +20,8 @@ export interface AgentOptions {
   readonly listen: Endpoint;
   readonly tcp: boolean;
   readonly userAgent: string;
+  /** 'urn:uuid:...' of this phone, the same after every start: registrations then carry it (RFC 5626 §4.1). */
+  readonly instance?: string;
   /** Logged and given to the trace on every message, both ways. */
   readonly trace?: (direction: 'in' | 'out', bytes: Uint8Array, peer: Endpoint, transport: Transport) => void;
 }
@@ -41,13 +43,29 @@ export interface AccountOptions {
   readonly expiresS: number;
   /** false: calls through the server without registering. */
   readonly register: boolean;
+  /** A second server of the same user, with a domain of its own; host[:port], '' for none. */
+  readonly backupServer?: string;
+  /** 'fallback' (default): registers there only while the first does not confirm. 'parallel': at both. */
+  readonly backupMode?: 'fallback' | 'parallel';
+  /** 'algorithm:realm:hash' with hash = H(user:realm:password), in place of the password (RFC 7616 §3.4.2). */
+  readonly ha1?: string;
+  /** Seconds between OPTIONS to the registered server; 0 sends none. */
+  readonly optionsPingS?: number;
+  /** Ask for a GRUU and be called by it inside dialogs (RFC 5627); takes AgentOptions.instance. */
+  readonly gruu?: boolean;
+  /** The first REGISTER names user and realm with an empty nonce (3GPP TS 24.229 §5.1.1.2). */
+  readonly imsRegister?: boolean;
+  /** 'associated': calls come from the first of P-Associated-URI (RFC 7315 §4.1). */
+  readonly identity?: 'own' | 'associated';
+  /** Calls are anonymous unless told otherwise (RFC 3323, RFC 3325). */
+  readonly anonymous?: boolean;
 }
 
 /** Only what the server last confirmed, RFC 3261 §10. */
 export type RegistrationState =
   | { readonly state: 'off' }
   | { readonly state: 'trying'; readonly sinceMs: number; readonly attempt: number }
-  | { readonly state: 'registered'; readonly server: string; readonly untilMs: number }
+  | { readonly state: 'registered'; readonly server: string; readonly untilMs: number; /** At the second server alone. */ readonly second?: boolean }
   | { readonly state: 'failed'; readonly why: RegistrationFailure; readonly status: number; readonly detail: string; readonly retryAtMs: number };
 
 export type RegistrationFailure =
@@ -78,6 +96,8 @@ export interface CallOptions {
   readonly offer?: Uint8Array;
   /** Further header lines, e.g. ['Alert-Info', '<http://x>;info=alert-autoanswer']. CR and LF are refused. */
   readonly headers?: readonly (readonly [string, string])[];
+  /** Hide who calls (RFC 3323 §4.1, RFC 3325 §9.3); undefined: as the account says. */
+  readonly anonymous?: boolean;
   /** Display name used when there is no account. */
   readonly displayName?: string;
   /** User part of our address when there is no account. */

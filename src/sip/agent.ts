@@ -26,6 +26,10 @@ const METHODS_ALLOWED = ALLOW.split(', ');
 const CALLS_MOST = 64;
 const CLOSE_MS = 2_000;
 const NONE: Params = new Map();
+/** RFC 3323 §4.1.1.3. */
+const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
+/** A user part of others' making, which is no whole Contact. */
+const plain = (user: string): string => user.replace(/^<+/, '');
 
 export function createAgent(ports: SipPorts, options: AgentOptions, handlers: AgentHandlers): Agent {
   const { clock, random, log } = ports;
@@ -44,7 +48,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     onFlowFailed: (to) => { for (const account of accounts) account.flowFailed(to); },
   }, { abilities: { extensions: EXTENSIONS, types: TYPES, typed: ['INVITE', 'UPDATE'] } });
 
-  const contact: Ua['contact'] = (user, host, hop) =>
+  const contact: Ua['contact'] = (user, host, hop) => user[0] === '<' ? user :
     `<sip:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.local.port)}${hop.transport === 'tcp' ? ';transport=tcp' : ''}>`;
   const parts: RequesterParts = { transport, transactions, locator, log, userAgent: options.userAgent, contact };
 
@@ -74,7 +78,10 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
 
   function onRequest(request: Message, server: ServerTransaction, from: Flow): void {
     let known: Registering | undefined;
-    for (const account of accounts) if (account.heard(from)) known ??= account;
+    for (const account of accounts) {
+      const vouching = account.heard(from);
+      known ??= vouching;
+    }
     const { method } = request;
     if (tagOf(request, 'to') !== undefined) {
       const call = callOf(request);
@@ -115,13 +122,14 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     }
     const asked = parseUri(requestUri(request)), to = parseUri(nameAddr(request, 'to')?.uri ?? '');
     const users = [asked?.user, to?.user];
-    const account = [...(known === undefined ? [] : [known]), ...accounts].find((a) => users.includes(a.options.user)) ?? known;
+    const named = [...(known === undefined ? [] : [known]), ...accounts].find((a) => users.includes(a.options.user)) ?? known;
+    const vouching = named?.heard(from), account = vouching ?? named;
     const call = new CallUnit(ua, {
-      account, remote: partyOf(nameAddr(request, 'from')!), localHost: host, user: asked?.user ?? '', callId: text(request, 'call-id') ?? '', invite: request, server, replaces,
+      account, remote: partyOf(nameAddr(request, 'from')!), localHost: host, user: vouching?.gruu ?? plain(asked?.user ?? ''), callId: text(request, 'call-id') ?? '', invite: request, server, replaces,
     });
     calls.set(call.localTag, call);
     server.onCancel = (cancel) => call.onCancel(request, cancel);
-    const source: Source = { peer: { host: from.host, port: from.port }, transport: from.transport, registeredServer: account !== undefined && known !== undefined && account.heard(from) ? account : known, authenticated };
+    const source: Source = { peer: { host: from.host, port: from.port }, transport: from.transport, registeredServer: vouching ?? known, authenticated };
     handlers.onIncoming(call, source, () => {
       if (call.withdraw()) server.respond(401, { headers: digest.challenge(request) });
     });
@@ -151,19 +159,22 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     return account && { ...parseUri(account.address)!, user: words };
   }
 
+  /** The account at the server that serves it now. */
+  const unitOf = (account: Account | undefined): Registering | undefined => account && accounts.find((a) => a === account || a.backup === account)?.serving;
+
   function call(wanted: CallOptions): CallUnit {
-    const account = accounts.find((a) => a === wanted.account);
+    const account = unitOf(wanted.account);
     const uri = readTarget(wanted.target, account);
     if (uri === undefined) throw new PhoneError('BAD_ADDRESS', `"${wanted.target}" is no address to call`);
     checkHeaders(wanted.headers ?? [], `${wanted.displayName ?? ''}${wanted.user ?? ''}`);
     const address = formatUri(asRequestUri(uri)), replaces = uri.headers.get('replaces');
-    const user = wanted.user ?? 'phone';
+    const user = plain(wanted.user ?? 'phone'), hidden = wanted.anonymous ?? account?.options.anonymous ?? false;
     const unit = new CallUnit(ua, {
-      account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: account?.options.user ?? user, callId: ua.token(),
+      account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: hidden ? '' : account?.contact ?? user, callId: ua.token(),
     });
     calls.set(unit.localTag, unit);
-    const headers: Headers = [...(wanted.headers ?? []), ...(replaces === undefined ? [] : [['Replaces', replaces], ['Require', 'replaces']] as const)];
-    unit.dial(address, wanted.offer, headers, account === undefined
+    const headers: Headers = [...(wanted.headers ?? []), ...(hidden ? [['Privacy', 'id'], ['P-Preferred-Identity', account?.from ?? '']] as const : []).filter(([, value]) => value !== ''), ...(replaces === undefined ? [] : [['Replaces', replaces], ['Require', 'replaces']] as const)];
+    unit.dial(address, wanted.offer, headers, hidden ? () => ANONYMOUS : account === undefined
       ? (host) => formatNameAddr(wanted.displayName ?? '', formatUri(sipUri(user, host, transport.local.port))) : () => account.from);
     return unit;
   }
@@ -178,7 +189,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
       for (const account of accounts) account.start();
     },
     addAccount(account) {
-      const unit = new Registering(ua, account, ways);
+      const unit = new Registering(ua, account, ways, options.instance);
       const remove = unit.remove.bind(unit);
       unit.remove = () => {
         const at = accounts.indexOf(unit);
@@ -191,7 +202,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     },
     call,
     async localHostFor(target, account?: Account) {
-      const unit = accounts.find((a) => a === account), uri = unit === undefined ? readTarget(target, undefined) : undefined;
+      const unit = unitOf(account), uri = unit === undefined ? readTarget(target, undefined) : undefined;
       const place = unit?.place ?? (uri && placeOf(formatUri(uri)));
       const hops = place === undefined ? [] : await locator.locate(place).catch(() => []);
       const hop = unit?.hop ?? hops[0];

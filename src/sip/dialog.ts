@@ -84,6 +84,7 @@ export function contactOf(message: Message): string | undefined {
 
 const addressIn = (route: string): string => /<([^>]*)>/.exec(route)?.[1] ?? route.split(';')[0]!.trim();
 
-function routeSet(message: Message): string[] | undefined {
-  return nameAddrs(message, 'record-route')?.every((r) => parseUri(r.uri) !== undefined) ? texts(message, 'record-route') : undefined;
+/** Route values as `name` of a peer's message lists them; undefined when one of them is unreadable. */
+export function routeSet(message: Message, name = 'record-route'): string[] | undefined {
+  return nameAddrs(message, name)?.every((r) => parseUri(r.uri) !== undefined) ? texts(message, name) : undefined;
 }

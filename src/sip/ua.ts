@@ -20,7 +20,9 @@ export interface AccountUnit extends Account {
   readonly place: Place;
   /** undefined without a password. */
   readonly credentials: DigestClient | undefined;
-  /** Route of requests outside a dialog: the outbound proxy. */
+  /** User part of our Contact, or the whole of it in <>. */
+  readonly contact: string;
+  /** Route of requests outside a dialog: the outbound proxy, the server's Service-Route. */
   readonly routes: readonly string[];
   /** The hop that answered last: tried first. */
   hop: Hop | undefined;
@@ -86,6 +88,7 @@ export interface Ua {
   request(ask: Ask): Sent;
   /** ACK of a 2xx; the function sends it again. */
   ack(dialog: Dialog, seq: number, authorization: Headers, body?: Uint8Array): () => void;
+  /** A Contact value; a `user` that begins with < is one already. */
   contact(user: string, host: string, hop: Pick<Hop, 'transport'>): string;
   /** The call is over and all its messages are through. */
   forget(call: CallUnit): void;

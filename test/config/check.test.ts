@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { problems, type Problem } from '../../src/config/check.ts';
 import { defaults, withValue, type Tree } from '../../src/config/layers.ts';
 import type { Settings } from '../../src/config/schema.ts';
+import { accountSettings } from '../phone/settings.ts';
 
-const account = { id: '', user: '201', server: 'pbx.example', password: 'x', authUser: '', displayName: '', transport: 'udp', proxy: '', register: true, expiresS: 600, autoAnswer: 'off' } as const;
+const account = accountSettings({ user: '201', server: 'pbx.example', password: 'x' });
 
 /** The defaults with single values changed. */
 const settingsWith = (changes: Readonly<Record<string, unknown>>): Settings =>

@@ -6,6 +6,7 @@ import { defaults } from '../../src/config/layers.ts';
 import { openStore, redacted, type Overrides, type Patch } from '../../src/config/store.ts';
 import { systemFiles } from '../../src/system/files.ts';
 import { FakeFiles } from '../fakes/files.ts';
+import { accountSettings } from '../phone/settings.ts';
 
 const DIR = '/state';
 const FILE = '/state/settings.toml';
@@ -17,7 +18,7 @@ const withFile = (text: string, good?: string): FakeFiles => {
   return files;
 };
 const open = (files: FakeFiles, overrides: Overrides = {}) => openStore({ files }, DIR, overrides);
-const account = { ...{ id: '', user: '', server: '', password: '', authUser: '', displayName: '', proxy: '' }, transport: 'udp', register: true, expiresS: 600, autoAnswer: 'off' } as const;
+const account = accountSettings({});
 
 describe('the file', () => {
   test('without one the defaults are in force and nothing is written', async () => {

@@ -8,6 +8,7 @@ import { FakeFiles } from '../fakes/files.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeRandom } from '../fakes/random.ts';
 import { FakePhone } from './fake-phone.ts';
+import { accountSettings } from '../phone/settings.ts';
 
 const PASSWORD = 'correct horse';
 const HOST = '192.168.1.20:8080';
@@ -264,7 +265,7 @@ describe('settings', () => {
 
   test('come with their schema and without secrets; what is set is named', async () => {
     const browser = await loggedIn();
-    await store.change({ accounts: [{ id: '', authUser: '', displayName: '', transport: 'udp', proxy: '', register: true, expiresS: 600, autoAnswer: 'off', ...account }], intercom: { allow: [{ caller: '5', password: 'shh-shh' }] } });
+    await store.change({ accounts: [accountSettings(account)], intercom: { allow: [{ caller: '5', password: 'shh-shh' }] } });
     const answer = await browser.ask('GET', '/api/settings');
     const view = answer.json<SettingsView>();
     expect(view.set).toEqual(['accounts.0.password', 'intercom.allow.0.password']);

@@ -67,7 +67,8 @@ export function readiness(phone: PhoneStatus): Words {
   }
   if (on.some((r) => r.state === 'trying')) return { mood: 'calm', headline: 'Registering', detail: `Asking ${on.find((r) => r.state === 'trying')!.server}.` };
   if (registered.length > 0) {
-    return { mood: phone.doNotDisturb ? 'warn' : 'good', headline: 'Ready', detail: `Can be called at ${registered.map((r) => r.user || r.account).join(' and ')}.${quiet}` };
+    const second = registered.filter((r) => r.second).map((r) => ` ${r.user || r.account} is at its second server ${r.server}: the first does not answer.`).join('');
+    return { mood: phone.doNotDisturb || second !== '' ? 'warn' : 'good', headline: 'Ready', detail: `Can be called at ${registered.map((r) => r.user || r.account).join(' and ')}.${second}${quiet}` };
   }
   return { mood: phone.doNotDisturb ? 'warn' : 'calm', headline: 'Ready, without an account', detail: `Service codes and direct calls work. Give it an account to be called by number.${quiet}` };
 }

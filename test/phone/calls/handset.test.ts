@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createLab, loudness } from './lab.ts';
+import { accountSettings } from '../settings.ts';
 
 const B = '192.0.2.2';
 const speedDial = { '2': `sip:bob@${B}`, '3': 'sip:carol@192.0.2.3', '9': 'sip:nobody@192.0.2.99' };
@@ -454,7 +455,7 @@ describe('at the edges', () => {
   test('a caller during an emergency call hears busy', async () => {
     const lab = createLab();
     const a = await lab.phone('192.0.2.1', { hardware: 'none' });
-    const b = await lab.phone(B, { settings: { dialing: { plan: ['<9:>911'] }, accounts: [{ id: 'x', user: '200', server: '192.0.2.1', password: '', authUser: '', displayName: '', transport: 'udp', proxy: '', register: false, expiresS: 600, autoAnswer: 'off' }] } });
+    const b = await lab.phone(B, { settings: { dialing: { plan: ['<9:>911'] }, accounts: [accountSettings({ id: 'x', user: '200', server: '192.0.2.1', register: false })] } });
     b.bench.lift();
     await b.dial('911');
     await lab.run(500);

@@ -3,6 +3,7 @@ import { schemaRoot } from '../../../src/config/check.ts';
 import { defaults } from '../../../src/config/layers.ts';
 import { changesOf, draftOf, freshEntry, put, troubleAt, type Node, type Tree } from '../../../src/web/page/draft.ts';
 import type { SettingsView } from '../../../src/web/types.ts';
+import { accountSettings } from '../../phone/settings.ts';
 
 const root = schemaRoot as Node;
 const values = { ...defaults(), accounts: [{ user: '1', password: '' }, { user: '2', password: '' }] } as unknown as Tree;
@@ -35,5 +36,5 @@ test('what is wrong is shown at its field, in a list with the line and in a tabl
 });
 
 test('a new account has every field with its default', () => {
-  expect(freshEntry(root.properties!['accounts']!.items!)).toEqual({ id: '', user: '', server: '', password: '', authUser: '', displayName: '', transport: 'udp', proxy: '', register: true, expiresS: 600, autoAnswer: 'off' });
+  expect(freshEntry(root.properties!['accounts']!.items!)).toEqual(accountSettings({}));
 });
