@@ -253,7 +253,7 @@ export class Registering implements AccountUnit {
       const mine = this.#mine(response), { options } = this, gruu = unquote(mine?.params.get('pub-gruu') ?? ''), [named] = nameAddrs(response, 'p-associated-uri') ?? [];
       this.gruu = options.gruu === true && parseUri(gruu) !== undefined ? `<${gruu}>` : undefined;
       this.#service = routeSet(response, 'service-route') ?? [];
-      this.#identity = options.identity === 'associated' && named !== undefined && parseUri(named.uri) !== undefined ? formatNameAddr(options.displayName || named.display, named.uri) : undefined; // RFC 7315 §4.1: the first is the default
+      this.#identity = options.identity === 'associated' && named !== undefined && parseUri(named.uri) !== undefined ? formatNameAddr(options.displayName || named.display, named.uri) : undefined; // RFC 7315 §4.1; 3GPP TS 24.229 §5.1.1.2: the first is the default
       // Seconds granted: expires of our Contact, else Expires, else what was asked (RFC 3261 §10.2.4)
       this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: wholeNumber(mine?.params.get('expires')) ?? countOf(response, 'expires') ?? askedS });
       this.#keepOpen(response);

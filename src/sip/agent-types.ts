@@ -55,7 +55,7 @@ export interface AccountOptions {
   readonly gruu?: boolean;
   /** The first REGISTER names user and realm with an empty nonce (3GPP TS 24.229 §5.1.1.2). */
   readonly imsRegister?: boolean;
-  /** 'associated': calls come from the first of P-Associated-URI (RFC 7315 §4.1). */
+  /** 'associated': calls come from the first of P-Associated-URI (RFC 7315 §4.1, 3GPP TS 24.229 §5.1.1.2). */
   readonly identity?: 'own' | 'associated';
   /** Calls are anonymous unless told otherwise (RFC 3323, RFC 3325). */
   readonly anonymous?: boolean;
