@@ -11,7 +11,7 @@ import { routeSet } from './dialog.ts';
 import { DigestClient } from './digest.ts';
 import { formatNameAddr, countOf, hasToken, nameAddrs, parseNameAddr, retryAfterOf, topVia, unquote, wholeNumber, type NameAddr } from './headers.ts';
 import { parsePlace, type Hop, type Place } from './locate.ts';
-import { reasonOf, type Message } from './message.ts';
+import { find, reasonOf, type Message } from './message.ts';
 import { registrationOff, shown, step, type Registration, type RegistrationEvent } from './registration-machine.ts';
 import { learn, placeOf } from './requester.ts';
 import type { AccountUnit, Result, Sent, Ua } from './ua.ts';
@@ -40,9 +40,12 @@ export class Registering implements AccountUnit {
   readonly credentials: DigestClient | undefined;
   /** The same account at its second server. */
   readonly backup: Registering | undefined;
+  // What the latest 200 said, see #take.
+  from: string;
+  contact: string;
+  routes: readonly string[];
+  place: Place;
   hop: Hop | undefined;
-  /** Our GRUU in <> (RFC 5627), while the server gives one and it is wanted. */
-  gruu: string | undefined;
   readonly #main: Registering | undefined;
   readonly #place: Place;
   readonly #own: string;
@@ -51,8 +54,6 @@ export class Registering implements AccountUnit {
   readonly #instance: string;
   /** reg-id as a Contact parameter (RFC 5626 §4.2.1), '' where the first hop cannot. */
   #flow: string;
-  #service: readonly string[] = [];
-  #identity: string | undefined;
   readonly #ua: Ua;
   readonly #ways: Ways;
   readonly #registrar: string;
@@ -83,14 +84,15 @@ export class Registering implements AccountUnit {
     this.id = options.id;
     this.options = options;
     this.#main = main;
-    this.#place = place;
+    this.place = this.#place = place;
     this.address = formatUri(sipUri(options.user, server.host, server.port));
-    this.#own = formatNameAddr(options.displayName, this.address);
+    this.from = this.#own = formatNameAddr(options.displayName, this.address);
     this.#registrar = formatUri(sipUri('', server.host, server.port));
-    this.#proxy = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${options.transport === 'tcp' ? ';transport=tcp' : ''};lr>`];
+    this.contact = options.user;
+    this.routes = this.#proxy = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${options.transport === 'tcp' ? ';transport=tcp' : ''};lr>`];
     this.credentials = options.password === '' && ha1 === '' && !imsRegister ? undefined
       : new DigestClient(ua.random, options.authUser || options.user, options.password, ha1, imsRegister ? server.host : '');
-    this.#instance = instance === '' ? '' : `;+sip.instance="<${instance}>"`;
+    this.#instance = instance === '' ? '' : `;+sip.instance="<${instance.toLowerCase()}>"`;
     this.#flow = instance === '' ? '' : `;reg-id=${main === undefined ? 1 : 2}`;
     this.#callId = ua.token();
     this.#tag = ua.token();
@@ -107,22 +109,6 @@ export class Registering implements AccountUnit {
   get serving(): Registering {
     const { backup } = this;
     return backup !== undefined && shown(this.#state).state !== 'registered' && backup.registration.state === 'registered' ? backup : this;
-  }
-
-  get from(): string { return this.#identity ?? this.#own; }
-
-  get contact(): string { return this.gruu ?? this.options.user; }
-
-  /** The outbound proxy, then the Service-Route that the 200 gave (RFC 3608 §6.1). */
-  get routes(): readonly string[] {
-    const [proxy] = this.#proxy;
-    return this.#service[0] === proxy ? this.#service : [...this.#proxy, ...this.#service];
-  }
-
-  /** The outbound proxy or server; without proxy the first of the Service-Route (RFC 3261 §8.1.2). */
-  get place(): Place {
-    const to = this.#proxy.length > 0 ? undefined : placeOf(parseNameAddr(this.#service[0] ?? '')?.uri ?? '');
-    return to === undefined ? this.#place : { ...to, transport: to.transport ?? this.options.transport };
   }
 
   start(): void {
@@ -200,17 +186,18 @@ export class Registering implements AccountUnit {
   }
 
   #tell(): void {
-    const { backup } = this;
-    if (backup !== undefined && this.options.backupMode !== 'parallel') {
-      const first = shown(this.#state).state, { phase } = backup.#state;
-      if (first === 'failed' && phase === 'off') backup.start();
-      if (first === 'registered' && phase !== 'off' && phase !== 'leaving') backup.#feed({ event: 'stop' });
-    }
+    if (this.backup !== undefined && this.options.backupMode !== 'parallel') this.#fallBack(this.backup);
     const now = this.registration;
     const telling = now.state === 'failed' ? `${now.why} ${now.status}` : now.state === 'registered' ? `at ${now.server} ${now.second}` : now.state;
     if (telling === this.#told) return;
     this.#told = telling;
     this.#ua.handlers.onRegistration(this, now);
+  }
+
+  #fallBack(backup: Registering): void {
+    const first = shown(this.#state).state, { phase } = backup.#state;
+    if (first === 'failed' && phase === 'off') backup.start();
+    if (first === 'registered' && phase !== 'off' && phase !== 'leaving') backup.#feed({ event: 'stop' });
   }
 
   #gone(): void {
@@ -250,14 +237,12 @@ export class Registering implements AccountUnit {
       this.hop = sent.hop;
       this.#skip = 0;
       this.#bound = { host: this.#host, contact: this.#ua.contact(this.options.user, this.#host, sent.hop!) };
-      const mine = this.#mine(response), { options } = this, gruu = unquote(mine?.params.get('pub-gruu') ?? ''), [named] = nameAddrs(response, 'p-associated-uri') ?? [];
-      this.gruu = options.gruu === true && parseUri(gruu) !== undefined ? `<${gruu}>` : undefined;
-      this.#service = routeSet(response, 'service-route') ?? [];
-      this.#identity = options.identity === 'associated' && named !== undefined && parseUri(named.uri) !== undefined ? formatNameAddr(options.displayName || named.display, named.uri) : undefined; // RFC 7315 §4.1; 3GPP TS 24.229 §5.1.1.2: the first is the default
+      const mine = this.#mine(response), { gruu, identity, optionsPingS = 0 } = this.options;
+      if (gruu === true || identity === 'associated' || this.routes !== this.#proxy || find(response, 'service-route') >= 0) this.#take(response, mine);
       // Seconds granted: expires of our Contact, else Expires, else what was asked (RFC 3261 §10.2.4)
       this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: wholeNumber(mine?.params.get('expires')) ?? countOf(response, 'expires') ?? askedS });
       this.#keepOpen(response);
-      return this.#ping();
+      return optionsPingS > 0 ? this.#ping(optionsPingS) : undefined;
     }
     if (status === 439 && this.#flow !== '') { // RFC 5626 §4.2.1: again without
       this.#flow = '';
@@ -281,11 +266,23 @@ export class Registering implements AccountUnit {
   /** The Contact of a 200 that is ours: by instance and reg-id (RFC 5626 §6), else by address. */
   #mine(response: Message): NameAddr | undefined {
     const contacts = nameAddrs(response, 'contact') ?? [];
-    const has = ({ params }: NameAddr, name: string, ours: string): boolean => ours !== '' && `;${name}=${params.get(name)}`.toLowerCase() === ours.toLowerCase();
-    return contacts.find((c) => has(c, '+sip.instance', this.#instance) && (!c.params.has('reg-id') || has(c, 'reg-id', this.#flow))) ?? contacts.find(({ uri }) => {
-      const read = parseUri(uri);
-      return read?.user === this.options.user && read.host === this.#host.toLowerCase();
+    return contacts.find(({ uri, params }) => {
+      const read = parseUri(uri), instance = params.get('+sip.instance'), flow = params.get('reg-id');
+      return instance !== undefined && this.#instance !== '' ? `;+sip.instance=${instance}`.toLowerCase() === this.#instance && (flow === undefined || `;reg-id=${flow}` === this.#flow)
+        : read?.user === this.options.user && read.host === this.#host.toLowerCase();
     }) ?? (contacts.length === 1 ? contacts[0] : undefined);
+  }
+
+  /** What a 200 says beyond yes. Each one says all anew. */
+  #take(response: Message, mine: NameAddr | undefined): void {
+    const { options } = this, gruu = unquote(mine?.params.get('pub-gruu') ?? ''), [named] = nameAddrs(response, 'p-associated-uri') ?? [], service = routeSet(response, 'service-route') ?? [];
+    this.contact = options.gruu === true && parseUri(gruu) !== undefined ? `<${gruu}>` : options.user; // RFC 5627 §4.2
+    // RFC 7315 §4.1; 3GPP TS 24.229 §5.1.1.2: the first is the default
+    this.from = options.identity === 'associated' && named !== undefined && parseUri(named.uri) !== undefined ? formatNameAddr(options.displayName || named.display, named.uri) : this.#own;
+    // RFC 3608 §6.1: behind the outbound proxy; without one the first of it is where requests go (RFC 3261 §8.1.2)
+    this.routes = service[0] === this.#proxy[0] ? service : [...this.#proxy, ...service];
+    const to = this.#proxy.length > 0 ? undefined : placeOf(parseNameAddr(service[0] ?? '')?.uri ?? '');
+    this.place = to === undefined ? this.#place : { ...to, transport: to.transport ?? options.transport };
   }
 
   /**
@@ -309,11 +306,10 @@ export class Registering implements AccountUnit {
   }
 
   /** OPTIONS to the hop that confirmed us, as a sign of life. Whoever does not answer in time is asked to confirm: REGISTER tells what is true. */
-  #ping(): void {
-    const { optionsPingS = 0 } = this.options, { clock, random } = this.#ua, uri = this.#registrar;
+  #ping(everyS: number): void {
+    const { clock, random } = this.#ua, uri = this.#registrar;
     this.#stopPing?.();
-    if (optionsPingS === 0) return;
-    this.#stopPing = clock.after(optionsPingS * (900 + 100 * random.fraction()), () => {
+    this.#stopPing = clock.after(everyS * (900 + 100 * random.fraction()), () => {
       if (this.#state.phase !== 'registered') return;
       const doubt = (): void => {
         this.#stopPing?.();
@@ -324,7 +320,7 @@ export class Registering implements AccountUnit {
         method: 'OPTIONS', path: { uri, routes: this.#proxy, hop: uri }, place: this.hop, alone: true, from: () => `${this.#own};tag=${this.#tag}`, to: `<${uri}>`, callId: this.#ua.token(), seq: () => 1,
         on: ({ response }) => {
           if (response === undefined || response.status === 408 || response.status === 503) doubt();
-          else if (response.status >= 200) this.#ping();
+          else if (response.status >= 200) this.#ping(everyS);
         },
       });
       this.#stopPing = () => {

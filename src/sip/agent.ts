@@ -28,8 +28,10 @@ const CLOSE_MS = 2_000;
 const NONE: Params = new Map();
 /** RFC 3323 §4.1.1.3. */
 const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
+const isWhole = (contact: string): boolean => contact[0] === '<';
 /** A user part of others' making, which is no whole Contact. */
-const plain = (user: string): string => user.replace(/^<+/, '');
+const plain = (user: string): string => isWhole(user) ? user.replace(/^<+/, '') : user;
+const hiding = (account: AccountUnit | undefined): Headers => [['Privacy', 'id'], ...(account === undefined ? [] : [['P-Preferred-Identity', account.from] as const])];
 
 export function createAgent(ports: SipPorts, options: AgentOptions, handlers: AgentHandlers): Agent {
   const { clock, random, log } = ports;
@@ -48,7 +50,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     onFlowFailed: (to) => { for (const account of accounts) account.flowFailed(to); },
   }, { abilities: { extensions: EXTENSIONS, types: TYPES, typed: ['INVITE', 'UPDATE'] } });
 
-  const contact: Ua['contact'] = (user, host, hop) => user[0] === '<' ? user :
+  const contact: Ua['contact'] = (user, host, hop) => isWhole(user) ? user :
     `<sip:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.local.port)}${hop.transport === 'tcp' ? ';transport=tcp' : ''}>`;
   const parts: RequesterParts = { transport, transactions, locator, log, userAgent: options.userAgent, contact };
 
@@ -125,7 +127,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     const named = [...(known === undefined ? [] : [known]), ...accounts].find((a) => users.includes(a.options.user)) ?? known;
     const vouching = named?.heard(from), account = vouching ?? named;
     const call = new CallUnit(ua, {
-      account, remote: partyOf(nameAddr(request, 'from')!), localHost: host, user: vouching?.gruu ?? plain(asked?.user ?? ''), callId: text(request, 'call-id') ?? '', invite: request, server, replaces,
+      account, remote: partyOf(nameAddr(request, 'from')!), localHost: host, user: vouching !== undefined && isWhole(vouching.contact) ? vouching.contact : plain(asked?.user ?? ''), callId: text(request, 'call-id') ?? '', invite: request, server, replaces,
     });
     calls.set(call.localTag, call);
     server.onCancel = (cancel) => call.onCancel(request, cancel);
@@ -173,7 +175,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
       account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: hidden ? '' : account?.contact ?? user, callId: ua.token(),
     });
     calls.set(unit.localTag, unit);
-    const headers: Headers = [...(wanted.headers ?? []), ...(hidden ? [['Privacy', 'id'], ['P-Preferred-Identity', account?.from ?? '']] as const : []).filter(([, value]) => value !== ''), ...(replaces === undefined ? [] : [['Replaces', replaces], ['Require', 'replaces']] as const)];
+    const headers: Headers = [...(wanted.headers ?? []), ...(hidden ? hiding(account) : []), ...(replaces === undefined ? [] : [['Replaces', replaces], ['Require', 'replaces']] as const)];
     unit.dial(address, wanted.offer, headers, hidden ? () => ANONYMOUS : account === undefined
       ? (host) => formatNameAddr(wanted.displayName ?? '', formatUri(sipUri(user, host, transport.local.port))) : () => account.from);
     return unit;

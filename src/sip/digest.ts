@@ -48,10 +48,10 @@ export function digestResponse(input: DigestInput): string | undefined {
 }
 
 /** The challenges worth answering: one a realm and header, of the strongest algorithm known, in wire order otherwise. */
-export function pickChallenges(all: readonly Challenge[], can: (challenge: Challenge) => boolean = () => true): Challenge[] {
+export function pickChallenges(all: readonly Challenge[], can?: (challenge: Challenge) => boolean): Challenge[] {
   const best = new Map<string, Challenge>();
   for (const one of all) {
-    if (one.scheme !== 'digest' || !one.params.has('nonce') || strength(one) < 0 || qopOf(one) === undefined || !can(one)) continue;
+    if (one.scheme !== 'digest' || !one.params.has('nonce') || strength(one) < 0 || qopOf(one) === undefined || can?.(one) === false) continue;
     const place = `${one.proxy} ${one.params.get('realm')}`;
     const held = best.get(place);
     if (held === undefined || strength(one) < strength(held)) best.set(place, one);
@@ -119,7 +119,7 @@ export class DigestClient {
   readonly #user: string;
   readonly #password: string;
   /** Hash name, realm, HA1: all that is known of the password where it is not set. */
-  readonly #ha1: readonly string[];
+  readonly #ha1: readonly string[] | undefined;
   readonly #first: string;
   readonly #known = new Map<string, Held>();
 
@@ -128,13 +128,13 @@ export class DigestClient {
     this.#random = random;
     this.#user = user;
     this.#password = password;
-    this.#ha1 = HA1.exec(ha1) ?? [];
+    this.#ha1 = ha1 === '' ? undefined : HA1.exec(ha1) ?? undefined;
     this.#first = first;
   }
 
   /** Take in a 401 or 407. A second challenge counts as refusal when the nonce before it was new and the server does not call it stale. */
   learn(response: Message): Learned {
-    const all = pickChallenges(challenges(response), (one) => this.#password !== '' || this.#secret(one) !== undefined);
+    const all = pickChallenges(challenges(response), this.#password === '' ? (one) => this.#secret(one) !== undefined : undefined);
     let refused = false;
     for (const challenge of all) {
       const place = `${challenge.proxy} ${challenge.params.get('realm')}`;
@@ -159,7 +159,7 @@ export class DigestClient {
       held.uri = uri;
       held.cnonce = Buffer.from(this.#random.bytes(8)).toString('hex');
       return [challenge.proxy ? 'Proxy-Authorization' : 'Authorization',
-        authorization(challenge, { user, password, ha1: this.#secret(challenge), method, uri, body }, held.uses, held.cnonce)] as const;
+        authorization(challenge, { user, password, ha1: this.#ha1 && this.#secret(challenge), method, uri, body }, held.uses, held.cnonce)] as const;
     });
   }
 
@@ -191,7 +191,7 @@ export class DigestClient {
   }
 
   #secret({ params }: Challenge): string | undefined {
-    const [, name, realm, ha1] = this.#ha1;
+    const [, name, realm, ha1] = this.#ha1 ?? [];
     return realm === params.get('realm') && nameOf(name) === nameOf(params.get('algorithm')) ? ha1?.toLowerCase() : undefined;
   }
 }

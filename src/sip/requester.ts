@@ -6,7 +6,7 @@ import type { Headers } from './build.ts';
 import type { DigestClient, Learned } from './digest.ts';
 import type { Log } from '../ports/log.ts';
 import type { Hop, Locator, Place } from './locate.ts';
-import type { Message } from './message.ts';
+import { find, type Message } from './message.ts';
 import type { ClientTransaction, ClientUser, Transactions } from './transactions.ts';
 import type { Failure, TransportLayer } from './transport.ts';
 import type { Ask, SendFailure, Sent, Ua } from './ua.ts';
@@ -161,7 +161,7 @@ class Sending implements Sent {
   #onFinal(response: Message): void {
     const ask = this.#ask, { status } = response, mayGoOn = ask.alone !== true && this.#cancelling === undefined && ask.wanted?.() !== false;
     // A REGISTER taken by who does not know the password was not taken by our server; a call goes on, its 2xx must be acknowledged
-    if (ask.credentials?.confirms(response) === false && ask.alone === true) return this.#fail('server refused', 'who answered does not know the password');
+    if ((find(response, 'authentication-info') >= 0 || find(response, 'proxy-authentication-info') >= 0) && ask.credentials?.confirms(response) === false && ask.alone === true) return this.#fail('server refused', 'who answered does not know the password');
     if ((status === 401 || status === 407) && mayGoOn) {
       const verdict = learn(ask.credentials, response, this.authorization);
       if (verdict === 'retry' && ++this.#rounds <= ROUNDS) return this.#next();

@@ -124,9 +124,10 @@ describe('outbound (RFC 5626)', () => {
   });
 
   test('our Contact in a 200 is known by instance and reg-id, whatever address the server wrote there (§6)', async () => {
-    const { account } = await bench({}, [
-      ['Contact', `<sip:201@192.0.2.9>;expires=30;+sip.instance="<${INSTANCE}>";reg-id=2`], ['Contact', `<sip:201@192.0.2.7:9>;expires=1234;+sip.instance="<${INSTANCE.toUpperCase()}>";reg-id=1`],
-    ]);
+    const { account } = await bench({}, () => ({ status: 200, headers: [
+      ['Contact', `<sip:201@10.0.0.1>;expires=30;+sip.instance="<${INSTANCE}>";reg-id=2`], ['Contact', `<sip:201@192.0.2.7:9>;expires=1234;+sip.instance="<${INSTANCE.toUpperCase()}>";reg-id=1`],
+      ['Contact', '<sip:201@10.0.0.1>;expires=40;+sip.instance="<urn:uuid:another>";reg-id=1'],
+    ] }));
     assert.ok(account.registration.state === 'registered' && Math.abs(account.registration.untilMs - 1_234_000) < 100);
   });
 
