@@ -12,7 +12,7 @@ const USAGE = `offhook run [--state DIR] [--config FILE] [--set key=value]... [-
     the telephone, in the foreground. Settings come from the file (settings.toml of the state folder), then from the
     environment (OFFHOOK_SIP_PORT=5070), then from --set (accounts.0.user=201). Any number run side by side, each with
     its own --state, sip.port and web.port.
-offhook call TARGET [--until ringing|answered] [--intercom] [--account ID] [--header 'Name: value']...
+offhook call TARGET [--until ringing|answered] [--intercom] [--anonymous] [--account ID] [--header 'Name: value']...
 offhook answer|hangup|hold|resume [CALL]
 offhook transfer TARGET [--call ID]       blind; with --to CALL instead of TARGET attended
 offhook dtmf DIGITS [--ms N] [--call ID]
@@ -32,7 +32,7 @@ declare const OFFHOOK_VERSION: string;
 
 const options = {
   state: { type: 'string' }, config: { type: 'string' }, set: { type: 'string', multiple: true }, log: { type: 'string' }, welcome: { type: 'boolean' },
-  until: { type: 'string' }, intercom: { type: 'boolean' }, account: { type: 'string' }, header: { type: 'string', multiple: true },
+  until: { type: 'string' }, intercom: { type: 'boolean' }, anonymous: { type: 'boolean' }, account: { type: 'string' }, header: { type: 'string', multiple: true },
   call: { type: 'string' }, to: { type: 'string' }, ms: { type: 'string' }, json: { type: 'boolean' }, version: { type: 'boolean', short: 'v' }, help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -67,7 +67,7 @@ const alone: Takes = { words: 0, options: ['state', 'json'] };
 /** What each command takes; whatever else is given would be overlooked, so it is refused. */
 const TAKES: Readonly<Record<string, Takes>> = {
   run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, devices: { words: 0, options: [] }, settings: { words: 0, options: ['state', 'config', 'set'] },
-  call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
+  call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'anonymous', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
   dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
   answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, quit: alone, lift: alone, hang: alone, flash: alone,
 };
@@ -93,7 +93,7 @@ function command(word: string, rest: readonly string[], v: Values): Record<strin
     case 'call':
       return {
         do: 'call', target: needed(rest[0], 'a number or address'), until: onlyOf(v.until ?? 'answered', 'ringing', 'answered'),
-        ...(v.intercom === true ? { intercom: true } : {}), ...(v.account === undefined ? {} : { account: v.account }),
+        ...(v.intercom === true ? { intercom: true } : {}), ...(v.anonymous === true ? { anonymous: true } : {}), ...(v.account === undefined ? {} : { account: v.account }),
         ...(v.header === undefined ? {} : { headers: v.header.map(headerLine) }),
       };
     case 'answer': case 'hangup': case 'hold': case 'resume': case 'measure':

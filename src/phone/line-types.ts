@@ -42,4 +42,6 @@ export interface Outgoing {
   readonly display: string;
   readonly headers?: readonly (readonly [string, string])[];
   readonly emergency?: boolean;
+  /** undefined: as the account says. */
+  readonly anonymous?: boolean | undefined;
 }

@@ -104,7 +104,7 @@ export class Line {
     this.#say({ is: 'calling' });
     try {
       this.#take(this.#ports.call({
-        target, offer: this.#last, user: plan.user, displayName: plan.display,
+        target, offer: this.#last, user: plan.user, displayName: plan.display, anonymous: plan.emergency === true ? false : plan.anonymous, // who helps must be able to call back
         ...(account === undefined ? {} : { account }), ...(plan.headers === undefined ? {} : { headers: plan.headers }),
       }));
       if (plan.emergency === true && this.#attempt + 1 < plan.to.length) this.#hurry = this.#ports.clock.after(HURRY_MS, () => this.#next());

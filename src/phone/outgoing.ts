@@ -59,6 +59,7 @@ const INTERCOM_HEADERS = [
 export interface Wanted {
   readonly account?: string | undefined;
   readonly intercom?: boolean | undefined;
+  readonly anonymous?: boolean | undefined;
   readonly headers?: readonly (readonly [string, string])[] | undefined;
 }
 
@@ -69,7 +70,7 @@ function outgoing(desk: Desk, text: string, emergency: boolean, label: string, r
   const account = (to as readonly Destination[])[0]?.account;
   const headers = [...(wanted.intercom === true ? INTERCOM_HEADERS : []), ...(wanted.headers ?? [])];
   const call: Outgoing = {
-    to, emergency, user: account?.options.user ?? desk.accounts()[0]?.options.user ?? 'phone', display: name,
+    to, emergency, anonymous: wanted.anonymous, user: account?.options.user ?? desk.accounts()[0]?.options.user ?? 'phone', display: name,
     ...(headers.length === 0 ? {} : { headers }),
   };
   return { call, label, redial: emergency ? '' : redial };

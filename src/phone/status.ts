@@ -116,9 +116,9 @@ export interface CallLogEntry {
 export type Command =
   /**
    * `target`: a number (dial plan and speed dial apply) or an address. Ok when answered, or already when it rings (`until`).
-   * `intercom` asks the other side to answer by itself. `headers` are further SIP header lines.
+   * `intercom` asks the other side to answer by itself, `anonymous` hides or shows who calls. `headers` are further SIP header lines.
    */
-  | { readonly do: 'call'; readonly target: string; readonly until?: 'ringing' | 'answered'; readonly intercom?: boolean; readonly account?: string; readonly headers?: readonly (readonly [string, string])[] }
+  | { readonly do: 'call'; readonly target: string; readonly until?: 'ringing' | 'answered'; readonly intercom?: boolean; readonly anonymous?: boolean; readonly account?: string; readonly headers?: readonly (readonly [string, string])[] }
   | { readonly do: 'answer'; readonly call?: string }
   /** Without `call` every call. */
   | { readonly do: 'hangup'; readonly call?: string }

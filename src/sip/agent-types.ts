@@ -97,7 +97,7 @@ export interface CallOptions {
   /** Further header lines, e.g. ['Alert-Info', '<http://x>;info=alert-autoanswer']. CR and LF are refused. */
   readonly headers?: readonly (readonly [string, string])[];
   /** Hide who calls (RFC 3323 §4.1, RFC 3325 §9.3); undefined: as the account says. */
-  readonly anonymous?: boolean;
+  readonly anonymous?: boolean | undefined;
   /** Display name used when there is no account. */
   readonly displayName?: string;
   /** User part of our address when there is no account. */

@@ -60,7 +60,10 @@ export type RegistrationAction =
   /** Nothing is left to do: stop the timer and forget the transaction. */
   | { readonly do: 'gone' };
 
-/** Times of taste, in ms: a server that comes back is found within 5 s, and a dead one is asked no oftener than every 4 s. */
+/**
+ * Times of taste, in ms: a server that comes back is found within 5 s, and a dead one is asked no oftener than every 4 s. Departs from
+ * RFC 5626 §4.5: its flow recovery begins at 30 s and grows to half an hour, in which nobody could call.
+ */
 export const PACE = {
   quick: 4_000, quickMost: 25_000, patience: 300_000,
   slow: 60_000, slowMost: 500_000, retryAfterMost: 600_000,

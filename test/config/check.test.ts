@@ -52,6 +52,9 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ 'sound.ringer.device': 'wav:' }, { key: 'sound.ringer.device', reason: 'wav: needs a name' }],
     [{ 'sound.speaker.device': 'arecord:|' }, { key: 'sound.speaker.device', reason: 'arecord: needs a name' }],
     [{ accounts: [{ ...account, server: 'pbx.example:99999' }] }, { key: 'accounts.0.server', reason: 'the port must be 1 to 65535' }],
+    [{ accounts: [{ ...account, backupServer: 'b:0' }] }, { key: 'accounts.0.backupServer', reason: 'the port must be 1 to 65535' }],
+    [{ accounts: [{ ...account, ha1: 'secret' }] }, { key: 'accounts.0.ha1', reason: 'empty, or algorithm:realm:hash with 32 hex digits for MD5, 64 for SHA-256 and SHA-512-256' }],
+    [{ accounts: [{ ...account, ha1: `SHA-256:asterisk:${'0'.repeat(32)}` }] }, { key: 'accounts.0.ha1', reason: 'empty, or algorithm:realm:hash with 32 hex digits for MD5, 64 for SHA-256 and SHA-512-256' }],
     [{ accounts: [{ ...account, server: 'pbx example' }] }, { key: 'accounts.0.server', reason: 'a host name or address, optionally :port' }],
     [{ accounts: [{ ...account, server: '' }] }, { key: 'accounts.0.server', reason: 'where should this account register? Give the server, or turn Register off' }],
     [{ accounts: [account, { ...account }] }, { key: 'accounts.1.id', reason: 'account 1 is also called 201@pbx.example' }],
@@ -64,7 +67,7 @@ describe('a wrong value is named with its dotted key and what would be right', (
 
 test('what is right is not refused', () => {
   expect(problems(settingsWith({
-    accounts: [account, { ...account, server: '[2001:db8::1]:5062', user: '7' }, { ...account, server: '', register: false, user: '' }],
+    accounts: [account, { ...account, server: '[2001:db8::1]:5062', user: '7', backupServer: 'spare:5062', ha1: `MD5:a realm: of ours:${'0f'.repeat(16)}` }, { ...account, user: '8', ha1: `sha-256:asterisk:${'AB'.repeat(32)}` }, { ...account, server: '', register: false, user: '' }],
     'sip.allowAddresses': ['10.0.0.0/8', '2001:db8::/32', '::1', '::ffff:10.0.0.1', '1:2:3:4:5:6:7:8'],
     'dialing.plan': ['[2-5]xx', '<9:>x.', '!1900', '0T', '00x.T'],
     'dialing.speedDial': { 1: '201', '*9': 'sip:door@192.168.1.9' },

@@ -6,8 +6,8 @@ import { freePort, start, until, type Program } from './process.ts';
 
 export const passwordOf = (user: string) => `secret-${user}`;
 
-/** Its configuration; `folder` is where it keeps its socket for questions. */
-export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string) => `
+/** Its configuration; `folder` is where it keeps its socket for questions. `serviceRoute` gives one (RFC 3608) and refuses calls that do not use it. */
+export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string, serviceRoute = false) => `
 #!KAMAILIO
 debug=1
 log_stderror=yes
@@ -53,17 +53,23 @@ request_route {
   if (is_method("OPTIONS") && uri==myself && $rU==$null) { sl_send_reply("200", "Keepalive"); exit; }
   if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
   if (has_totag()) {
-    if (loose_route()) { t_relay(); exit; }
+    if (loose_route()) {
+      if (is_gruu()) { lookup("location"); }
+      t_relay(); exit;
+    }
     if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
     sl_send_reply("404", "Not here"); exit;
   }
   t_check_trans();
   if (is_method("REGISTER")) {
     if (!pv_www_authenticate("offhook.test", "secret-$fU", "0")) { www_challenge("offhook.test", "1"); exit; }
+    ${serviceRoute ? `append_to_reply("Service-Route: <sip:${address}:${port};lr;served=yes>\r\n");` : ''}
     if (!save("location")) { sl_reply_error(); }
     exit;
   }
   if (is_method("INVITE|MESSAGE|SUBSCRIBE|OPTIONS")) {
+    ${serviceRoute ? 'if (!($hdr(Route) =~ "served=yes")) { sl_send_reply("403", "Not by the Service-Route"); exit; }' : ''}
+    if (is_present_hf("Route")) { loose_route(); }
     if (!pv_proxy_authenticate("offhook.test", "secret-$fU", "0")) { proxy_challenge("offhook.test", "1"); exit; }
     consume_credentials();
   }
@@ -83,17 +89,22 @@ export interface Kamailio {
   readonly server: string;
   /** Bindings that it holds for a user now. */
   bindings(user: string): Promise<number>;
+  /** All that it knows of them, as its JSON. */
+  contacts(user: string): Promise<string>;
   stop(): Promise<void>;
   /** Start again on the same port, its memory gone. */
   restart(): Promise<void>;
+  /** Its processes stand still, ports open: silence. */
+  freeze(): void;
+  thaw(): void;
 }
 
-export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number } = {}): Promise<Kamailio> {
+export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number; readonly serviceRoute?: boolean } = {}): Promise<Kamailio> {
   const port = options.port ?? await freePort();
   const home = join(folder, `kamailio-${port}`);
   mkdirSync(home, { recursive: true });
   const file = join(home, 'kamailio.cfg');
-  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home));
+  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home, options.serviceRoute));
   let program: Program | undefined;
   const launch = async () => {
     const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '32', '-M', '4', '-Y', home, '-P', join(home, 'pid'), '-n', '1'], { detached: true });
@@ -102,11 +113,25 @@ export async function startKamailio(folder: string, options: { readonly algorith
     if (!up) throw new Error(`kamailio does not answer on ${port}:\n${next.output().slice(-3_000)}`);
   };
   await launch();
+  const signal = (name: NodeJS.Signals) => { if (program?.child.pid !== undefined) process.kill(-program.child.pid, name); };
+  let frozen = false;
   return {
     port,
     server: `127.0.0.1:${port}`,
-    bindings: (user) => countBindings(home, user),
-    async stop() { await program?.stop(); },
+    bindings: async (user) => ((await lookUp(home, user)).match(/"Address"/g) ?? []).length,
+    contacts: (user) => lookUp(home, user),
+    async stop() {
+      if (frozen) signal('SIGCONT'); // else it would not hear that it shall end
+      await program?.stop();
+    },
+    freeze() {
+      frozen = true;
+      signal('SIGSTOP');
+    },
+    thaw() {
+      frozen = false;
+      signal('SIGCONT');
+    },
     async restart() {
       await program?.stop();
       await launch();
@@ -139,7 +164,7 @@ async function answers(port: number): Promise<boolean> {
   });
 }
 
-async function countBindings(home: string, user: string): Promise<number> {
+async function lookUp(home: string, user: string): Promise<string> {
   const { execFile } = await import('node:child_process');
   const { writeFile, readFile, rm } = await import('node:fs/promises');
   const reply = join('/tmp', `oh-rpc-${process.pid}-${Date.now()}`);
@@ -148,5 +173,5 @@ async function countBindings(home: string, user: string): Promise<number> {
   await writeFile(join(home, 'rpc.fifo'), JSON.stringify({ jsonrpc: '2.0', method: 'ul.lookup', params: ['location', user], reply_name: reply.replace('/tmp/', ''), id: 1 }) + '\n');
   const text = await answer;
   await rm(reply, { force: true });
-  return (text.match(/"Address"/g) ?? []).length;
+  return text;
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createLab } from './lab.ts';
 import { accountSettings } from '../settings.ts';
 import { Registrar } from '../../fakes/registrar.ts';
+import { nameAddr } from '../../../src/sip/headers.ts';
 import type { AccountSettings } from '../../../src/config/types.ts';
 import type { RegistrationFailure } from '../../../src/sip/agent-types.ts';
 import { troubles } from '../../../src/phone/words.ts';
@@ -164,7 +165,43 @@ test('an emergency call leaves a silent server for the next one within seconds',
   expect(a.heard()).toBe('busy');
 });
 
+test('an account of anonymous calls hides who calls, a command may do so or not, and an emergency call never does', async () => {
+  const fromOf = async (account: Partial<AccountSettings>, call: (w: Awaited<ReturnType<typeof world>>) => Promise<unknown>) => {
+    const w = await world(account, {}, (r) => { r.override = (m) => (m.method === 'INVITE' ? { status: 486 } : undefined); });
+    await call(w);
+    await w.lab.run(500);
+    return nameAddr(invites(w.registrar)[0]!.message, 'from')!.uri.replace(/^sip:(\w+)@.*/, '$1');
+  };
+  const dialled = (keys: string) => async ({ a }: Awaited<ReturnType<typeof world>>) => {
+    a.bench.lift();
+    await a.dial(keys);
+  };
+  const command = (anonymous: boolean) => async ({ a }: Awaited<ReturnType<typeof world>>) => a.command({ do: 'call', target: '201', anonymous });
+  expect(await fromOf({ anonymous: true }, dialled('201'))).toBe('anonymous');
+  expect(await fromOf({ anonymous: true }, dialled('911')), 'who helps must be able to call back').toBe('200');
+  expect(await fromOf({}, dialled('201'))).toBe('200');
+  expect(await fromOf({}, command(true))).toBe('anonymous');
+  expect(await fromOf({ anonymous: true }, command(false))).toBe('200');
+});
+
 describe('accounts that change', () => {
+  test('a second server is said in status and log, and so is the return to the first', async () => {
+    const spare = '192.0.2.101';
+    const { lab, registrar, a } = await world({ backupServer: spare, expiresS: 30 });
+    const second = new Registrar(lab.clock, lab.wire.host(spare));
+    second.users.set('200', 'secret');
+    await second.start();
+    registrar.stop();
+    await lab.run(40_000);
+    expect(a.phone.status().registrations).toMatchObject([{ state: 'registered', server: spare, second: true, why: '', trouble: '' }]);
+    expect(a.phone.condition()).toBe('all well');
+    await registrar.start();
+    await lab.run(5_000);
+    expect(a.phone.status().registrations).toMatchObject([{ state: 'registered', server: SERVER, second: false }]);
+    expect(a.events.flatMap((e) => (e.event === 'registered' ? [[e.server, e.second]] : []))).toEqual([[SERVER, false], [spare, true], [SERVER, false]]);
+    expect(a.log.lines.every((line) => !JSON.stringify(line).includes('secret'))).toBe(true);
+  });
+
   test('a new password registers again, a removed account is un-registered (RFC 3261 §10.2.2)', async () => {
     const { lab, a, registrar } = await world({ password: 'guess' });
     expect(a.phone.status().registrations[0]).toMatchObject({ state: 'failed', why: 'wrong password' });

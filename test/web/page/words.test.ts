@@ -13,6 +13,7 @@ describe('the line in plain words', () => {
     [{}, 'Ready, without an account', 'Service codes and direct calls work. Give it an account to be called by number.'],
     [{ registrations: [account({})] }, 'Ready', 'Can be called at 202.'],
     [{ registrations: [account({})], doNotDisturb: true }, 'Ready', 'Can be called at 202. Do not disturb is on: callers hear busy.'],
+    [{ registrations: [account({ second: true, server: 'spare' })] }, 'Ready', 'Can be called at 202. 202 is at its second server spare: the first does not answer.'],
     [{ registrations: [account({ state: 'trying' })] }, 'Registering', 'Asking pbx.'],
     [{ registrations: [account({ state: 'failed', why: 'wrong password', trouble: 'The server did not take the user and password.' })] }, 'Not registered', 'The server did not take the user and password.'],
     [{ registrations: [account({}), account({ account: 'b', server: 'other', state: 'failed', why: 'server silent' })] }, 'One account is not registered', 'other: server silent.'],
@@ -49,6 +50,7 @@ describe('the line in plain words', () => {
     expect(readiness({ ...restingPhone, registrations: [account({ state: 'failed' })] }).mood).toBe('bad');
     expect(readiness({ ...restingPhone, registrations: [account({}), account({ state: 'failed' })] }).mood).toBe('warn');
     expect(readiness({ ...restingPhone, registrations: [account({})] }).mood).toBe('good');
+    expect(readiness({ ...restingPhone, registrations: [account({ second: true })] }).mood).toBe('warn');
   });
 });
 
