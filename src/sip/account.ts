@@ -120,7 +120,7 @@ export class Registering implements AccountUnit {
   refresh(): void {
     const hop = this.#sent?.hop ?? this.hop;
     this.backup?.refresh();
-    if (hop?.transport !== 'tcp') return this.#feed({ event: 'now' });
+    if (hop === undefined || hop.transport === 'udp') return this.#feed({ event: 'now' });
     const now = (host: string | undefined): void => {
       // From an address that is no longer ours nothing comes back, and a connection that is being tried waits for its SYN to be resent
       if (host !== this.#host || shown(this.#state).state !== 'registered') this.#ways.drop(hop);
@@ -137,7 +137,7 @@ export class Registering implements AccountUnit {
     const { hop } = this;
     if (hop?.host === from.host) {
       this.#feed({ event: 'heard' });
-      if (shown(this.#state).state === 'registered' && hop.transport === from.transport && (hop.transport === 'tcp' || hop.port === from.port)) return this;
+      if (shown(this.#state).state === 'registered' && hop.transport === from.transport && (hop.transport !== 'udp' || hop.port === from.port)) return this;
     }
     return this.backup?.heard(from);
   }
@@ -151,13 +151,11 @@ export class Registering implements AccountUnit {
   }
 
   async remove(): Promise<void> {
-    const second = this.backup?.remove();
-    await new Promise<void>((resolve) => {
-      this.#onGone.push(resolve);
-      if (this.#state.phase === 'off') this.#gone();
-      else this.#feed({ event: 'stop' });
-    });
-    await second;
+    const gone = new Promise<void>((resolve) => { this.#onGone.push(resolve); });
+    if (this.#state.phase === 'off') this.#gone();
+    else this.#feed({ event: 'stop' });
+    await this.backup?.remove(); // after the first, which would start it again
+    await gone;
   }
 
   #feed(event: RegistrationEvent): void {
@@ -282,7 +280,7 @@ export class Registering implements AccountUnit {
     // RFC 3608 §6.1: behind the outbound proxy; without one the first of it is where requests go (RFC 3261 §8.1.2)
     this.routes = service[0] === this.#proxy[0] ? service : [...this.#proxy, ...service];
     const to = this.#proxy.length > 0 ? undefined : placeOf(parseNameAddr(service[0] ?? '')?.uri ?? '');
-    this.place = to === undefined ? this.#place : { ...to, transport: to.transport ?? options.transport };
+    this.place = to === undefined ? this.#place : { ...to, transport: to.transport ?? this.#place.transport };
   }
 
   /**
@@ -313,7 +311,7 @@ export class Registering implements AccountUnit {
       if (this.#state.phase !== 'registered') return;
       const doubt = (): void => {
         this.#stopPing?.();
-        this.#feed({ event: 'now' });
+        if (this.#state.phase === 'registered') this.#feed({ event: 'now' });
       };
       const stopWait = clock.after(PING_MS, doubt);
       const sent = this.#ua.request({

@@ -82,10 +82,10 @@ test('a second server takes over and gives way again, and calls follow', async (
   expect(await until(async () => await second.bindings('212') === 1, 2_000)).toBe(true);
   expect(await second.bindings('211')).toBe(0);
   for (const phone of [a, b]) phone.forget();
-  const away = Date.now();
   await first.stop();
+  const away = Date.now();
   await a.waitFor('registered', 25_000, (line) => line['second'] === true);
-  console.log(`at the second server ${Date.now() - away} ms after the first died`);
+  console.log(`at the second server ${Date.now() - away} ms after the first had ended`);
   expect(await second.bindings('211')).toBe(1);
   await a.must({ do: 'call', target: '212' });
   await a.must({ do: 'hangup' });

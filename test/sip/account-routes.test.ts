@@ -38,7 +38,7 @@ async function bench(more: Partial<AccountOptions> = {}, lines: Headers | ((requ
 describe('Service-Route (RFC 3608)', () => {
   const ROUTES = [`<sip:${EDGE};lr>`, '<sip:home.example;lr>'];
 
-  test('is the Route of requests outside dialogs, in its order, and the first of it is where they go (§5, RFC 3261 §8.1.2)', async () => {
+  test('is the Route of requests outside dialogs, in its order, and the first of it is where they go (§6.1, RFC 3261 §8.1.2)', async () => {
     const { call, to, edge } = await bench({}, [['Service-Route', ROUTES.join(', ')]]);
     const invite = await call();
     assert.deepEqual(texts(invite, 'route'), ROUTES);

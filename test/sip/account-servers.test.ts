@@ -133,6 +133,19 @@ describe('a second server, to fall back to', () => {
   });
 
   test('remove() takes back what either holds', async () => {
+    for (const how of ['silent', 'closed'] as const) {
+      const { town, first, second, account } = await pair();
+      for (const [host, registrar] of [[FIRST, first], [SECOND, second]] as const) {
+        if (how === 'silent') town.wire.down.add(host);
+        else registrar.stop();
+      }
+      await town.run(11_000);
+      void account.remove();
+      await town.run(3_000);
+      const before = town.messages().length;
+      await town.run(60_000);
+      assert.equal(town.messages().length, before, 'nor is anybody asked any more');
+    }
     for (const mode of ['fallback', 'parallel'] as const) {
       const { town, first, second, account } = await pair({ backupMode: mode });
       await town.run(100);
