@@ -17,6 +17,8 @@ export interface RequestParts {
   /** All lines but Via and Content-Length; Max-Forwards: 70 is added when missing. */
   readonly headers: Headers;
   readonly body?: Uint8Array | undefined;
+  /** The whole request, written by a proxy from the one it got; the parts above but for the method are unread then. */
+  readonly whole?: ((via: string) => Buffer) | undefined;
 }
 
 export interface ResponseOptions {
@@ -102,6 +104,7 @@ export function reasonPhrase(status: number): string {
 
 /** A request on the wire; `via` is the value of its one Via line. Throws PhoneError BAD_HEADER for CR or LF in any value. */
 export function buildRequest(parts: RequestParts, via: string): Buffer {
+  if (parts.whole !== undefined) return parts.whole(via);
   let head = `${clean(parts.method, 'method')} ${clean(parts.uri, 'Request-URI')} SIP/2.0\r\nVia: ${clean(via, 'Via')}\r\n`;
   if (!parts.headers.some(([name]) => name.toLowerCase() === 'max-forwards')) head += `Max-Forwards: ${MAX_FORWARDS}\r\n`;
   return close(head + lines(parts.headers), parts.body);
@@ -163,7 +166,7 @@ const NAMES: Readonly<Record<string, string>> = {
 const CRLF = Buffer.from('\r\n');
 
 /** The line of Via values with received and rport in the first of them. */
-function stamp(line: string, peer: Endpoint): string {
+export function stamp(line: string, peer: Endpoint): string {
   const end = elementEnd(line);
   const via = line.slice(0, end).trimEnd().replace(/;\s*received\s*(=[^;,]*)?/gi, '');
   const asked = /;\s*rport\s*(=[^;,]*)?(?=;|$)/i;

@@ -8,7 +8,7 @@ import type { Random } from '../ports/random.ts';
 import type { Headers } from './build.ts';
 import { challenges, parseCredentials, quote } from './headers.ts';
 import type { Challenge } from './headers.ts';
-import { bodyOf, text } from './message.ts';
+import { bodyOf, text, unfold, values } from './message.ts';
 import type { Message } from './message.ts';
 
 /** Algorithms by their name in lower case, the strongest first (RFC 8760 §2.4 leaves the order to us). */
@@ -234,10 +234,10 @@ export class DigestServer {
       `Digest realm=${quote(this.realm)}, nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale ? ', stale=true' : ''}`] as const);
   }
 
-  /** Check the Authorization of `request`. */
-  verify(request: Message, passwordOf: (user: string) => string | undefined): Verdict {
-    const line = text(request, 'authorization');
-    const given = line === undefined ? undefined : parseCredentials(line);
+  /** Check the Authorization of `request`; a proxy its Proxy-Authorization, of which there may be one a realm (RFC 3261 §22.3). */
+  verify(request: Message, passwordOf: (user: string) => string | undefined, header = 'authorization'): Verdict {
+    const all = values(request, header).map((line) => parseCredentials(unfold(line.toString())));
+    const given = all.find((one) => one?.params.get('realm') === this.realm) ?? all[0];
     if (given === undefined || given.scheme !== 'digest') return { verdict: 'absent' };
     const p = (name: string): string => given.params.get(name) ?? '';
     const user = p('username'), nonce = p('nonce'), algorithm = p('algorithm').toLowerCase();

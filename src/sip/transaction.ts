@@ -40,8 +40,12 @@ export interface ServerTransaction {
   readonly open: boolean;
   /** Send a response; after a final one this does nothing. 2xx to INVITE: call resend() until its ACK comes (RFC 3261 §13.3.1.4). */
   respond(status: number, options?: { readonly reason?: string | undefined; readonly headers?: Headers | undefined; readonly body?: Uint8Array | undefined }): void;
+  /** Send a response that somebody else wrote, as it is (RFC 3261 §16.7); of an INVITE every 2xx, also after the first (RFC 6026 §7.1). */
+  forward(status: number, bytes: Buffer): void;
   /** Send the last response once more. */
   resend(): void;
+  /** Forget it unanswered (RFC 4320 §4.2). */
+  abandon(): void;
   /** Told when CANCEL for this INVITE came (already answered 200) and no final response was given: answer 487. */
   onCancel: ((cancel: Message) => void) | undefined;
   /** Told when a non-2xx to INVITE was never acknowledged (timer H), or a response could not be sent. */
@@ -129,6 +133,17 @@ export class Server implements ServerTransaction {
     const bytes = buildResponse(this.request, status, { ...options, toTag: this.toTag, peer: this.from });
     this.open = status < 200;
     this.#layer.answer(this.entry, status, bytes);
+  }
+
+  forward(status: number, bytes: Buffer): void {
+    if (this.entry === undefined || !(this.open || (this.entry.state === 'accepted' && status >= 200 && status < 300))) return;
+    this.open = status < 200;
+    this.#layer.answer(this.entry, status, bytes);
+  }
+
+  abandon(): void {
+    this.open = false;
+    if (this.entry !== undefined) this.#layer.forget(this.entry);
   }
 
   resend(): void {

@@ -39,6 +39,8 @@ export interface TransactionOptions {
   readonly limit?: number;
   /** Transactions that only wait for stragglers; of each kind (INVITE, other) the oldest beyond this end early. */
   readonly lingering?: number;
+  /** Requests are forwarded for others (§16): responses bear further Vias, and the same request by another path may be a spiral. */
+  readonly proxy?: boolean;
 }
 
 export interface TransactionPorts {
@@ -56,6 +58,7 @@ export class Transactions implements TransportUser, Layer {
   readonly #abilities: Abilities;
   readonly #limit: number;
   readonly #lingering: number;
+  readonly #proxy: boolean;
   readonly #clients = new Map<string, Entry>();
   readonly #servers = new Map<string, Entry>();
   /** Those that wait for stragglers, oldest first: INVITE, other. */
@@ -76,6 +79,7 @@ export class Transactions implements TransportUser, Layer {
     this.#abilities = options.abilities ?? {};
     this.#limit = options.limit ?? 200;
     this.#lingering = options.lingering ?? 64;
+    this.#proxy = options.proxy === true;
     const entries = [this.#clients, this.#servers];
     this.#timers = new Timers(ports.clock, entries, (entry, timer) => this.#raise(entry, `timer ${timer}`));
     transport.use(this);
@@ -88,10 +92,9 @@ export class Transactions implements TransportUser, Layer {
 
   /**
    * Send a request in a transaction of its own; Via is ours to add. Throws PhoneError BAD_HEADER when a part holds a line break.
-   * `user` is never called before this returns.
+   * `user` is never called before this returns. A proxy makes the branch itself (§16.6 step 8).
    */
-  send(request: RequestParts, to: Destination, user: ClientUser): ClientTransaction {
-    const branch = COOKIE + randomToken(this.#ports.random);
+  send(request: RequestParts, to: Destination, user: ClientUser, branch = COOKIE + randomToken(this.#ports.random)): ClientTransaction {
     const client = new Client(this, request.method, user);
     const invite = request.method === 'INVITE';
     this.#begin(client, invite ? inviteClient : nonInviteClient, `${branch} ${request.method}`, to, request, branch);
@@ -160,7 +163,7 @@ export class Transactions implements TransportUser, Layer {
     const branch = topVia(response)?.params.get('branch');
     const entry = branch === undefined ? undefined : this.#clients.get(`${branch} ${method}`);
     // More than one Via: not meant for us (RFC 3261 §8.1.3.3). Matching: §17.1.3
-    if (entry === undefined || screen(response) !== undefined || texts(response, 'via').length !== 1) {
+    if (entry === undefined || screen(response) !== undefined || (!this.#proxy && texts(response, 'via').length !== 1)) {
       this.counts.strayResponses++;
       return;
     }
@@ -198,7 +201,7 @@ export class Transactions implements TransportUser, Layer {
     const entry = newEntry(invite ? inviteServer : nonInviteServer, `${id} ${method}`, this.#transport.replyTo(request, flow), invite, undefined, server, origin);
     server.entry = entry;
     if (method === 'CANCEL') this.#onCancel(server, entry, this.#servers.get(`${id} INVITE`), request);
-    else if (tagOf(request, 'to') === undefined && this.#isMerged(origin)) {
+    else if (!this.#proxy && tagOf(request, 'to') === undefined && this.#isMerged(origin)) {
       this.#servers.set(entry.key, entry);
       entry.state = invite ? 'proceeding' : 'trying';
       server.respond(482);
