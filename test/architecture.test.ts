@@ -23,6 +23,7 @@ const rooms: Readonly<Record<string, Room>> = {
   audio: { may: ['ports'], packages: ['koffi', 'node:child_process'] },
   phone: { may: ['ports', 'types:config', 'sip/agent', 'types:sip', 'sdp', 'media/door', 'media/tone-tables', 'media/dtmf', 'types:media', 'sip/message', 'sip/headers', 'sip/uri'], packages: [] },
   hardware: { may: ['ports', 'types:config'], packages: ['koffi', 'onoff', 'node:fs', 'node:child_process'] },
+  exchange: { may: ['ports', 'sip'], packages: ['node:crypto'] },
   config: { may: ['ports'], packages: ['@sinclair/typebox', 'smol-toml'] },
   web: { may: ['ports', 'config', 'types:phone'], packages: ['fastify', '@fastify/', 'preact', 'node:crypto'] },
   system: { may: ['ports'], packages: ['node:', 'koffi'] },

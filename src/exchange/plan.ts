@@ -1,0 +1,129 @@
+// Whom a number rings, in which order, and who takes the call when they do not: the settings' users, groups and forwards. Pure but for
+// asking who is registered.
+
+import type { Headers } from '../sip/build.ts';
+import type { Destination } from '../sip/transport.ts';
+import { formatUri, parseUri, sipUri } from '../sip/uri.ts';
+import type { Ending, Plan, Target } from './fork.ts';
+import type { Binding } from './registrar.ts';
+import type { ExchangeSettings, ExchangeUser } from './types.ts';
+
+export interface Book {
+  readonly settings: ExchangeSettings;
+  phonesOf(user: string): readonly Binding[];
+  wayTo(binding: Binding): Destination | undefined;
+  /** The number of ours that an address names; undefined for any other address. */
+  numberIn(address: string): string | undefined;
+  /** What our numbers stand behind: name or address. */
+  readonly domain: string;
+}
+
+/** Why a call goes on to somebody else (RFC 5806 §4). */
+type Reason = 'unconditional' | 'user-busy' | 'no-answer' | 'unavailable' | 'deflection';
+
+interface Found {
+  /** Rung one after the other, each all at once. */
+  readonly groups: readonly (readonly Target[])[];
+  /** Whose forwards hold when nobody answers. */
+  readonly owner: ExchangeUser | undefined;
+  readonly headers: Headers;
+  /** Answer when there is nobody. */
+  readonly status: number;
+}
+
+const NEXT: Readonly<Record<Ending, readonly ['busyForward' | 'noAnswerForward', Reason] | undefined>> = {
+  busy: ['busyForward', 'user-busy'], 'no answer': ['noAnswerForward', 'no-answer'], unavailable: ['noAnswerForward', 'unavailable'], refused: undefined,
+};
+
+/** The plan for a request of `caller` to `number`. Each number is tried once: forwards that lead in a circle end with 482. */
+export function planFor(book: Book, number: string, caller: string): Plan {
+  const { settings } = book;
+  const seen = new Set<string>();
+  let queue: (readonly Target[])[] = [];
+  let owner: ExchangeUser | undefined;
+  let headers: Headers = [];
+  let status = 404;
+
+  const userOf = (wanted: string): ExchangeUser | undefined => settings.users.find((u) => u.user === wanted);
+
+  /** RFC 5806 §5.2: the newest on top. */
+  const divertedBy = (user: string, reason: Reason, before: Headers): Headers =>
+    [['Diversion', `<${formatUri(sipUri(user, book.domain))}>;reason=${reason};counter=1`], ...before];
+
+  const target = (binding: Binding, more: Headers): Target => ({ user: binding.user, uri: requestUriOf(binding), routes: binding.path, to: book.wayTo(binding), headers: more });
+
+  /** Phones of a user: those of the same q together (RFC 3261 §16.6). */
+  function byPreference(phones: readonly Binding[], more: Headers): Target[][] {
+    const groups = new Map<number, Target[]>();
+    for (const phone of phones) groups.set(phone.q, [...groups.get(phone.q) ?? [], target(phone, more)]);
+    return [...groups.values()];
+  }
+
+  function find(wanted: string, more: Headers): Found {
+    seen.add(wanted);
+    const user = userOf(wanted);
+    if (user !== undefined) {
+      if (user.forward === '') return { groups: byPreference(book.phonesOf(wanted), more), owner: user, headers: more, status: 480 };
+      if (seen.has(user.forward)) return { groups: [], owner: undefined, headers: more, status: 482 };
+      return find(user.forward, divertedBy(wanted, 'unconditional', more));
+    }
+    const group = settings.groups.find((g) => g.number === wanted);
+    if (group === undefined) return { groups: [], owner: undefined, headers: more, status: 404 };
+    const each = group.members.filter((m) => m !== caller).map((m) => book.phonesOf(m).map((phone) => target(phone, more)));
+    return { groups: group.ring === 'all' ? [each.flat()] : each.filter((targets) => targets.length > 0), owner: undefined, headers: more, status: 480 };
+  }
+
+  function take(found: Found): void {
+    queue = found.groups.filter((group) => group.length > 0);
+    ({ owner, headers, status } = found);
+  }
+
+  return {
+    next(given) {
+      if (given === undefined) take(find(number, []));
+      else if (queue.length === 0 && owner !== undefined) {
+        const [setting, reason] = NEXT[given] ?? [];
+        const by = owner;
+        owner = undefined;
+        const to = setting === undefined ? '' : by[setting];
+        if (reason !== undefined && to !== '' && !seen.has(to)) take(find(to, divertedBy(by.user, reason, headers)));
+      }
+      return queue.shift() ?? [];
+    },
+    get goesOn() {
+      return queue.length > 0 || (owner !== undefined && owner.noAnswerForward !== '' && !seen.has(owner.noAnswerForward));
+    },
+    redirected(by, contacts) {
+      const numbers = contacts.map((contact) => book.numberIn(contact)).filter((one) => one !== undefined && !seen.has(one)) as string[];
+      const targets = numbers.flatMap((one) => find(one, divertedBy(by.user, 'deflection', by.headers)).groups.flat());
+      return targets.length === 0 ? undefined : targets;
+    },
+    get status() {
+      return status;
+    },
+  };
+}
+
+/** The Contact without what a Request-URI may not bear (RFC 3261 §19.1.5). */
+function requestUriOf({ address, uri }: Binding): string {
+  if (uri.headers.size === 0 && !uri.params.has('method')) return address;
+  const params = new Map(uri.params);
+  params.delete('method');
+  return formatUri({ ...uri, params, headers: new Map() });
+}
+
+/** The number in the user part of a URI; of tel: without what is there for the eye (RFC 3966 §3). */
+export function numberOf(address: string): string {
+  const uri = parseUri(address);
+  return uri === undefined ? '' : uri.scheme === 'tel' ? uri.user.replace(/[-.()]/g, '') : uri.user;
+}
+
+/** What in the settings cannot work, a sentence each. */
+export function faultsOf({ users, groups }: ExchangeSettings): string[] {
+  const known = new Set([...users.map((u) => u.user), ...groups.map((g) => g.number)]);
+  return [
+    ...users.filter((u) => u.password === '').map((u) => `user ${u.user} has no password and cannot register`),
+    ...users.flatMap((u) => [u.forward, u.busyForward, u.noAnswerForward].filter((to) => to !== '' && !known.has(to)).map((to) => `user ${u.user} is forwarded to ${to}, which is no number here`)),
+    ...groups.flatMap((g) => g.members.filter((m) => !users.some((u) => u.user === m)).map((m) => `group ${g.number} has the member ${m}, who is no user`)),
+  ];
+}
