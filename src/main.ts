@@ -23,6 +23,8 @@ offhook measure [CALL]                    packets, losses, delay of a call
 offhook quit
     each talks to the phone that runs with the same --state; exit 0 only when the thing happened, 1 with the reason when not.
     --json prints the whole reply.
+offhook exchange [--state DIR] [--config FILE] [--set key=value]... [--log text|json]
+                                          the exchange of the house alone, without a phone: settings exchange.*
 offhook devices                           sound devices by name
 offhook settings [--config FILE] [--set key=value]...
                                           shows the settings, or writes some into the file of a phone that is not running
@@ -66,7 +68,7 @@ const one: Takes = { words: 1, options: ['state', 'json', 'call'] };
 const alone: Takes = { words: 0, options: ['state', 'json'] };
 /** What each command takes; whatever else is given would be overlooked, so it is refused. */
 const TAKES: Readonly<Record<string, Takes>> = {
-  run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, devices: { words: 0, options: [] }, settings: { words: 0, options: ['state', 'config', 'set'] },
+  run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, exchange: { words: 0, options: ['state', 'config', 'set', 'log'] }, devices: { words: 0, options: [] }, settings: { words: 0, options: ['state', 'config', 'set'] },
   call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'anonymous', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
   dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
   answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, quit: alone, lift: alone, hang: alone, flash: alone,
@@ -126,15 +128,16 @@ async function main(): Promise<number> {
   const overlooked = tooMuch(word, rest, values);
   if (overlooked !== undefined) throw new UsageError(overlooked);
   const state = stateFolder(values.state, process.env, homedir());
-  if (word === 'run') {
-    if (values.set !== undefined) process.title = `offhook run --state ${state}`; // a password in --set is none of ps's business
+  if (word === 'run' || word === 'exchange') {
+    if (values.set !== undefined) process.title = `offhook ${word} --state ${state}`; // a password in --set is none of ps's business
     await Promise.all(BUILT_IN.map((name) => import(name)));
-    await import('./main/flags.ts');
+    if (word === 'run') await import('./main/flags.ts'); // the exchange alone is worked harder than a phone, and counts no kilobytes
     const { run } = await import('./main/run.ts');
     return run({
       state,
       config: values.config === undefined ? undefined : resolve(values.config),
       set: [...(values.set ?? []), ...(values.log === undefined ? [] : [`log.format=${onlyOf(values.log, 'text', 'json')}`])],
+      exchangeAlone: word === 'exchange',
       welcome: values.welcome === true,
       command: `node ${relative('.', process.argv[1] ?? 'offhook')}${values.state === undefined ? '' : ` --state ${values.state}`}`,
     });

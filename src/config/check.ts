@@ -45,6 +45,7 @@ const kinds: Readonly<Record<Kind, { readonly words: string; readonly wrong?: (v
   user: { words: 'a number or name as in 201 or anna, without spaces or @' },
   ha1: { words: 'empty, or algorithm:realm:hash with 32 hex digits for MD5, 64 for SHA-256 and SHA-512-256' },
   'host:port': { words: 'a host name or address, optionally :port', wrong: wrongPort },
+  'host name': { words: 'a host name, or empty' },
   address: { words: 'an IP address such as 192.168.1.20, or empty', wrong: (v) => v === '' || addressBits(v) > 0 ? undefined : 'no such address' },
   network: { words: 'an address or network such as 192.168.1.0/24', wrong: wrongNetwork },
   line: { words: 'one line of text' },
@@ -246,6 +247,20 @@ const agreements: readonly { readonly key: string; readonly with: readonly strin
     key: 'web.port', with: ['web.port', 'sip.port'],
     wrong: ({ web, sip }) => (web.enabled && sip.tcp && web.port !== 0 && web.port === sip.port && (web.host === sip.host || web.host === '' || sip.host === '')
       ? 'SIP over TCP already uses this port' : undefined),
+  },
+  {
+    key: 'exchange.port', with: ['exchange.port', 'sip.port'],
+    wrong: ({ exchange, sip }) => (exchange.enabled && exchange.port !== 0 && exchange.port === sip.port && (exchange.host === sip.host || exchange.host === '' || sip.host === '')
+      ? 'the phone itself already uses this port' : undefined),
+  },
+  {
+    key: 'exchange.users', with: ['exchange.users', 'exchange.groups', 'exchange.ownUser'],
+    wrong({ exchange: { users, groups, ownUser } }) {
+      const numbers = [...users.map((u) => u.user), ...groups.map((g) => g.number)];
+      const twice = numbers.find((n, i) => numbers.indexOf(n) < i);
+      if (twice !== undefined) return `${twice} is there twice; each number once, of users and groups together`;
+      return ownUser === '' || users.some((u) => u.user === ownUser) ? undefined : `this phone shall be ${ownUser}, who is no user`;
+    },
   },
   {
     key: 'media.codecs', with: ['media.codecs'],

@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -36,6 +36,8 @@ const group = <T extends Record<string, TSchema>>(title: string, properties: T) 
 /** host, host:port, v4, [v6], [v6]:port; empty allowed. */
 const HOST_PORT = '^$|^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?$';
 const HOST = '^$|^[0-9A-Fa-f:.]+$';
+/** A host name alone; empty allowed. */
+const HOST_NAME = '^$|^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$';
 /** A SIP user part without what would need escaping. */
 const USER = '^[A-Za-z0-9_.!~*\'()&=+$,;?/-]*$';
 /** algorithm:realm:hash */
@@ -47,6 +49,8 @@ const DEVICE = '^(auto|echo|silence|clock|tone(:[0-9]{2,4})?|alsa:[^\\r\\n]+|are
 
 const ID = '^[A-Za-z0-9_.@-]*$';
 const BOARD = '^[a-z0-9-]+$';
+/** The same, and something of it. */
+const EXTENSION = USER.replace('*$', '+$');
 const CALLER = '^[^\\s]+$';
 const NETWORK = '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$';
 const DIAL_PATTERN = '^[0-9*#A-DxXzZnN.\\[\\]\\-+T<>:|!]+$';
@@ -58,7 +62,7 @@ const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
 const kinds: Readonly<Record<string, Kind>> = {
-  [ID]: 'id', [USER]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
+  [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
   [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
 };
 
@@ -88,6 +92,25 @@ const intercomCallerSchema = Type.Object({
   caller: text('', { title: 'Caller', description: 'Number, user@domain, or * for everyone the server lets through.', applies: 'next call' }, CALLER, 128),
   password: text('', { title: 'Password', description: 'Lets this caller prove itself without a server: its phone answers our challenge.', applies: 'next call', secret: true }, LINE),
 }, { title: 'Allowed caller', additionalProperties: false });
+
+const extension = (title: string, description: string) => text('', { title, description, applies: 'now' }, EXTENSION, 64);
+const forward = (title: string, description: string) => text('', { title, description: `${description} A number of this exchange; empty: nobody.`, applies: 'now' }, USER, 64);
+
+const exchangeUserSchema = Type.Object({
+  user: extension('Number', 'Number or name of a phone of the house.'),
+  password: text('', { title: 'Password', description: 'What it registers and calls with; without one it can do neither. Make it long.', applies: 'now', secret: true }, LINE),
+  displayName: text('', { title: 'Shown name', description: 'What the others show.', applies: 'now' }, LINE, 64),
+  digest: choice('SHA-256 and MD5', ['SHA-256 and MD5', 'MD5'], { title: 'Proof', description: 'What its phone may prove its password by. MD5: for phones that stumble over SHA-256, such as baresip 1.0.', applies: 'now' }),
+  forward: forward('Always to', 'Rings in its place.'),
+  busyForward: forward('When busy to', 'Rings when it is busy.'),
+  noAnswerForward: forward('When nobody answers to', 'Rings after exchange.noAnswerS, at once when it is not registered.'),
+}, { title: 'User', additionalProperties: false });
+
+const exchangeGroupSchema = Type.Object({
+  number: extension('Number', 'Number that rings several.'),
+  members: list(Type.String({ pattern: EXTENSION, maxLength: 64, kind: 'user' }), [], { title: 'Members', description: 'Users whom it rings; never the caller.', applies: 'now' }),
+  ring: choice('all', ['all', 'in turn'], { title: 'How', description: 'all: at once, the first who answers has the call. in turn: one after the other, exchange.noAnswerS each.', applies: 'now' }),
+}, { title: 'Group', additionalProperties: false });
 
 const placeSettings = (title: string, device: string, what: string) => group(title, {
   device: text(device, { title: 'Sound device', description: `${what} auto: a sound card when there is one, else a silent clock. alsa:NAME, alsa:CAPTURE|PLAYBACK, arecord:NAME, echo, tone:HZ, silence, wav:IN.wav,OUT.wav.`, applies: 'now' }, DEVICE),
@@ -156,6 +179,16 @@ export const settingsSchema = Type.Object({
     maxS: whole(120, 5, 3_600, { title: 'Longest call', description: 'An intercom call is ended after this.', unit: 's', applies: 'next call' }),
     whileBusy: flag(false, { title: 'While in a call', description: 'Answer by itself even during another call; otherwise busy or call waiting.', applies: 'next call' }),
     privacy: flag(false, { title: 'Privacy', description: 'Never answer by itself; the switch on the board does the same.', applies: 'now' }),
+  }),
+  exchange: group('Exchange', {
+    enabled: flag(false, { title: 'Exchange', description: 'Be the exchange of the house: other phones register here and call one another, without a PBX.', applies: 'on restart' }),
+    host: text('', { title: 'Listen on', description: 'Address of this machine to use; empty is all of them.', applies: 'on restart' }, HOST),
+    port: whole(5_070, 0, 65_535, { title: 'Port', description: 'UDP and TCP port; 0 takes any free one.', applies: 'on restart' }),
+    domain: text('', { title: 'Domain', description: 'Name that its numbers stand behind and passwords are for, as home.example; empty: the address of this machine.', applies: 'on restart' }, HOST_NAME),
+    ownUser: text('', { title: 'This phone', description: 'User of the exchange that this phone itself is: it gets that account by itself. Empty: none.', applies: 'on restart' }, USER, 64),
+    noAnswerS: whole(20, 3, 180, { title: 'Ringing time', description: 'A phone that rings this long without answer gives way to the next one, where there is one.', unit: 's', applies: 'now' }),
+    users: Type.Array(exchangeUserSchema, { title: 'Users', default: [], maxItems: 100 }),
+    groups: Type.Array(exchangeGroupSchema, { title: 'Groups', default: [], maxItems: 50 }),
   }),
   hardware: group('Hardware', {
     debounceMs: whole(20, 1, 200, { title: 'Debounce', description: 'Contacts must rest this long.', unit: 'ms', applies: 'on restart' }),

@@ -29,6 +29,7 @@ import { systemNetwork, systemResolver } from '../system/network.ts';
 import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
+import type { House } from './exchange.ts';
 import { bodyOf, createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
 import { instanceOf } from './instance.ts';
 import { startMediaThread } from './remote-media.ts';
@@ -44,6 +45,8 @@ export interface RunOptions {
   /** Settings file in place of the state folder's. */
   readonly config: string | undefined;
   readonly set: readonly string[];
+  /** The exchange alone, without a phone. */
+  readonly exchangeAlone: boolean;
   /** Say to a person in a terminal what to try. */
   readonly welcome: boolean;
   /** How the command is spelt here. */
@@ -79,7 +82,7 @@ export async function run(options: RunOptions): Promise<number> {
   const closers: Closer[] = [];
   const later = (close: Closer) => { closers.unshift(close); };
   try {
-    await start({ ...options, clock, files, store, log, logOptions, random: systemRandom(), end, later });
+    await (options.exchangeAlone ? startExchange : start)({ ...options, clock, files, store, log, logOptions, random: systemRandom(), end, later });
   } catch (error) {
     if (!(error instanceof PhoneError)) throw error;
     log.error({ code: error.code }, error.message);
@@ -89,7 +92,7 @@ export async function run(options: RunOptions): Promise<number> {
   clock.after(END_WITHIN_MS, () => process.exit(code)); // whatever still hangs
   for (const close of closers) await close();
   await store.close();
-  log.info({}, 'phone ended');
+  log.info({}, options.exchangeAlone ? 'exchange ended' : 'phone ended');
   process.exit(code);
 }
 
@@ -107,7 +110,8 @@ interface Making extends RunOptions {
 
 async function start(making: Making): Promise<void> {
   const { clock, random, store, log, later, end } = making;
-  const settings = () => store.settings;
+  let house: House | undefined = undefined as House | undefined;
+  const settings = () => house?.withOwnAccount(store.settings) ?? store.settings;
   // Its own thread gets ready while this one registers.
   const { media, ready } = startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
     log.error({ code: error.code }, error.message);
@@ -118,7 +122,9 @@ async function start(making: Making): Promise<void> {
   // Before anything else is opened: a second phone must not touch the first one's files, and be told that rather than of a port in use.
   const control = await serveControl(join(making.state, 'control.sock'), async (command): Promise<Reply> => {
     if (phone === undefined) return { ok: false, why: 'the phone is still starting' };
-    if ((command as { readonly do?: unknown } | null)?.do !== 'quit') return { ...await phone.command(command as Command) };
+    const word = (command as { readonly do?: unknown } | null)?.do;
+    if (word === 'status' && house !== undefined) return { ok: true, status: { ...phone.status(), exchange: house.status() } };
+    if (word !== 'quit') return { ...await phone.command(command as Command) };
     clock.after(0, () => end(0));
     return { ok: true };
   }).catch((error: unknown) => {
@@ -132,6 +138,16 @@ async function start(making: Making): Promise<void> {
   later(() => media.close());
   const hardware = await hardwareOf(making);
   later(() => hardware.close());
+
+  if (store.settings.exchange.enabled) {
+    // A port that is taken must not take the telephone away
+    house = await openHouse(making).catch((error: unknown) => {
+      if (!(error instanceof PhoneError)) throw error;
+      log.error({ code: error.code }, error.message);
+      return undefined;
+    });
+    later(() => house?.close());
+  }
 
   const network = systemNetwork();
   const sip = { clock, random, log, network, resolver: systemResolver() };
@@ -168,10 +184,12 @@ async function start(making: Making): Promise<void> {
   }));
   later(watchLinks(clock, () => {
     log.info({ sip: sipAddress(made) }, 'network changed');
+    house?.networkChanged();
+    if (house !== undefined) made.settingsChanged(); // its account there may have another address now
     made.networkChanged();
   }));
 
-  const page = settings().web.enabled ? await openPage(making, made, hardware) : undefined;
+  const page = settings().web.enabled ? await openPage(making, made, hardware, house) : undefined;
   const keys = hardware.bench === undefined ? undefined : readTerminal(hardware.bench, end, later);
 
   const patMs = watchdogIntervalMs();
@@ -205,16 +223,42 @@ function firstAnswer(clock: Clock, phone: Phone): Promise<void> {
   });
 }
 
+async function openHouse(making: Making): Promise<House> {
+  const { openExchange } = await import('./exchange.ts');
+  return openExchange(making).catch((error: unknown) => { throw withSetting(error, 'exchange'); });
+}
+
+/** `offhook exchange`: the same settings, no phone. */
+async function startExchange(making: Making): Promise<void> {
+  const { clock, store, later, end } = making;
+  const notify = await systemdNotify();
+  let house: House | undefined = undefined as House | undefined;
+  const control = await serveControl(join(making.state, 'control.sock'), async (command): Promise<Reply> => {
+    const word = (command as { readonly do?: unknown } | null)?.do;
+    if (word === 'status' && house !== undefined) return { ok: true, status: { exchange: house.status() } };
+    if (word !== 'quit') return { ok: false, why: 'this is an exchange alone, without a phone' };
+    clock.after(0, () => end(0));
+    return { ok: true };
+  });
+  later(() => control.close());
+  house = await openHouse(making);
+  later(() => house?.close());
+  later(store.subscribe((_, now) => { making.logOptions.level = now.log.level; }));
+  later(watchLinks(clock, () => house?.networkChanged()));
+  notify('READY=1');
+  later(() => notify('STOPPING=1'));
+}
+
 function sipAddress({ agent }: Phone): string {
   const { host, port } = agent.local;
   return `${host === '' || host === '0.0.0.0' ? ourAddress() : host}:${port}`;
 }
 
 /** The settings that mend it are named where a port or an address is refused. */
-function withSetting(error: unknown): unknown {
+function withSetting(error: unknown, group: 'sip' | 'exchange' = 'sip'): unknown {
   if (!(error instanceof PhoneError)) return error;
   const mend: Readonly<Record<string, string>> = {
-    PORT_IN_USE: 'end it, or choose another port: --set sip.port=5070', PORT_FORBIDDEN: 'setting sip.port', ADDRESS_NOT_LOCAL: 'change sip.host, or leave it empty for all addresses',
+    PORT_IN_USE: `end it, or choose another port: --set ${group}.port=${group === 'sip' ? 5070 : 5080}`, PORT_FORBIDDEN: `setting ${group}.port`, ADDRESS_NOT_LOCAL: `change ${group}.host, or leave it empty for all addresses`,
   };
   const hint = mend[error.code];
   return hint === undefined ? error : new PhoneError(error.code, `${error.message}: ${hint}`, error);
@@ -265,7 +309,7 @@ async function changeOne(store: Store, log: Log, key: string, value: unknown): P
 }
 
 /** Where the page is; undefined when it cannot be served, which must not stop the phone. */
-async function openPage(making: Making, phone: Phone, hardware: OpenedHardware): Promise<string | undefined> {
+async function openPage(making: Making, phone: Phone, hardware: OpenedHardware, house: House | undefined): Promise<string | undefined> {
   const { clock, random, files, log, store, state, later, end } = making;
   const types: Readonly<Record<string, string>> = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' };
   const assets = new Map<string, Asset>();
@@ -281,6 +325,7 @@ async function openPage(making: Making, phone: Phone, hardware: OpenedHardware):
       phone, store,
       devices: () => createAudioSystem({ clock }).list(),
       ...(hardware.bench === undefined ? {} : { bench: hardware.bench }),
+      ...(house === undefined ? {} : { exchange: house }),
       ...(process.env['NOTIFY_SOCKET'] === undefined ? {} : { restart: () => end(0) }),
     });
     later(() => page.close());

@@ -54,10 +54,10 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
 /** The server without a socket: for listening, or for requests handed over by a test. */
 export async function buildPage(ports: PagePorts, options: PageOptions, doors: PageDoors): Promise<{ readonly app: FastifyInstance; close(): Promise<void> }> {
   const { clock, random, log } = ports;
-  const { phone, store, bench } = doors;
+  const { phone, store, bench, exchange } = doors;
   const password = pagePassword(ports, options.stateDir);
   const open = sessions(clock);
-  const state = (): StateView => ({ phone: phone.status(), bench: bench?.state ?? null, problems: store.problems, revision: store.revision });
+  const state = (): StateView => ({ phone: phone.status(), bench: bench?.state ?? null, exchange: exchange?.status() ?? null, problems: store.problems, revision: store.revision });
   const events = liveEvents(clock, state);
   open.onEnd((id) => events.endSession(id));
 
@@ -134,6 +134,7 @@ export async function buildPage(ports: PagePorts, options: PageOptions, doors: P
       events.changed();
     }),
     store.subscribe(() => events.changed()),
+    ...(exchange === undefined ? [] : [exchange.subscribe(() => events.changed())]),
   ];
   bench?.subscribe((now) => events.bench(now));
 

@@ -44,11 +44,32 @@ export interface SoundDevice {
   readonly output: boolean;
 }
 
+/** The phones of the house, where this phone is their exchange. */
+export interface ExchangeView {
+  readonly listening: string;
+  /** Calls that ring just now. */
+  readonly ringing: number;
+  readonly users: readonly {
+    readonly user: string;
+    readonly displayName: string;
+    /** Where it is registered; empty: nowhere. `since` is milliseconds since 1970. */
+    readonly phones: readonly { readonly address: string; readonly transport: string; readonly userAgent: string; readonly since: number; readonly expiresS: number }[];
+  }[];
+}
+
+export interface ExchangeDoor {
+  status(): ExchangeView;
+  /** Somebody came, went, or is called. Returns the function that ends it. */
+  subscribe(on: () => void): () => void;
+}
+
 export interface PageDoors {
   readonly phone: PhoneDoor;
   readonly store: Store;
   /** Only where the handset is drawn. */
   readonly bench?: BenchDoor;
+  /** Only where this phone is an exchange. */
+  readonly exchange?: ExchangeDoor;
   readonly devices?: () => readonly SoundDevice[] | Promise<readonly SoundDevice[]>;
   /** Ends the phone so that it is started again; the page offers it after a change that needs it. */
   readonly restart?: () => void;
@@ -77,6 +98,7 @@ export interface SessionView {
 export interface StateView {
   readonly phone: PhoneStatus;
   readonly bench: BenchState | null;
+  readonly exchange: ExchangeView | null;
   /** Settings that were found wrong at the start. */
   readonly problems: readonly FoundProblem[];
   readonly revision: number;

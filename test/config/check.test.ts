@@ -5,6 +5,7 @@ import type { Settings } from '../../src/config/schema.ts';
 import { accountSettings } from '../phone/settings.ts';
 
 const account = accountSettings({ user: '201', server: 'pbx.example', password: 'x' });
+const member = (user: string) => ({ user, password: 'x', displayName: '', digest: 'SHA-256 and MD5', forward: '', busyForward: '', noAnswerForward: '' });
 
 /** The defaults with single values changed. */
 const settingsWith = (changes: Readonly<Record<string, unknown>>): Settings =>
@@ -58,6 +59,12 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ accounts: [{ ...account, server: 'pbx example' }] }, { key: 'accounts.0.server', reason: 'a host name or address, optionally :port' }],
     [{ accounts: [{ ...account, server: '' }] }, { key: 'accounts.0.server', reason: 'where should this account register? Give the server, or turn Register off' }],
     [{ accounts: [account, { ...account }] }, { key: 'accounts.1.id', reason: 'account 1 is also called 201@pbx.example' }],
+    [{ 'exchange.enabled': true, 'exchange.port': 5060 }, { key: 'exchange.port', reason: 'the phone itself already uses this port' }],
+    [{ 'exchange.users': [member('201'), member('201')] }, { key: 'exchange.users', reason: '201 is there twice; each number once, of users and groups together' }],
+    [{ 'exchange.users': [member('201')], 'exchange.groups': [{ number: '201', members: [], ring: 'all' }] }, { key: 'exchange.users', reason: '201 is there twice; each number once, of users and groups together' }],
+    [{ 'exchange.ownUser': '201' }, { key: 'exchange.users', reason: 'this phone shall be 201, who is no user' }],
+    [{ 'exchange.users': [member('')] }, { key: 'exchange.users.0.user', reason: 'a number or name as in 201 or anna, without spaces or @' }],
+    [{ 'exchange.domain': 'a b' }, { key: 'exchange.domain', reason: 'a host name, or empty' }],
     [{ accounts: [account, { ...account, id: '201@pbx.example', user: '5' }] }, { key: 'accounts.1.id', reason: 'account 1 is also called 201@pbx.example' }],
   ];
   for (const [changes, ...expected] of rows) {

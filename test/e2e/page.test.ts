@@ -202,6 +202,16 @@ test('every field has a name, and nothing is wider than a telephone\'s screen', 
   await small.close();
 });
 
+test('the phones of the house are listed where this one is their exchange, and one that registers is seen at once', async () => {
+  await page.goto(`${demo.page.address}/#phone`);
+  const house = page.getByRole('region', { name: 'Phones of the house' });
+  await house.getByText('201 Hall').waitFor();
+  expect(await house.locator('dd').allTextContents()).toEqual(['not registered', 'not registered']);
+  demo.registered('202', [{ address: '192.168.1.9:5060', transport: 'udp', userAgent: 'Offhook/0.1', since: Date.now(), expiresS: 600 }]);
+  await house.getByText(/since today .*192\.168\.1\.9:5060, Offhook\/0\.1/).waitFor();
+  await page.screenshot({ path: 'build/screenshots/house.png', fullPage: true });
+});
+
 test('logging out asks for the password again, and only it opens', async () => {
   await page.getByRole('button', { name: 'Log out' }).click();
   await page.locator('.door').waitFor();

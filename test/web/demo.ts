@@ -9,7 +9,7 @@ import { createBench, type Bench } from '../../src/hardware/bench.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemFiles } from '../../src/system/files.ts';
 import { createPage } from '../../src/web/server.ts';
-import type { Asset, Page } from '../../src/web/types.ts';
+import type { Asset, ExchangeView, Page } from '../../src/web/types.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeRandom } from '../fakes/random.ts';
 import { FakePhone } from './fake-phone.ts';
@@ -21,6 +21,8 @@ export interface Demo {
   readonly store: Store;
   readonly log: FakeLog;
   readonly stateDir: string;
+  /** A user of the exchange comes or goes. */
+  registered(user: string, phones: ExchangeView['users'][number]['phones']): void;
 }
 
 /** The page's files as the build makes them. */
@@ -53,9 +55,19 @@ export async function startDemo(): Promise<Demo> {
     if (down && bench.state.offHook) phone.happen({ at: now(), event: 'key', key, down }, { state: 'collecting', tone: '', dialled: phone.now.dialled + key });
   });
 
+  let house: ExchangeView = { listening: '192.168.1.20:5070', ringing: 0, users: [{ user: '201', displayName: 'Hall', phones: [] }, { user: '202', displayName: '', phones: [] }] };
+  const watchers = new Set<() => void>();
+  const exchange = { status: () => house, subscribe: (on: () => void) => { watchers.add(on); return () => { watchers.delete(on); }; } };
+
   const page = await createPage({ clock, random: new FakeRandom(3), log, files }, { host: '127.0.0.1', port: 0, stateDir, assets: await pageAssets(), version: '0.1.0' }, {
-    phone, store, bench, restart: () => { log.info({}, 'restarted'); },
+    phone, store, bench, exchange, restart: () => { log.info({}, 'restarted'); },
     devices: () => [{ name: 'alsa:default', description: 'Default device', input: true, output: true }, { name: 'alsa:hw:1,0', description: 'USB handset', input: true, output: true }],
   });
-  return { page, phone, bench, store, log, stateDir };
+  return {
+    page, phone, bench, store, log, stateDir,
+    registered(user, phones) {
+      house = { ...house, users: house.users.map((u) => (u.user === user ? { ...u, phones } : u)) };
+      for (const on of watchers) on();
+    },
+  };
 }

@@ -375,6 +375,23 @@ describe('the phone', () => {
     expect((await browser.ask('GET', '/api/devices')).json()).toEqual({ devices: [{ name: 'alsa:default', description: 'Default', input: true, output: true }] });
   });
 
+  test('shows the phones of the house where it is their exchange, and that somebody came or went', async () => {
+    const browser = await loggedIn();
+    expect((await browser.ask('GET', '/api/state')).json()).toMatchObject({ exchange: null });
+    await close();
+    const told = new Set<() => void>();
+    const users = [{ user: '201', displayName: 'Hall', phones: [{ address: '192.168.1.7:5060', transport: 'udp', userAgent: 'x', since: 1, expiresS: 60 }] }];
+    await start({ exchange: { status: () => ({ listening: '0.0.0.0:5070', ringing: 0, users }), subscribe: (on) => { told.add(on); return () => { told.delete(on); }; } } });
+    const again = new Browser();
+    await again.visit();
+    expect((await again.ask('POST', '/api/login', { password: PASSWORD })).statusCode).toBe(200);
+    expect((await again.ask('GET', '/api/state')).json()).toMatchObject({ exchange: { listening: '0.0.0.0:5070', users } });
+    expect(told.size).toBe(1);
+    await close();
+    expect(told.size).toBe(0);
+    await start();
+  });
+
   test('is restarted only where it can be', async () => {
     const browser = await loggedIn();
     expect((await browser.ask('POST', '/api/restart', {})).statusCode).toBe(409);

@@ -134,7 +134,7 @@ export function Entries({ form, name, node, basic, what }: FieldProps & { readon
   const item = node.items!;
   const fields = Object.entries(item.properties ?? {});
   const fixed = Object.keys(form.fixed).some((key) => key.startsWith(name));
-  const label = (entry: Tree, i: number) => String(entry['id'] || entry['user'] || entry['caller'] || `${what} ${i + 1}`);
+  const label = (entry: Tree, i: number) => String(entry['id'] || entry['user'] || entry['caller'] || entry['number'] || `${what} ${i + 1}`);
   const trouble = troubleAt(form.problems, name, node);
   return (
     <div class="entries">

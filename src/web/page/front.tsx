@@ -5,7 +5,7 @@ import type { CallLogEntry, PhoneStatus, StateView } from '../types.ts';
 import { ask } from './api.ts';
 import { CallRow } from './calls.tsx';
 import { Telephone } from './telephone.tsx';
-import { clockTime, lineWords, readiness, silenceWords, when } from './words.ts';
+import { clockTime, lineWords, readiness, registeredWords, silenceWords, when } from './words.ts';
 
 interface Props {
   readonly state: StateView;
@@ -16,7 +16,7 @@ interface Props {
 }
 
 export function Front({ state, since, calls, onTrouble }: Props) {
-  const { phone, bench, problems } = state;
+  const { phone, bench, exchange, problems } = state;
   const words = lineWords(phone);
   const ready = readiness(phone);
   const command = (body: object) => { ask('POST', '/api/phone', { command: body }).catch((error: Error) => onTrouble(error.message)); };
@@ -58,6 +58,13 @@ export function Front({ state, since, calls, onTrouble }: Props) {
             {phone.privacy && <Fact name="Privacy" mood="warn" value="never answers by itself" />}
           </dl>
         </section>
+
+        {exchange !== null && <section class="panel facts house" aria-label="Phones of the house">
+          <h3>Phones of the house {exchange.ringing > 0 && <span class="badge">{exchange.ringing} ringing</span>}</h3>
+          {exchange.users.length === 0 ? <p class="empty">None yet: Settings, Exchange, Users.</p>
+            : <dl>{exchange.users.map((u) => <Fact key={u.user} name={u.displayName === '' ? u.user : `${u.user} ${u.displayName}`} mood={u.phones.length > 0 ? 'good' : 'calm'} value={registeredWords(u.phones, Date.now())} />)}</dl>}
+          <p class="aside">They register at {exchange.listening}.</p>
+        </section>}
 
         {calls.length > 0 && <section class="panel">
           <h3>Latest calls {phone.missed > 0 && <span class="badge">{phone.missed} missed</span>}</h3>

@@ -8,10 +8,10 @@ import { Entries, Field, type Form } from './fields.tsx';
 import { applyWords } from './words.ts';
 
 /** In the order in which people need them. */
-const SECTIONS = ['accounts', 'phone', 'dialing', 'calls', 'intercom', 'sound', 'media', 'sip', 'hardware', 'web', 'log'] as const;
+const SECTIONS = ['accounts', 'phone', 'dialing', 'calls', 'intercom', 'exchange', 'sound', 'media', 'sip', 'hardware', 'web', 'log'] as const;
 const LEAD: Readonly<Record<string, string>> = {
   accounts: 'Where this phone registers, so that it can be called.', phone: 'Its name, and which country’s tones it has.', dialing: 'What happens to the digits.', calls: 'Ringing, waiting, answering.',
-  intercom: 'Calls that are answered by themselves. Off unless you say so; always with a beep.', sound: 'Microphones, loudspeakers and their volume.', media: 'Codecs, ports and buffers.',
+  intercom: 'Calls that are answered by themselves. Off unless you say so; always with a beep.', exchange: 'An exchange for the phones of the house, in place of a PBX. Each of them is a user here and registers at this machine.', sound: 'Microphones, loudspeakers and their volume.', media: 'Codecs, ports and buffers.',
   sip: 'How the phone is reached, and by whom.', hardware: 'Hook, keys and pins.', web: 'This page.', log: 'What the phone writes down.',
 };
 
@@ -133,7 +133,7 @@ function Group({ name, node, form }: { readonly name: string; readonly node: Nod
     <>
       {all.filter(([, inner]) => inner.properties !== undefined).map(([n, inner]) => <fieldset class="entry" key={n}><legend>{inner.title}</legend><Group name={`${name}.${n}`} node={inner} form={form} /></fieldset>)}
       <div class="fields">{single.map(([n, inner]) => <Field key={n} form={form} name={`${name}.${n}`} node={inner} />)}</div>
-      {all.filter(([, inner]) => inner.items?.properties !== undefined).map(([n, inner]) => <div key={n}><h3>{inner.title}</h3><Entries form={form} name={`${name}.${n}`} node={inner} what="caller" basic={Object.keys(inner.items!.properties!)} /></div>)}
+      {all.filter(([, inner]) => inner.items?.properties !== undefined).map(([n, inner]) => <div key={n}><h3>{inner.title}</h3><Entries form={form} name={`${name}.${n}`} node={inner} what={(inner.items!.title ?? n).toLowerCase().replace('allowed ', '')} basic={Object.keys(inner.items!.properties!).slice(0, 3)} /></div>)}
     </>
   );
 }

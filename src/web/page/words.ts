@@ -1,6 +1,6 @@
 // What the phone's state is in plain words. Pure: no page, no clock.
 
-import type { CallLogEntry, PhoneStatus } from '../types.ts';
+import type { CallLogEntry, ExchangeView, PhoneStatus } from '../types.ts';
 
 export type Mood = 'good' | 'busy' | 'warn' | 'bad' | 'calm';
 
@@ -95,6 +95,10 @@ export function when(at: number, now: number, locale?: string): string {
   const date = days === 0 ? 'today' : days === 1 ? 'yesterday' : new Date(at).toLocaleDateString(locale, { day: 'numeric', month: 'short', ...(days > 300 ? { year: 'numeric' } : {}) });
   return `${date} ${time}`;
 }
+
+/** Where a user of the exchange is registered: 'today 14:05, 192.168.1.7:5060, Offhook/0.1'. */
+export const registeredWords = (phones: ExchangeView['users'][number]['phones'], now: number, locale?: string): string =>
+  phones.length === 0 ? 'not registered' : phones.map((p) => `since ${when(p.since, now, locale)}, ${p.address}${p.userAgent === '' ? '' : `, ${p.userAgent}`}`).join('; ');
 
 /** What has to happen before the changes work: one sentence for each kind, nothing for those that work now. */
 export function applyWords(kinds: readonly string[]): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PhoneStatus } from '../../../src/phone/status.ts';
-import { applyWords, callWords, clockTime, lineWords, readiness, silenceWords, when } from '../../../src/web/page/words.ts';
+import { applyWords, callWords, clockTime, lineWords, readiness, registeredWords, silenceWords, when } from '../../../src/web/page/words.ts';
 import { restingPhone } from '../fake-phone.ts';
 
 type Call = PhoneStatus['calls'][number];
@@ -80,4 +80,11 @@ test('a call of the log says how it went', () => {
 test('saving says what has to happen before it works', () => {
   expect(applyWords(['now'])).toBe('');
   expect(applyWords(['now', 'on registering', 'on restart'])).toBe('The phone registers anew. Some of it holds after a restart of the phone.');
+});
+
+test('where a user of the exchange is, in one line', () => {
+  const at = new Date(2026, 10, 3, 14, 5).getTime();
+  const phone = { address: '192.168.1.7:5060', transport: 'udp', userAgent: 'Offhook/1', since: at, expiresS: 60 };
+  expect(registeredWords([], at)).toBe('not registered');
+  expect(registeredWords([phone, { ...phone, address: '192.168.1.8:5060', userAgent: '' }], at + 1_000, 'en-GB')).toBe('since today 14:05, 192.168.1.7:5060, Offhook/1; since today 14:05, 192.168.1.8:5060');
 });
