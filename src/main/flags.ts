@@ -20,5 +20,33 @@ export const compileSoon = (): void => set(`${feedbackAfter}20000`, optimiseAfte
 /** Code is compiled when it is really hot. */
 export const compileLate = (): void => set(`${feedbackAfter}30000`, optimiseAfter(44));
 
+/** Whole collections after which V8 drops the bytecode of a function that has not run since: its own number. */
+const OLD_AGE = 5;
+/** Garbage between two turns of the event loop: well under a millisecond's worth. */
+const LUMPS = 200;
+const LUMP_BYTES = 64;
+const MOST_TURNS = 2_000;
+
+/**
+ * Drops the code of functions that no longer run: what only the start needed. V8 does so by itself as it collects garbage, of which a
+ * telephone at rest makes none for hours: here four whole collections are brought about, each some 5 ms, with a turn of the event loop after
+ * each lump of garbage. What is wanted again is compiled again. For the main thread once it is at rest; the media thread makes too little
+ * garbage to collect anything meanwhile, and keeps what it compiled for a call.
+ */
+export async function dropOldCode(turn: () => Promise<void>): Promise<void> {
+  let collections = 0;
+  const seen = new FinalizationRegistry(() => {
+    collections++;
+    seen.register({}, undefined);
+  });
+  seen.register({}, undefined);
+  set('--gc-global', '--bytecode-old-age=2');
+  for (let turns = 0; collections < 4 && turns < MOST_TURNS; turns++) {
+    for (let i = 0; i < LUMPS; i++) new Uint8Array(LUMP_BYTES).subarray(1);
+    await turn();
+  }
+  set('--no-gc-global', `--bytecode-old-age=${OLD_AGE}`);
+}
+
 set('--no-sparkplug', '--regexp-interpret-all', ...(counts ? ['--no-maglev'] : []));
 compileLate();

@@ -31,6 +31,7 @@ import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
 import type { House } from './exchange.ts';
 import { bodyOf, createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
+import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
 import { startMediaThread } from './remote-media.ts';
 import { blanked } from './trace.ts';
@@ -57,6 +58,8 @@ export interface RunOptions {
 const OF_THE_SCRIPTS = ['OFFHOOK_SKIP_PACKAGES', 'OFFHOOK_SETUP_LOG'];
 const bundleFolder = fileURLToPath(new URL('.', import.meta.url));
 /** A phone that has not ended by then ends anyway; systemd would wait for 8 s. */
+/** At rest so long after its start, the phone drops the code that only the start needed. */
+const REST_MS = 30_000;
 const END_WITHIN_MS = 5_000;
 const ANSWERED_WITHIN_MS = 500;
 
@@ -203,6 +206,13 @@ async function start(making: Making): Promise<void> {
   later(() => notify('STOPPING=1')); // opened last, so said first
   const address = sipAddress(made);
   log.info({ version: OFFHOOK_VERSION, sip: address, ...(page === undefined ? {} : { page }), board: hardware.board }, 'phone started');
+  let cancelRest: () => void;
+  const rest = (): void => {
+    if (made.status().calls.length === 0) void dropOldCode(() => new Promise((resolve) => { clock.after(0, resolve); }));
+    else cancelRest = clock.after(REST_MS, rest);
+  };
+  cancelRest = clock.after(REST_MS, rest);
+  later(() => cancelRest());
   if (making.welcome) {
     process.stderr.write(welcome({ settings: settings(), board: hardware.board, sip: address, page, keys, state: making.state, cards: cardsSeen(), command: making.command }));
   }

@@ -7,8 +7,9 @@ import { phonePorts } from './phone-ports.js';
 import * as ports from './ports.js';
 
 // The flags that the shipped phone sets for itself, and every module of this script, are part of the baseline.
-const { compileLate, compileSoon } = await import(pathToFileURL(process.argv[2].replace(/core\.cjs$/, 'flags.js')).href);
+const { compileLate, compileSoon, dropOldCode } = await import(pathToFileURL(process.argv[2].replace(/core\.cjs$/, 'flags.js')).href);
 
+const turn = () => new Promise(setImmediate);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const peer = fork(fileURLToPath(new URL('peer.js', import.meta.url)), { execArgv: [] });
 const waiting = new Map();
@@ -26,9 +27,14 @@ const tell = (what, more = {}) => {
 };
 
 const { port } = await said('listen');
-await ports.warm();
 const require = createRequire(import.meta.url);
-require('./warm.cjs');
+// Node's own code is dropped once too, and what is used of it loaded again, so that what the phone drops is its own.
+for (const again of [true, false]) {
+  await ports.warm();
+  require('./warm.cjs');
+  delete require.cache[require.resolve('./warm.cjs')];
+  if (again) await dropOldCode(turn);
+}
 
 const heap = async () => {
   await pause(100);
@@ -62,9 +68,12 @@ settings.accounts = [{ id: 'home', user: '201', server: `127.0.0.1:${port}`, pas
 const clock = ports.clock();
 const place = { device: 'silence', periodMs: 20, periods: 4, playDb: 0, captureDb: 0 };
 const codec = (use) => core.createG711(use.name);
-compileSoon(); // as the media thread does
-await core.rehearse(ports.random, codec, 400);
-compileLate();
+const rehearse = async () => { // as the media thread does
+  compileSoon();
+  await core.rehearse(ports.random, codec, 400);
+  compileLate();
+};
+await rehearse();
 const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec }, {
   places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,
 });
@@ -82,6 +91,10 @@ const registered = happened('registered');
 await phone.start();
 await registered;
 await snap('registered');
+// As the phone does at rest. It does so on its main thread alone: the media thread keeps what it rehearsed.
+await dropOldCode(turn);
+await rehearse();
+await snap('at rest');
 
 await tell('ring');
 await snap('ringing');
