@@ -1,9 +1,12 @@
 // One measured process: the core goes through the phases, its heap is read after each.
 
 import { fork } from 'node:child_process';
+import { readFileSync, unlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { getHeapSnapshot } from 'node:v8';
+import { writeHeapSnapshot } from 'node:v8';
 import { phonePorts } from './phone-ports.js';
 import * as ports from './ports.js';
 
@@ -38,8 +41,9 @@ const NO_DATA = new Set(['code', 'object shape', 'hidden', 'synthetic', 'native'
 /** Bytes of data in the heap. Code is left out, and so is text that only code refers to: it comes and goes as functions are compiled and dropped. */
 const dataBytes = async () => {
   await heap();
-  let text = '';
-  for await (const chunk of getHeapSnapshot()) text += chunk;
+  const file = writeHeapSnapshot(join(tmpdir(), `offhook-budget-${process.pid}.heapsnapshot`));
+  const text = readFileSync(file, 'utf8');
+  unlinkSync(file);
   const { snapshot: { meta: { node_fields: fields, node_types: [kinds], edge_fields: { length: edgeStep } } }, nodes, edges } = JSON.parse(text);
   const step = fields.length;
   const [type, size, edgeCount] = ['type', 'self_size', 'edge_count'].map((field) => fields.indexOf(field));
