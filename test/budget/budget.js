@@ -51,7 +51,7 @@ for (const name of phases) {
   console.log(`${name.padEnd(40)} ${kB(median(heaps))} ${kB(Math.max(...heaps) - Math.min(...heaps))} ${kB(outside)}`);
 }
 const slope = median(runs.map((r) => r.slopeBytesPerCall));
-console.log(`growth of data, code left out, over the last 900 calls: ${slope.toFixed(1)} bytes a call (limit ${SLOPE_LIMIT_BYTES})`);
+console.log(`growth of data, code left out, over the last 900 calls, the middle one of three stretches: ${slope.toFixed(1)} bytes a call (limit ${SLOPE_LIMIT_BYTES})`);
 console.log(`resident set of the whole process after all of it: ${kB(median(runs.map((r) => r.rss))).trim()} kB (information; Node alone is about 45,000)`);
 const failed = worst >= LIMIT_KB * 1_024 || slope >= SLOPE_LIMIT_BYTES;
 console.log(`worst phase ${kB(worst).trim()} kB of ${LIMIT_KB}: ${failed ? 'TOO MUCH' : 'ok'}`);
