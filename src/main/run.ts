@@ -57,9 +57,9 @@ export interface RunOptions {
 /** Names that begin like settings and are said to scripts/start. */
 const OF_THE_SCRIPTS = ['OFFHOOK_SKIP_PACKAGES', 'OFFHOOK_SETUP_LOG'];
 const bundleFolder = fileURLToPath(new URL('.', import.meta.url));
-/** A phone that has not ended by then ends anyway; systemd would wait for 8 s. */
 /** At rest so long after its start, the phone drops the code that only the start needed. */
 const REST_MS = 30_000;
+/** A phone that has not ended by then ends anyway; systemd would wait for 8 s. */
 const END_WITHIN_MS = 5_000;
 const ANSWERED_WITHIN_MS = 500;
 
