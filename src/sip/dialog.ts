@@ -1,6 +1,7 @@
 // A dialog (RFC 3261 §12): who, in which order, along which route. Pure; sessions and subscriptions live above it.
 
-import { cseqOf, nameAddr, nameAddrs, tagOf } from './headers.ts';
+import { cseqOf, nameAddr, nameAddrs, tagOf, topVia } from './headers.ts';
+import { COOKIE } from './matching.ts';
 import { text, texts } from './message.ts';
 import type { Message } from './message.ts';
 import { asRequestUri, formatUri, parseUri } from './uri.ts';
@@ -37,13 +38,17 @@ export function dialogOfResponse(request: { readonly callId: string; readonly fr
 
 /** The dialog that our 2xx with To tag `localTag` to `request` makes (§12.1.1); undefined when its Contact or routes are unreadable. */
 export function dialogOfRequest(request: Message, localTag: string): Dialog | undefined {
-  const to = text(request, 'from'), from = text(request, 'to'), routes = routeSet(request), target = contactOf(request);
+  const to = text(request, 'from'), from = text(request, 'to'), routes = routeSet(request);
+  const target = contactOf(request) ?? (isOld(request) ? nameAddr(request, 'from')?.uri : undefined);
   if (to === undefined || from === undefined || routes === undefined || target === undefined) return undefined;
   return {
     callId: text(request, 'call-id') ?? '', localTag, remoteTag: tagOf(request, 'from') ?? '', from: `${from};tag=${localTag}`, to,
     target, routes, localSeq: 0, remoteSeq: cseqOf(request)?.number ?? -1,
   };
 }
+
+/** An INVITE of RFC 2543 may go without Contact: From is the target then (RFC 4475 §3.4.1). */
+const isOld = (request: Message): boolean => text(request, 'contact') === undefined && topVia(request)?.params.get('branch')?.startsWith(COOKIE) !== true;
 
 /** True when the tags of `message` name this dialog; the Call-ID was compared by whoever looked it up. */
 export function belongs(dialog: Dialog, message: Message): boolean {

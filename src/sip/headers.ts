@@ -130,9 +130,9 @@ export function tagOf(message: Message, name: 'from' | 'to'): string | undefined
   return nameAddr(message, name)?.params.get('tag') || undefined;
 }
 
-/** One Via element: 'SIP/2.0/UDP host:port;branch=...', white space tolerated where §25.1 has it. */
+/** One Via element: 'SIP/2.0/UDP host:port;branch=...', white space tolerated where §25.1 has it, and any version: 505 is answered too. */
 export function parseVia(element: string): Via | undefined {
-  const match = /^SIP\s*\/\s*2\.0\s*\/\s*([^\s/;]+)\s+(\[[\da-f:.]+\]|[\w.-]+)\s*(?::\s*(\d{1,5}))?\s*(;[^]*)?$/i.exec(element);
+  const match = /^SIP\s*\/\s*[\d.]+\s*\/\s*([^\s/;]+)\s+(\[[\da-f:.]+\]|[\w.-]+)\s*(?::\s*(\d{1,5}))?\s*(;[^]*)?$/i.exec(element);
   if (match === null) return undefined;
   const params = match[4] === undefined ? NONE : /;\s*;/.test(match[4]) ? undefined : parseParams(match[4]);
   const host = match[2]!.replace(/^\[|\]$/g, '');

@@ -84,9 +84,13 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
     const tight = third === lineEnd && bytes[lineEnd - 1] !== SP ? lineEnd : third - 1;
     if (tight - second !== 3 || !(status >= 100 && status <= 699)) return fault('the status line has no status between 100 and 699');
   } else {
-    if (third <= second + 1 || !isVersion(bytes, third, lineEnd)) return fault('the start line is neither a request nor a response');
+    let last = lineEnd;
+    while (isSpace(bytes[last - 1]!)) last--;
+    third = bytes.lastIndexOf(SP, last - 1) + 1; // a stray space is a fault that can be answered, RFC 4475 §3.1.2.8 to §3.1.2.10
+    if (third <= second + 1 || !isVersion(bytes, third, last)) return fault('the start line is neither a request nor a response');
     if (!isToken(bytes, start, second - 1)) return fault('the method is no token');
     method = methodAt(bytes, start, second - 1);
+    if (last < lineEnd) wrong = 'the start line ends in white space';
     for (let i = second; i < third - 1; i++) if (bytes[i]! <= SP || bytes[i] === LESS) wrong = 'the Request-URI contains a space or "<"';
   }
 

@@ -28,6 +28,9 @@ const ONCE = ['from', 'to', 'call-id', 'cseq'];
 /** May stand once; RFC 4475 §3.3.8 calls several of them an error. */
 const AT_MOST_ONCE = ['max-forwards', 'content-type', 'expires'];
 
+/** Accept values (RFC 3261 §20.1) that take a session description too. */
+const ACCEPTS_ALL = ['*/*', 'application/*'];
+
 /** Why `message` is refused; undefined when nothing here speaks against it. For a response: drop it. */
 export function screen(message: Message, abilities: Abilities = {}): Refusal | undefined {
   if (versionOf(message) !== '2.0') return { status: 505 };
@@ -68,7 +71,9 @@ export function screen(message: Message, abilities: Abilities = {}): Refusal | u
     const unknown = unknownRequired(message, extensions);
     if (unknown.length > 0) return { status: 420, headers: [['Unsupported', unknown.map((t) => t.replace(/[^!-~]/g, '?')).join(', ')]] };
   }
-  if (types !== undefined && typed?.includes(message.method) === true && message.bodyEnd > message.bodyStart && !isDialogEnd) {
+  if (types === undefined || typed?.includes(message.method) !== true || isDialogEnd) return undefined;
+  if (find(message, 'accept') >= 0 && !tokens(message, 'accept').some((t) => ACCEPTS_ALL.includes(t) || types.includes(t.toLowerCase()))) return { status: 406 }; // RFC 4475 §3.3.15
+  if (message.bodyEnd > message.bodyStart) {
     if (!types.includes(contentType(message))) return { status: 415, headers: [['Accept', types.join(', ')]] };
     if (tokens(message, 'content-encoding').some((t) => t.toLowerCase() !== 'identity')) return { status: 415, headers: [['Accept-Encoding', 'identity']] };
   }
@@ -81,5 +86,5 @@ const bad = (reason: string): Refusal => ({ status: 400, reason });
 export function answerable(malformed: Malformed): Message | undefined {
   const { message } = malformed;
   if (message === undefined || message.kind !== 'request' || methodOf(message) === 'ACK') return undefined;
-  return topVia(message) !== undefined && ONCE.every((name) => find(message, name) >= 0) ? message : undefined;
+  return find(message, 'via') >= 0 && ONCE.every((name) => find(message, name) >= 0) ? message : undefined;
 }

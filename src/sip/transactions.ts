@@ -8,7 +8,7 @@ import { buildAck, buildCancel, buildRequest, buildResponse } from './build.ts';
 import type { Headers, RequestParts } from './build.ts';
 import { tagOf, topVia } from './headers.ts';
 import { COOKIE, originOf, randomToken, serverId } from './matching.ts';
-import { methodOf, parseMessage, texts } from './message.ts';
+import { find, methodOf, parseMessage, texts } from './message.ts';
 import type { Malformed, Message } from './message.ts';
 import { answerable, screen } from './screen.ts';
 import type { Abilities, Refusal } from './screen.ts';
@@ -173,10 +173,7 @@ export class Transactions implements TransportUser, Layer {
 
   #onRequest(request: Message, flow: Flow): void {
     const via = topVia(request);
-    if (via === undefined) {
-      this.counts.refused++; // nobody to answer
-      return;
-    }
+    if (via === undefined) return this.#refuse(request, flow, screen(request) ?? BUSY);
     const { method } = request;
     const id = serverId(request, via);
     const known = this.#servers.get(`${id} ${method === 'ACK' ? 'INVITE' : method}`);
@@ -231,9 +228,9 @@ export class Transactions implements TransportUser, Layer {
   /** Answer without a transaction (RFC 3261 §8.2.7): the same request gets the same tag. */
   #refuse(request: Message, flow: Flow, refusal: Refusal): void {
     this.counts.refused++;
-    if (request.method === 'ACK' || topVia(request) === undefined) return;
+    if (request.method === 'ACK' || find(request, 'via') < 0) return; // nobody to answer
     const toTag = (originOf(request) >>> 0).toString(16).padStart(8, '0');
-    this.#transport.send(buildResponse(request, refusal.status, { reason: refusal.reason, headers: refusal.headers, toTag, peer: flow }), this.#transport.replyTo(request, flow));
+    this.#transport.send(buildResponse(request, refusal.status, { reason: refusal.reason, headers: refusal.headers, toTag, peer: flow }), topVia(request) === undefined ? flow : this.#transport.replyTo(request, flow));
   }
 
   // -- what transactions ask of the layer

@@ -36,6 +36,9 @@ test.each<[string, Message, number | undefined, string?]>([
   ['a body without type', request({}, undefined, 'x'), 415, 'application/sdp'],
   ['a coded body (§8.2.3)', request({ 'Content-Type': 'application/sdp', 'Content-Encoding': 'gzip' }, undefined, 'x'), 415, 'identity'],
   ['another type without body', request({ 'Content-Type': 'text/html' }), undefined],
+  ['an answer of another type wanted (§20.1, RFC 4475 §3.3.15)', request({ Accept: 'text/html, application/json' }), 406],
+  ['one of the types wanted is ours', request({ Accept: 'text/html, Application/SDP;level=1' }), undefined],
+  ['any type wanted', request({ Accept: '*/*' }), undefined],
   ['any type where nobody minds', request({ 'Content-Type': 'text/html', CSeq: '1 INFO' }, 'INFO sip:c@d SIP/2.0', 'x'), undefined],
 ])('%s', (_, message, status, value) => {
   const refusal = screen(message, abilities);
@@ -56,5 +59,5 @@ test('only a readable request other than ACK is answered when malformed', () => 
   expect(malformed('INVITE sip:c@d SIP/2.0')).toBe('INVITE');
   expect(malformed('ACK sip:c@d SIP/2.0')).toBeUndefined();
   expect(malformed('SIP/2.0 200 OK')).toBeUndefined();
-  expect(malformed('INVITE sip:c@d SIP/2.0', { Via: 'x' })).toBeUndefined();
+  expect(malformed('INVITE sip:c@d SIP/2.0', { Via: ';;' })).toBe('INVITE'); // RFC 4475 §3.1.2.1
 });
