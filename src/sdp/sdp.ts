@@ -45,7 +45,7 @@ export function isAddress(host: string): boolean {
 /** c= line: 'IN IP4 224.2.1.1/127' gives the address without TTL. */
 function addressOf(value: string): string | undefined {
   const [net, family, host] = value.trim().split(/\s+/);
-  return net?.toUpperCase() === 'IN' && (family?.toUpperCase() ?? '').startsWith('IP') ? host?.split('/')[0] : undefined;
+  return net?.toUpperCase() === 'IN' && (family?.toUpperCase() ?? '').startsWith('IP') ? host?.split('/')[0] || undefined : undefined;
 }
 
 /** Read a description; never throws. Lines that do not concern us (b=, k=, r=, i= ...) are passed over. */

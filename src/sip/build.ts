@@ -107,34 +107,33 @@ export function buildRequest(parts: RequestParts, via: string): Buffer {
   if (parts.whole !== undefined) return parts.whole(via);
   let head = `${clean(parts.method, 'method')} ${clean(parts.uri, 'Request-URI')} SIP/2.0\r\nVia: ${clean(via, 'Via')}\r\n`;
   if (!parts.headers.some(([name]) => name.toLowerCase() === 'max-forwards')) head += `Max-Forwards: ${MAX_FORWARDS}\r\n`;
-  return close(head + lines(parts.headers), parts.body);
+  return close(ascii(head + lines(parts.headers)), parts.body);
 }
 
 /** The response to `request`. Throws PhoneError BAD_HEADER for CR or LF in the reason or a value of ours. */
 export function buildResponse(request: Message, status: number, options: ResponseOptions = {}): Buffer {
   const { bytes, spans } = request;
-  const pieces: Buffer[] = [Buffer.from(`SIP/2.0 ${status} ${clean(options.reason ?? reasonPhrase(status), 'reason')}\r\n`)];
-  let first = true;
+  let head = ascii(`SIP/2.0 ${status} ${clean(options.reason ?? reasonPhrase(status), 'reason')}\r\n`);
   for (const name of COPIED) {
     if (name === 'record-route' && (status === 100 || status >= 300)) continue; // dialogs only, §12.1.1
     if (name === 'timestamp' && status !== 100) continue; // §8.2.6.1
+    let first = name === 'via' && options.peer !== undefined;
     for (let i = find(request, name); i >= 0; i = find(request, name, i + 4)) {
       const start = spans[i]!, from = spans[i + 2]!, to = spans[i + 3]!;
-      const folded = hasBreak(bytes, start, to);
-      const stamped = first && name === 'via' && options.peer !== undefined;
-      if (folded || stamped) {
-        const line = unfold(bytes.toString('latin1', from, to)).replace(/\r/g, ' '); // a bare CR only where the request is refused for it
-        pieces.push(Buffer.from(`${NAMES[name]}: ${stamped ? stamp(line, options.peer!) : line}`, 'latin1'));
-      } else pieces.push(bytes.subarray(start, to));
-      if (name === 'via') first = false;
-      else if (name === 'to' && status > 100 && options.toTag !== undefined && tagOf(request, 'to') === undefined) pieces.push(Buffer.from(`;tag=${clean(options.toTag, 'tag')}`));
-      pieces.push(CRLF);
+      let line = bytes.toString('latin1', start, to);
+      const folded = line.includes('\n') || line.includes('\r');
+      if (folded || first) {
+        const value = folded ? unfold(line.slice(from - start)).replace(/\r/g, ' ') : line.slice(from - start); // a bare CR only where the request is refused for it
+        line = `${NAMES[name]}: ${first ? stamp(value, options.peer!) : value}`;
+        first = false;
+      }
+      head += line;
+      if (name === 'to' && status > 100 && options.toTag !== undefined && tagOf(request, 'to') === undefined) head += `;tag=${clean(options.toTag, 'tag')}`;
+      head += '\r\n';
       if (name === 'from' || name === 'to' || name === 'call-id' || name === 'cseq') break;
     }
   }
-  const tail = close(lines(options.headers ?? []), options.body);
-  pieces.push(tail);
-  return Buffer.concat(pieces);
+  return close(head + ascii(lines(options.headers ?? [])), options.body);
 }
 
 /** ACK of a non-2xx response to `invite` (RFC 3261 §17.1.1.3): same Via, Request-URI, Call-ID, From, Route; To of the response. */
@@ -145,17 +144,16 @@ export const buildCancel = (invite: Message, headers: Headers = []): Buffer => f
 
 function fromInvite(invite: Message, method: string, to: Message, headers: Headers): Buffer {
   const { bytes, line: [, second, third], spans } = invite;
-  const pieces: Buffer[] = [Buffer.from(`${method} `), bytes.subarray(second, third - 1), Buffer.from(' SIP/2.0\r\n')];
+  let head = `${method} ${bytes.toString('latin1', second, third - 1)} SIP/2.0\r\n`;
   for (const name of ['via', 'max-forwards', 'from', 'to', 'call-id', 'cseq', 'route']) {
     const from = name === 'to' ? to : invite;
     for (let i = find(from, name); i >= 0; i = find(from, name, i + 4)) {
-      if (name === 'cseq') pieces.push(Buffer.from(`CSeq: ${parseInt(bytes.toString('latin1', spans[i + 2], spans[i + 3]), 10)} ${method}\r\n`));
-      else pieces.push(Buffer.from(`${NAMES[name]}: ${unfold(from.bytes.toString('latin1', from.spans[i + 2], from.spans[i + 3]))}\r\n`, 'latin1'));
+      if (name === 'cseq') head += `CSeq: ${parseInt(bytes.toString('latin1', spans[i + 2], spans[i + 3]), 10)} ${method}\r\n`;
+      else head += `${NAMES[name]}: ${unfold(from.bytes.toString('latin1', from.spans[i + 2], from.spans[i + 3]))}\r\n`;
       if (name !== 'route') break;
     }
   }
-  pieces.push(close(lines(headers), undefined));
-  return Buffer.concat(pieces);
+  return close(head + ascii(lines(headers)), undefined);
 }
 
 /** Copied into responses, in this order (RFC 3261 §8.2.6.2, §12.1.1, §8.2.6.1). */
@@ -163,22 +161,21 @@ const COPIED = ['via', 'record-route', 'from', 'to', 'call-id', 'cseq', 'timesta
 const NAMES: Readonly<Record<string, string>> = {
   via: 'Via', 'record-route': 'Record-Route', from: 'From', to: 'To', 'call-id': 'Call-ID', cseq: 'CSeq', 'max-forwards': 'Max-Forwards', route: 'Route',
 };
-const CRLF = Buffer.from('\r\n');
 
 /** The line of Via values with received and rport in the first of them. */
 export function stamp(line: string, peer: Endpoint): string {
   const end = elementEnd(line);
-  const via = line.slice(0, end).trimEnd().replace(/;\s*received\s*(=[^;,]*)?/gi, '');
-  const asked = /;\s*rport\s*(=[^;,]*)?(?=;|$)/i;
-  const wants = asked.test(via);
-  const received = wants || parseVia(via)?.host.toLowerCase() !== peer.host ? `;received=${peer.host}` : '';
-  return via.replace(asked, `;rport=${peer.port}`) + received + line.slice(end);
+  const read = parseVia(line.slice(0, end).trim());
+  if (read === undefined) return line; // it goes back as it came
+  let via = line.slice(0, end).trimEnd();
+  if (read.params.has('received')) via = via.replace(/;\s*received\s*(=[^;,]*)?/gi, '');
+  const wants = read.params.has('rport');
+  const received = wants || read.host.toLowerCase() !== peer.host ? `;received=${peer.host}` : '';
+  return (wants ? via.replace(/;\s*rport\s*(=[^;,]*)?(?=;|$)/i, `;rport=${peer.port}`) : via) + received + line.slice(end);
 }
 
-function hasBreak(bytes: Buffer, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (bytes[i] === 10 || bytes[i] === 13) return true;
-  return false;
-}
+/** Our own words as the bytes of UTF-8, a character a byte, to stand beside bytes of the wire. */
+const ascii = (words: string): string => (/[^\0-\x7f]/.test(words) ? Buffer.from(words).toString('latin1') : words);
 
 function lines(headers: Headers): string {
   let out = '';
@@ -186,12 +183,17 @@ function lines(headers: Headers): string {
   return out;
 }
 
+/** `head`, a character a byte, and the body. */
 function close(head: string, body: Uint8Array | undefined): Buffer {
-  const start = Buffer.from(`${head}Content-Length: ${body?.length ?? 0}\r\n\r\n`);
-  return body === undefined || body.length === 0 ? start : Buffer.concat([start, body]);
+  const size = body?.length ?? 0;
+  const start = `${head}Content-Length: ${size}\r\n\r\n`;
+  const out = Buffer.allocUnsafe(start.length + size);
+  out.write(start, 'latin1');
+  if (size > 0) out.set(body!, start.length);
+  return out;
 }
 
 function clean(value: string, where: string): string {
-  if (/[\r\n]/.test(value)) throw new PhoneError('BAD_HEADER', `a line break does not belong into ${where.replace(/[\r\n]/g, ' ')}`);
+  if (value.includes('\n') || value.includes('\r')) throw new PhoneError('BAD_HEADER', `a line break does not belong into ${where.replace(/[\r\n]/g, ' ')}`);
   return value;
 }

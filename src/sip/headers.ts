@@ -1,7 +1,7 @@
 // What the values of headers mean (RFC 3261 §20): addresses, Via, CSeq, challenges, counts. Reads strings that message.ts hands
 // out; what cannot be read is undefined.
 
-import { elementEnd, find, lineText, splitList, text, texts, value } from './message.ts';
+import { elementEnd, find, lineText, methodAt, splitList, text, texts } from './message.ts';
 import type { Message } from './message.ts';
 import { hostPort, isHost } from './uri.ts';
 import type { Params } from './uri.ts';
@@ -46,7 +46,7 @@ export function parseNameAddr(source: string): NameAddr | undefined {
     if (source[0] === '"') return undefined;
     const semicolon = source.indexOf(';'); // without <> every parameter is the header's, §20
     const uri = (semicolon < 0 ? source : source.slice(0, semicolon)).trim();
-    if (uri === '' || /[\s,?"]/.test(uri)) return uri === '*' ? STAR : undefined;
+    if (uri === '' || /[\s,?">]/.test(uri)) return uri === '*' ? STAR : undefined;
     const params = semicolon < 0 ? NONE : parseParams(source.slice(semicolon));
     return params && { display: '', uri, params };
   }
@@ -74,18 +74,38 @@ export function formatParams(params: Params): string {
 
 /** ';name=value;flag' with white space anywhere; undefined when it is not that. The first of two of the same name counts. */
 export function parseParams(source: string): Params | undefined {
-  const list = source.trim();
+  if (source === '') return NONE;
   const all = new Map<string, string>();
-  for (PARAM.lastIndex = 0; PARAM.lastIndex < list.length;) {
-    const match = PARAM.exec(list);
-    if (match === null) return undefined;
-    const name = match[1]?.toLowerCase();
-    if (name !== undefined && !all.has(name)) all.set(name, match[2] ?? '');
+  const plain = !WRONG.test(source); // no quotes, nothing to trim
+  const list = plain ? source : source.trim();
+  if (list !== '' && list[0] !== ';') return undefined;
+  for (let at = 1; at <= list.length;) {
+    let end = list.indexOf(';', at);
+    if (end < 0) end = list.length;
+    let equals = list.indexOf('=', at);
+    if (equals < 0 || equals > end) equals = end;
+    let name = list.slice(at, equals).toLowerCase(), value = list.slice(equals + 1, end);
+    if (!plain) {
+      name = name.trim();
+      value = value.trim();
+      if (value[0] === '"') {
+        const open = list.indexOf('"', equals), close = quotedEnd(list, open);
+        end = list.indexOf(';', close);
+        if (end < 0) end = list.length;
+        value = list.slice(open, close);
+        if (close > list.length || list.slice(close, end).trim() !== '') return undefined;
+      } else if (WRONG.test(value)) return undefined;
+      if (WRONG.test(name)) return undefined;
+    }
+    if (name === '' && equals < end) return undefined;
+    if (name !== '' && !all.has(name)) all.set(name, value);
+    at = end + 1;
   }
   return all;
 }
 
-const PARAM = /;\s*(?:([^\s;=",<>]+)\s*(?:=\s*("(?:[^"\\]|\\[^])*"|[^\s;,"<>]*)\s*)?)?(?=;|$)/y;
+/** What a parameter's name, and its value outside quotes, may not hold. */
+const WRONG = /[\s",<>]/;
 
 /** Index after the closing quote of the quoted string that begins at `from`; the length + 1 when it never closes. */
 function quotedEnd(source: string, from: number): number {
@@ -98,7 +118,7 @@ function quotedEnd(source: string, from: number): number {
 
 /** A quoted string without its quotes and escapes; anything else as it is. */
 export function unquote(source: string): string {
-  return source.length >= 2 && source[0] === '"' ? source.slice(1, -1).replace(/\\([^])/g, '$1') : source;
+  return source.length >= 2 && source[0] === '"' ? !source.includes('\\') ? source.slice(1, -1) : source.slice(1, -1).replace(/\\([^])/g, '$1') : source;
 }
 
 /** `words` as a quoted string; line breaks, which an unescaped URI of a peer may hold, become spaces. */
@@ -125,20 +145,34 @@ export function nameAddrs(message: Message, name: string): NameAddr[] | undefine
 
 /** The tag of From or To, undefined when there is none. */
 export function tagOf(message: Message, name: 'from' | 'to'): string | undefined {
-  const line = value(message, name);
-  if (line === undefined || !/;\s*tag/i.test(line.toString('latin1'))) return undefined;
-  return nameAddr(message, name)?.params.get('tag') || undefined;
+  const line = text(message, name);
+  if (line === undefined || line.indexOf(';') < 0) return undefined;
+  const open = line.indexOf('>', line[0] === '"' ? line.indexOf('"', 1) : 0) + 1;
+  if (line.startsWith(';tag=', open) && !line.includes('\\')) { // as nearly everybody writes it
+    const tag = line.slice(open + 5);
+    if (!/[\s;=",<>]/.test(tag)) return tag || undefined;
+  }
+  return parseNameAddr(line)?.params.get('tag') || undefined;
 }
 
 /** One Via element: 'SIP/2.0/UDP host:port;branch=...', white space tolerated where §25.1 has it, and any version: 505 is answered too. */
 export function parseVia(element: string): Via | undefined {
-  const match = /^SIP\s*\/\s*[\d.]+\s*\/\s*([^\s/;]+)\s+(\[[\da-f:.]+\]|[\w.-]+)\s*(?::\s*(\d{1,5}))?\s*(;[^]*)?$/i.exec(element);
-  if (match === null) return undefined;
-  const params = match[4] === undefined ? NONE : /;\s*;/.test(match[4]) ? undefined : parseParams(match[4]);
-  const host = match[2]!.replace(/^\[|\]$/g, '');
-  const port = match[3] === undefined ? undefined : Number(match[3]);
-  if (params === undefined || !isHost(host) || (port !== undefined && (port === 0 || port > 65_535))) return undefined;
-  return { transport: match[1]!.toUpperCase(), host, port, params };
+  let space = element.indexOf(' ');
+  const line = element.indexOf(' ', space + 1) < 0 && element.indexOf('\t') < 0 ? element : element.replace(/\s*([/;=:])\s*/g, '$1').replace(/\s+/, ' ');
+  if (line !== element) space = line.indexOf(' ');
+  const slash = line.indexOf('/', 4);
+  let end = line.indexOf(';', space);
+  if (end < 0) end = line.length;
+  if (slash < 5 || slash > space - 2 || !(line.startsWith('SIP/2.0/') || /^sip\/[\d.]+\//i.test(line)) || line.lastIndexOf('/', space) !== slash || line.includes(';;')) return undefined;
+  const params = parseParams(line.slice(end));
+  const bracket = line[space + 1] === '[' ? line.indexOf(']', space) : 0;
+  let colon = line.indexOf(':', bracket > 0 ? bracket : space);
+  if (colon < 0 || colon > end) colon = end;
+  if (params === undefined || bracket < 0 || (bracket > 0 && colon !== bracket + 1)) return undefined;
+  const host = bracket > 0 ? line.slice(space + 2, bracket) : line.slice(space + 1, colon);
+  const port = colon === end ? undefined : wholeNumber(line.slice(colon + 1, end)) ?? 0;
+  if (!isHost(host) || (port !== undefined && (port === 0 || port > 65_535))) return undefined;
+  return { transport: line.slice(slash + 1, space).toUpperCase(), host, port, params };
 }
 
 /** The topmost Via, whoever sent the message. */
@@ -153,8 +187,16 @@ export function formatVia(transport: string, host: string, port: number, branch:
 
 /** CSeq: a number below 2^31 and a method (RFC 3261 §8.1.1.5). */
 export function cseqOf(message: Message): CSeq | undefined {
-  const match = /^(\d{1,10})\s+(\S+)$/.exec(text(message, 'cseq') ?? '');
-  return match === null || Number(match[1]) >= 2 ** 31 ? undefined : { number: Number(match[1]), method: match[2]! };
+  const i = find(message, 'cseq');
+  if (i < 0) return undefined;
+  const { bytes, spans } = message;
+  const start = spans[i + 2]!, end = spans[i + 3]!;
+  let at = start, number = 0;
+  while (at < end && bytes[at]! >= 48 && bytes[at]! <= 57) number = number * 10 + bytes[at++]! - 48;
+  let method = at;
+  while (method < end && bytes[method]! <= 32) method++;
+  for (let word = method; word < end; word++) if (bytes[word]! <= 32) return undefined;
+  return at === start || at - start > 10 || method === at || method === end || number >= 2 ** 31 ? undefined : { number, method: methodAt(bytes, method, end) };
 }
 
 /** A header that is one whole number (Expires, Min-Expires, Max-Forwards, RSeq); undefined when absent, malformed or above 2^32-1. */
@@ -169,7 +211,14 @@ export function retryAfterOf(message: Message): number | undefined {
 
 /** What a string of digits says; undefined above 2^32-1. */
 export function wholeNumber(source: string | undefined): number | undefined {
-  return source !== undefined && /^\d{1,10}$/.test(source) && Number(source) < 2 ** 32 ? Number(source) : undefined;
+  if (source === undefined || source === '' || source.length > 10) return undefined;
+  let n = 0;
+  for (let i = 0; i < source.length; i++) {
+    const digit = source.charCodeAt(i) - 48;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+    n = n * 10 + digit;
+  }
+  return n < 2 ** 32 ? n : undefined;
 }
 
 /** Option tags, methods and such, as written: Allow, Supported, Require, Proxy-Require. */

@@ -94,44 +94,50 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
     for (let i = second; i < third - 1; i++) if (bytes[i]! <= SP || bytes[i] === LESS) wrong = 'the Request-URI contains a space or "<"';
   }
 
-  // Header lines; a line that begins with white space goes on the one before (§7.3.1)
+  // Header lines; a line that begins with white space goes on the one before (§7.3.1). The string is only for its quick indexOf
+  const chars = bytes.toString('latin1');
   const spans: number[] = [];
   at = lineFeed + 1;
   let body = -1;
   let declared = -1;
   let count = 0;
+  let strayCr = chars.indexOf('\r', lineEnd);
   let astray = false; // the line before is no header: what is folded onto it belongs to nothing
   while (at < length) {
-    const first = bytes[at]!;
-    if (first === LF || (first === CR && bytes[at + 1] === LF)) {
-      body = at + (first === LF ? 1 : 2);
-      break;
-    }
-    const feed = bytes.indexOf(LF, at);
+    const feed = chars.indexOf('\n', at);
     if (feed < 0) break;
     const end = bytes[feed - 1] === CR ? feed - 1 : feed;
+    if (end <= at) {
+      body = feed + 1;
+      break;
+    }
     if (++count > MAX_LINES) return fault('there are too many header lines', undefined, false, 513);
-    if (first === SP || first === TAB) {
+    if (strayCr >= 0 && strayCr < at) strayCr = chars.indexOf('\r', at);
+    let stop = end;
+    while (stop > at && isSpace(bytes[stop - 1]!)) stop--;
+    if (isSpace(bytes[at]!)) {
       if (spans.length === 0) wrong ||= 'the first header line begins with white space';
-      else if (!astray) {
-        let stop = end;
-        while (stop > at && isSpace(bytes[stop - 1]!)) stop--;
-        if (stop > at) spans[spans.length - 1] = stop;
+      else if (!astray && stop > at) {
+        const i = spans.length - 2;
+        if (spans[i]! >= spans[i + 1]!) { // an empty line so far: the value begins here
+          while (isSpace(bytes[at]!)) at++;
+          spans[i] = at;
+        }
+        spans[i + 1] = stop;
       }
     } else {
-      const colon = bytes.indexOf(COLON, at);
-      let nameEnd = colon;
-      while (nameEnd > at && isSpace(bytes[nameEnd - 1]!)) nameEnd--;
-      astray = colon < 0 || colon > end || !isToken(bytes, at, nameEnd);
+      let nameEnd = at;
+      while (TOKEN[bytes[nameEnd]!] === 1) nameEnd++;
+      let from = nameEnd;
+      while (isSpace(bytes[from]!)) from++;
+      astray = bytes[from] !== COLON || nameEnd === at;
       if (astray) wrong ||= `header line ${count} is not "name: value"`;
       else {
-        let from = colon + 1;
-        while (from < end && isSpace(bytes[from]!)) from++;
-        let stop = end;
-        while (stop > from && isSpace(bytes[stop - 1]!)) stop--;
-        spans.push(at, nameEnd, from, stop);
+        for (from++; from < stop && isSpace(bytes[from]!);) from++;
+        spans.push(at, nameEnd, from, Math.max(from, stop));
       }
     }
+    if (strayCr >= at && strayCr < end && !astray && spans.length > 0) wrong ||= `header line ${spans.length / 4} contains a bare carriage return`;
     at = feed + 1;
   }
   if (body < 0) {
@@ -139,17 +145,10 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
     body = length;
   }
   for (let i = 0; i < spans.length; i += 4) {
-    const from = spans[i + 2]!, to = spans[i + 3]!;
-    const cr = bytes.indexOf(CR, from);
-    if (cr >= 0 && cr < to && strayCr(bytes, cr, to)) wrong ||= `header line ${i / 4 + 1} contains a bare carriage return`;
-    // A folded value may begin on the next line: the span then starts at that line's text
-    if (from < to && (bytes[from] === CR || bytes[from] === LF)) {
-      let begin = from;
-      while (begin < to && (isSpace(bytes[begin]!) || bytes[begin] === CR || bytes[begin] === LF)) begin++;
-      spans[i + 2] = begin;
-    }
-    if (!spells(bytes, spans[i]!, spans[i + 1]!, 'content-length') && !spells(bytes, spans[i]!, spans[i + 1]!, 'l')) continue;
-    const said = digits(bytes, spans[i + 2]!, to);
+    const size = spans[i + 1]! - spans[i]!;
+    if (size !== 14 && size !== 1) continue;
+    if (!spells(bytes, spans[i]!, spans[i + 1]!, size === 1 ? 'l' : 'content-length')) continue;
+    const said = digits(bytes, spans[i + 2]!, spans[i + 3]!);
     if (said < 0 || (declared >= 0 && said !== declared)) return fault('Content-Length is not one number', make(body), false);
     declared = said;
   }
@@ -172,13 +171,13 @@ function fault(malformed: string, message?: Message, framed = false, status: 400
 /** The method of a request; of a response, the method in its CSeq (RFC 3261 §8.1.1.5), '' when unreadable. */
 export function methodOf(message: Message): string {
   if (message.kind === 'request') return message.method;
-  const cseq = value(message, 'cseq');
-  if (cseq === undefined) return '';
-  let end = cseq.length;
-  while (end > 0 && isSpace(cseq[end - 1]!)) end--;
+  const i = find(message, 'cseq');
+  if (i < 0) return '';
+  const { bytes, spans } = message;
+  const end = spans[i + 3]!;
   let start = end;
-  while (start > 0 && !isSpace(cseq[start - 1]!) && cseq[start - 1] !== LF) start--;
-  return methodAt(cseq, start, end);
+  while (start > spans[i + 2]! && bytes[start - 1]! > SP) start--;
+  return methodAt(bytes, start, end);
 }
 
 /** The Request-URI as written; '' for a response. */
@@ -205,10 +204,11 @@ export function versionOf(message: Message): string {
 /** Index into spans of the next line of header `name` (lower case) at or after `from`; -1 when there is none. */
 export function find(message: Message, name: string, from = 0): number {
   const { bytes, spans } = message;
-  const short = COMPACT[name];
+  const { length } = name;
+  const first = name.charCodeAt(0), short = COMPACT[name];
   for (let i = from; i < spans.length; i += 4) {
-    const start = spans[i]!, end = spans[i + 1]!;
-    if (end - start === 1 ? short !== undefined && (bytes[start]! | 0x20) === short.charCodeAt(0) : spells(bytes, start, end, name)) return i;
+    const start = spans[i]!, size = spans[i + 1]! - start;
+    if (size === length ? (bytes[start]! | 0x20) === first && spells(bytes, start, start + size, name) : size === 1 && short !== undefined && (bytes[start]! | 0x20) === short.charCodeAt(0)) return i;
   }
   return -1;
 }
@@ -271,6 +271,7 @@ export function splitList(list: string): string[] {
 
 /** Where the list element that begins at `from` ends: at its comma or at the end of the list. */
 export function elementEnd(list: string, from = 0): number {
+  if (!list.includes(',', from)) return list.length;
   let quoted = false, inside = false;
   for (let i = from; i < list.length; i++) {
     const c = list.charCodeAt(i);
@@ -295,10 +296,12 @@ function spells(bytes: Buffer, start: number, end: number, lower: string): boole
   return true;
 }
 
-function methodAt(bytes: Buffer, start: number, end: number): string {
+/** The method at bytes[start..end): one of METHODS without a new string. */
+export function methodAt(bytes: Buffer, start: number, end: number): string {
+  const size = end - start, first = bytes[start], third = bytes[start + 2];
   next: for (const method of METHODS) {
-    if (end - start !== method.length) continue;
-    for (let i = 0; i < method.length; i++) if (bytes[start + i] !== method.charCodeAt(i)) continue next; // methods mind their case
+    if (size !== method.length || first !== method.charCodeAt(0) || third !== method.charCodeAt(2)) continue;
+    for (let i = 1; i < size; i++) if (bytes[start + i] !== method.charCodeAt(i)) continue next; // methods mind their case
     return method;
   }
   return bytes.toString('latin1', start, end);
@@ -317,20 +320,14 @@ function isVersion(bytes: Buffer, start: number, end: number): boolean {
 
 const isSpace = (c: number): boolean => c === SP || c === TAB;
 
-/** token of RFC 3261 §25.1: letters, digits and - . ! % * _ + ` ' ~ */
-function isToken(bytes: Buffer, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
-    const c = bytes[i]!;
-    const ok = (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 45 || c === 46 ||
-      c === 33 || c === 37 || c === 39 || c === 42 || c === 43 || c === 95 || c === 96 || c === 126;
-    if (!ok) return false;
-  }
-  return end > start;
-}
+/** 1 at the bytes of a token of RFC 3261 §25.1: letters, digits and - . ! % * _ + ` ' ~ */
+const TOKEN = new Uint8Array(256);
+for (const c of Buffer.from("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-.!%*_+`'~")) TOKEN[c] = 1;
 
-function strayCr(bytes: Buffer, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (bytes[i] === CR && bytes[i + 1] !== LF) return true;
-  return false;
+function isToken(bytes: Buffer, start: number, end: number): boolean {
+  let i = start;
+  while (i < end && TOKEN[bytes[i]!] === 1) i++;
+  return i === end && end > start;
 }
 
 /** The number that bytes[start..end) spell; -1 when it is none or has more than nine digits. */

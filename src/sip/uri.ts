@@ -37,7 +37,7 @@ export function parseUri(text: string): Uri | undefined {
   const password = unescape(colon < 0 ? '' : userinfo.slice(colon + 1));
   const match = /^([^;?:[\]]+|\[[\da-f:.]+\])(?::(\d{1,5}))?((?:;[^;?]*)*)(\?.*)?$/i.exec(rest.slice(at + 1));
   if (match === null || user === undefined || password === undefined || (at >= 0 && user === '')) return undefined;
-  const host = match[1]!.replace(/^\[|\]$/g, '').replace(':::', '::').toLowerCase(); // RFC 5118 §4.10
+  const host = match[1]!.replace(/^\[|\]$/g, '').replace(/:{3,}/g, '::').toLowerCase(); // RFC 5118 §4.10
   const port = match[2] === undefined ? undefined : Number(match[2]);
   const params = match[3] === '' ? NONE : readParams(match[3]!.slice(1).split(';'));
   const headers = match[4] === undefined ? NONE : readParams(match[4].slice(1).split('&'));

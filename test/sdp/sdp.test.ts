@@ -59,6 +59,10 @@ describe('reading', () => {
     expect(read(HEAD + 'a=x\r\n'.repeat(1000)).attributes).toHaveLength(256);
   });
 
+  test('an address that is none is no address', () => {
+    expect(read(`${HEAD}c=IN IP4 /\r\nm=audio 4000 RTP/AVP 0\r\n`).media[0]!.host).toBeUndefined();
+  });
+
   test('a view into a larger buffer is read, not the buffer', () => {
     const message = Buffer.from(`INVITE\r\n\r\n${HEAD}`);
     expect(parseSdp(message.subarray(10))).toMatchObject({ sessionId: '1', version: '2' });

@@ -50,6 +50,7 @@ describe('a response', () => {
   test.each([
     ['SIP/2.0/UDP 10.0.0.9;branch=x', 'SIP/2.0/UDP 10.0.0.9;branch=x'],
     ['SIP/2.0/UDP 10.0.0.9:5070;rport;branch=x', 'SIP/2.0/UDP 10.0.0.9:5070;rport=4444;branch=x;received=10.0.0.9'],
+    ['SIP/2.0/UDP 192.0.2.15;;', 'SIP/2.0/UDP 192.0.2.15;;'], // unreadable: back as it came
     ['SIP/2.0/UDP h.example;branch=x', 'SIP/2.0/UDP h.example;branch=x;received=10.0.0.9'],
     ['SIP/2.0/UDP 1.1.1.1;received=9.9.9.9;branch=x;rport=1, SIP/2.0/UDP b;received=8.8.8.8', 'SIP/2.0/UDP 1.1.1.1;branch=x;rport=4444;received=10.0.0.9, SIP/2.0/UDP b;received=8.8.8.8'],
   ])('marks the source in %s (RFC 3261 §18.2.1, RFC 3581 §4)', (via, marked) => {

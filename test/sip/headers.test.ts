@@ -26,7 +26,7 @@ describe('addresses (RFC 3261 §20.10)', () => {
     expect(parseNameAddr(source)).toEqual({ display, uri, params: map(params) });
   });
 
-  test.each(['', '<sip:a@b', '"a <sip:a@b>', 'a, b <sip:a@b>', '<>', 'sip:a@b?x=y', 'sip:a b', '<sip:a> x', '<sip:a>;tag="', '"x" y <sip:a>', '"x"'])('%j is none', (source) => {
+  test.each(['', '<sip:a@b', '"a <sip:a@b>', 'a, b <sip:a@b>', '<>', 'sip:a@b?x=y', 'sip:a@b>', 'sip:a b', '<sip:a> x', '<sip:a>;tag="', '"x" y <sip:a>', '"x"'])('%j is none', (source) => {
     expect(parseNameAddr(source)).toBeUndefined();
   });
 

@@ -15,6 +15,7 @@ test.each([
   ['sip:+1-212-555-1212:1234@gateway.com;user=phone', { user: '+1-212-555-1212', password: '1234', params: new Map([['user', 'phone']]) }],
   ['SIP:ATLANTA.com;method=REGISTER?to=alice%40atlanta.com', { scheme: 'sip', user: '', host: 'atlanta.com', params: new Map([['method', 'REGISTER']]) }],
   ['sip:alice;day=tuesday@atlanta.com', { user: 'alice;day=tuesday' }],
+  ['sip:[2001:db8:::192.0.2.1]', { host: '2001:db8::192.0.2.1' }], // RFC 5118 §4.10
   ['sip:[2001:db8::1]:5070;lr', { host: '2001:db8::1', port: 5070, params: new Map([['lr', '']]) }],
   ['sip:a@192.0.2.1:5060', { host: '192.0.2.1', port: 5060 }],
   ['sip:%61%C3%A9%23@h', { user: 'aé#' }],
