@@ -1,7 +1,7 @@
 // What the values of headers mean (RFC 3261 §20): addresses, Via, CSeq, challenges, counts. Reads strings that message.ts hands
 // out; what cannot be read is undefined.
 
-import { elementEnd, find, lineText, methodAt, splitList, text, texts } from './message.ts';
+import { MAX_ITEMS, elementEnd, find, lineText, methodAt, splitList, text, texts } from './message.ts';
 import type { Message } from './message.ts';
 import { hostPort, isHost } from './uri.ts';
 import type { Params } from './uri.ts';
@@ -97,7 +97,7 @@ export function parseParams(source: string): Params | undefined {
       } else if (WRONG.test(value)) return undefined;
       if (WRONG.test(name)) return undefined;
     }
-    if (name === '' && equals < end) return undefined;
+    if ((name === '' && equals < end) || all.size === MAX_ITEMS) return undefined;
     if (name !== '' && !all.has(name)) all.set(name, value);
     at = end + 1;
   }
@@ -137,7 +137,7 @@ export function nameAddrs(message: Message, name: string): NameAddr[] | undefine
   const all: NameAddr[] = [];
   for (const element of texts(message, name)) {
     const one = parseNameAddr(element);
-    if (one === undefined) return undefined;
+    if (one === undefined || all.length === MAX_ITEMS) return undefined;
     all.push(one);
   }
   return all;

@@ -36,6 +36,8 @@ export interface Malformed {
 /** Limits on what we read. A UDP datagram cannot be longer; the RFC gives none. */
 export const MAX_BYTES = 65_535;
 export const MAX_LINES = 256;
+/** Parameters of one value, and addresses of one header, beyond which it counts as unreadable. */
+export const MAX_ITEMS = 64;
 
 /** Methods that have a name here; others are strings of their own (RFC 3261 §7.1). */
 export const METHODS = [
@@ -111,7 +113,10 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
       body = feed + 1;
       break;
     }
-    if (++count > MAX_LINES) return fault('there are too many header lines', undefined, false, 513);
+    if (++count > MAX_LINES) {
+      body = at;
+      return fault('there are too many header lines', make(at), false, 513);
+    }
     if (strayCr >= 0 && strayCr < at) strayCr = chars.indexOf('\r', at);
     let stop = end;
     while (stop > at && isSpace(bytes[stop - 1]!)) stop--;
@@ -249,7 +254,12 @@ export function lineText(message: Message, i: number): string {
 
 /** Folds become one space (RFC 3261 §7.3.1). */
 export function unfold(value: string): string {
-  return value.includes('\n') ? value.replace(/\r?\n[ \t]+/g, ' ').trim() : value;
+  if (!value.includes('\n')) return value;
+  const line = value.replace(/\r?\n[ \t]+/g, ' ');
+  let start = 0, end = line.length; // trim() would take bytes of UTF-8 for spaces
+  while (start < end && line.charCodeAt(start) <= SP) start++;
+  while (end > start && line.charCodeAt(end - 1) <= SP) end--;
+  return line.slice(start, end);
 }
 
 /** A view of the body. */

@@ -79,6 +79,9 @@ export class Timers {
         next = Math.min(next, entry.endAtMs, entry.resendAtMs);
       }
     }
-    if (next !== NEVER) this.#arm(next);
+    if (next === NEVER) return;
+    let size = 0;
+    for (const map of this.#entries) size += map.size;
+    this.#arm(Math.max(next, now + (size >> 10))); // thousands are not gone through for each that is due
   }
 }

@@ -49,6 +49,8 @@ export interface TransactionPorts {
   readonly log: Log;
 }
 
+/** So many requests beyond the limit hear of it in a second. */
+const BUSY_PER_S = 50;
 const BUSY: Refusal = { status: 503, headers: [['Retry-After', '5']] };
 
 export class Transactions implements TransportUser, Layer {
@@ -67,6 +69,9 @@ export class Transactions implements TransportUser, Layer {
   readonly #events: (() => void)[] = [];
   /** Servers among them. */
   #waiting = 0;
+  /** When a second of 503s began, and how many were sent since. */
+  #busyAtMs = -Infinity;
+  #told = 0;
   #running = false;
   #closed = false;
   /** Since the start: responses that belong to nothing, requests refused before any user saw them, refused for the limit. */
@@ -189,7 +194,12 @@ export class Transactions implements TransportUser, Layer {
     if (refusal !== undefined) return this.#refuse(request, flow, refusal);
     if (this.#servers.size - this.#waiting >= this.#limit) {
       this.counts.overload++;
-      return this.#refuse(request, flow, BUSY);
+      const now = this.#ports.clock.now();
+      if (now - this.#busyAtMs >= 1_000) {
+        this.#busyAtMs = now;
+        this.#told = 0;
+      }
+      return this.#told++ < BUSY_PER_S ? this.#refuse(request, flow, BUSY) : undefined; // a flood is dropped, §21.5.4
     }
 
     const origin = originOf(request);

@@ -1,5 +1,7 @@
 // sip:, sips: and tel: addresses (RFC 3261 §19.1, RFC 3966): read, written, compared. Strings in, values out; nothing throws.
 
+import { MAX_ITEMS } from './message.ts';
+
 /** Parameters by lower-case name, in wire order; a parameter without value is ''. Values as written, quotes included. */
 export type Params = ReadonlyMap<string, string>;
 
@@ -61,7 +63,7 @@ function readParams(list: readonly string[]): Params | undefined {
     const equals = item.indexOf('=');
     const name = unescape(equals < 0 ? item : item.slice(0, equals));
     const value = unescape(equals < 0 ? '' : item.slice(equals + 1));
-    if (name === undefined || value === undefined) return undefined;
+    if (name === undefined || value === undefined || list.length > MAX_ITEMS) return undefined;
     if (name !== '') all.set(name.toLowerCase(), value);
   }
   return all;

@@ -27,6 +27,23 @@ async function bench() {
 }
 
 describe('a hostile peer', () => {
+  test('that rings 200 times at once is told 486 from the 65th on, and the phone is free again once they give up', async () => {
+    const { town, phone, heard, send } = await bench();
+    phone.onCall = (call) => call.progress(180);
+    const invite = (n: number): string => INVITE.replace('z9hG4bKx1', `z9hG4bKr${n}`).replace('Call-ID: hostile', `Call-ID: r${n}`).replace(';tag=peer', `;tag=p${n}`);
+    for (let n = 0; n < 200; n++) send(invite(n));
+    await town.run(100);
+    assert.equal(phone.agent.calls.length, 64);
+    const statuses = (status: number): number => heard.filter((h) => h.startsWith(`SIP/2.0 ${status} `)).length;
+    assert.deepEqual([statuses(180), statuses(486)], [64, 136]);
+    for (let n = 0; n < 64; n++) send(invite(n).replaceAll('INVITE', 'CANCEL').replace(/Content-Type[^]*$/, 'Content-Length: 0\r\n\r\n'));
+    await town.run(40_000);
+    assert.deepEqual([phone.agent.calls, statuses(487) >= 64], [[], true]);
+    send(invite(1_000));
+    await town.run(100);
+    assert.equal(phone.agent.calls.length, 1);
+  });
+
   test('with a NUL in what we would have to send back ends its own call, not the phone', async () => {
     for (const line of ['From: "Pe\0er" <sip:peer@10.0.0.2>;tag=peer', 'Record-Route: <sip:10.0.0.2;lr>;x=a\0b', 'Call-ID: ho\0stile', 'To: "a\0b" <sip:phone@10.0.0.1>']) {
       const { town, phone, send } = await bench();

@@ -27,6 +27,11 @@ test.each([
   expect(() => buildRequest(bad, 'v')).toThrow(where);
 });
 
+test('a folded value keeps the bytes of its last letter (RFC 3261 §7.3.1)', () => {
+  const asked = parseMessage(Buffer.from('OPTIONS sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=x\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;x=\r\n \u00e0\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n')) as Message;
+  expect(text(parseMessage(buildResponse(asked, 200)) as Message, 'to')).toBe('<sip:b@h>;x= \u00e0');
+});
+
 describe('a response', () => {
   const request = read(Buffer.from('INVITE sip:b@h SIP/2.0\r\nv: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nVia: SIP/2.0/TCP 10.0.0.8\r\n ;branch=z9hG4bK2\r\nRecord-Route: <sip:p1;lr>\r\nRecord-Route: <sip:p2;lr>\r\nf: "é" <sip:a@h>;tag=1\r\nt: <sip:b@h>\r\ni: c\r\nCSeq: 5 INVITE\r\nTimestamp: 54\r\n\r\n'));
 

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bodyOf, elementEnd, methodOf, parseMessage, reasonOf, requestUri, splitList, statusOf, text, texts, value, values, versionOf } from '../../src/sip/message.ts';
 import type { Malformed, Message } from '../../src/sip/message.ts';
+import { nameAddrs, parseParams } from '../../src/sip/headers.ts';
 import { screen } from '../../src/sip/screen.ts';
+import { parseUri } from '../../src/sip/uri.ts';
 
 const read = (source: string, stream = false): Message => {
   const message = parseMessage(Buffer.from(source), stream);
@@ -107,6 +109,17 @@ test('limits: size and number of header lines', () => {
   expect(fault(Buffer.alloc(70_000, 'x')).status).toBe(513);
   expect(fault(`A sip:a SIP/2.0\r\n${'X: 1\r\n'.repeat(300)}\r\n`).status).toBe(513);
   expect(texts(read(`A sip:a SIP/2.0\r\n${'v: 1\r\n'.repeat(256)}\r\n`), 'via')).toHaveLength(256);
+  // What was read of it is enough to answer with
+  const many = fault(invite.replace('\r\nv:', `${'\r\nX: 1'.repeat(250)}\r\nv:`));
+  expect([many.status, text(many.message!, 'via')]).toEqual([513, 'SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/TCP c']);
+});
+
+test('limits: parameters and addresses of one header, beyond 64 it is unreadable', () => {
+  const contacts = (count: number): Message => read(`A sip:a SIP/2.0\r\nContact: ${'<sip:a@b>,'.repeat(count)}\r\n\r\n`);
+  expect([nameAddrs(contacts(64), 'contact')?.length, nameAddrs(contacts(65), 'contact')]).toEqual([64, undefined]);
+  const params = (count: number): string => Array.from({ length: count }, (_, i) => `;p${i}`).join('');
+  expect([parseParams(params(64))?.size, parseParams(params(65))]).toEqual([64, undefined]);
+  expect([parseUri(`sip:a@b${params(64)}`)?.params.size, parseUri(`sip:a@b${params(65)}`)]).toEqual([64, undefined]);
 });
 
 test('lists are split outside quotes and <> only; empty elements fall out', () => {

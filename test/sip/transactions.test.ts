@@ -482,6 +482,23 @@ describe('every server', () => {
     expect(transactions.counts.overload).toBe(2);
   });
 
+  test('of a flood beyond the limit 50 a second hear 503, the others nothing (§21.5.4)', async () => {
+    await start({ limit: 1 });
+    for (let i = 0; i < 500; i++) ask('INVITE', `z9hG4bK${i}`, { callId: `${i}` });
+    expect(statuses()).toHaveLength(50);
+    expect([told.length, transactions.counts.overload]).toEqual([1, 499]);
+    clock.advance(1_000);
+    ask('INVITE', 'z9hG4bKx', { callId: 'x' });
+    expect(statuses().filter((s) => s === 503)).toHaveLength(51);
+  });
+
+  test('too many header lines are answered 513 (§21.5.7)', async () => {
+    await start();
+    peer.send(Buffer.from(`OPTIONS sip:a@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK9\r\nFrom: <sip:b@c>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n${'X: 1\r\n'.repeat(300)}\r\n`), { host: '10.0.0.1', port: 5060 });
+    clock.advance(0);
+    expect(statuses()).toEqual([513]);
+  });
+
   test('a flood keeps no more than the last stragglers', async () => {
     await start({ lingering: 10 });
     whenAsked = (_, server) => server.respond(200);
