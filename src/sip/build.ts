@@ -114,7 +114,8 @@ export function buildRequest(parts: RequestParts, via: string): Buffer {
 export function buildResponse(request: Message, status: number, options: ResponseOptions = {}): Buffer {
   const { bytes, spans } = request;
   let head = ascii(`SIP/2.0 ${status} ${clean(options.reason ?? reasonPhrase(status), 'reason')}\r\n`);
-  for (const name of COPIED) {
+  for (const proper of COPIED) {
+    const name = proper.toLowerCase();
     if (name === 'record-route' && (status === 100 || status >= 300)) continue; // dialogs only, §12.1.1
     if (name === 'timestamp' && status !== 100) continue; // §8.2.6.1
     let first = name === 'via' && options.peer !== undefined;
@@ -124,7 +125,7 @@ export function buildResponse(request: Message, status: number, options: Respons
       const folded = line.includes('\n') || line.includes('\r');
       if (folded || first) {
         const value = folded ? unfold(line.slice(from - start)).replace(/\r/g, ' ') : line.slice(from - start); // a bare CR only where the request is refused for it
-        line = `${NAMES[name]}: ${first ? stamp(value, options.peer!) : value}`;
+        line = `${proper}: ${first ? stamp(value, options.peer!) : value}`;
         first = false;
       }
       head += line;
@@ -145,11 +146,12 @@ export const buildCancel = (invite: Message, headers: Headers = []): Buffer => f
 function fromInvite(invite: Message, method: string, to: Message, headers: Headers): Buffer {
   const { bytes, line: [, second, third], spans } = invite;
   let head = `${method} ${bytes.toString('latin1', second, third - 1)} SIP/2.0\r\n`;
-  for (const name of ['via', 'max-forwards', 'from', 'to', 'call-id', 'cseq', 'route']) {
+  for (const proper of ['Via', 'Max-Forwards', 'From', 'To', 'Call-ID', 'CSeq', 'Route']) {
+    const name = proper.toLowerCase();
     const from = name === 'to' ? to : invite;
     for (let i = find(from, name); i >= 0; i = find(from, name, i + 4)) {
       if (name === 'cseq') head += `CSeq: ${parseInt(bytes.toString('latin1', spans[i + 2], spans[i + 3]), 10)} ${method}\r\n`;
-      else head += `${NAMES[name]}: ${unfold(from.bytes.toString('latin1', from.spans[i + 2], from.spans[i + 3]))}\r\n`;
+      else head += `${proper}: ${unfold(from.bytes.toString('latin1', from.spans[i + 2], from.spans[i + 3]))}\r\n`;
       if (name !== 'route') break;
     }
   }
@@ -157,10 +159,7 @@ function fromInvite(invite: Message, method: string, to: Message, headers: Heade
 }
 
 /** Copied into responses, in this order (RFC 3261 §8.2.6.2, §12.1.1, §8.2.6.1). */
-const COPIED = ['via', 'record-route', 'from', 'to', 'call-id', 'cseq', 'timestamp'];
-const NAMES: Readonly<Record<string, string>> = {
-  via: 'Via', 'record-route': 'Record-Route', from: 'From', to: 'To', 'call-id': 'Call-ID', cseq: 'CSeq', 'max-forwards': 'Max-Forwards', route: 'Route',
-};
+const COPIED = ['Via', 'Record-Route', 'From', 'To', 'Call-ID', 'CSeq', 'Timestamp'];
 
 /** The line of Via values with received and rport in the first of them. */
 export function stamp(line: string, peer: Endpoint): string {

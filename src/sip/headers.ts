@@ -211,14 +211,7 @@ export function retryAfterOf(message: Message): number | undefined {
 
 /** What a string of digits says; undefined above 2^32-1. */
 export function wholeNumber(source: string | undefined): number | undefined {
-  if (source === undefined || source === '' || source.length > 10) return undefined;
-  let n = 0;
-  for (let i = 0; i < source.length; i++) {
-    const digit = source.charCodeAt(i) - 48;
-    if (!(digit >= 0 && digit <= 9)) return undefined;
-    n = n * 10 + digit;
-  }
-  return n < 2 ** 32 ? n : undefined;
+  return source !== undefined && /^\d{1,10}$/.test(source) && Number(source) < 2 ** 32 ? Number(source) : undefined;
 }
 
 /** Option tags, methods and such, as written: Allow, Supported, Require, Proxy-Require. */

@@ -44,12 +44,9 @@ export const METHODS = [
   'INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS', 'REGISTER', 'INFO', 'REFER', 'NOTIFY', 'SUBSCRIBE', 'UPDATE', 'PRACK', 'MESSAGE', 'PUBLISH',
 ] as const;
 
-/** Compact header names: RFC 3261 §7.3.3 and §20, RFC 3515, 3891, 3892, 4028, 6665, 3841, 8224. */
-const COMPACT: Readonly<Record<string, string>> = {
-  via: 'v', from: 'f', to: 't', 'call-id': 'i', contact: 'm', 'content-length': 'l', 'content-type': 'c', 'content-encoding': 'e', subject: 's',
-  supported: 'k', 'refer-to': 'r', 'referred-by': 'b', event: 'o', 'allow-events': 'u', 'session-expires': 'x',
-  'accept-contact': 'a', 'reject-contact': 'j', 'request-disposition': 'd', identity: 'y',
-};
+/** Compact letter and header name together: RFC 3261 §7.3.3 and §20, RFC 3515, 3891, 3892, 4028, 6665, 3841, 8224. Text: half the heap of an object. */
+const COMPACT = ' vvia ffrom tto icall-id mcontact lcontent-length ccontent-type econtent-encoding ssubject ksupported rrefer-to ' +
+  'breferred-by oevent uallow-events xsession-expires aaccept-contact jreject-contact drequest-disposition yidentity ';
 
 /** Headers whose grammar is a comma-separated list (RFC 3261 §7.3.1, §25; RFC 3327, 3608, 3325, 3326, 5806, 7044). */
 const LISTS =
@@ -210,10 +207,10 @@ export function versionOf(message: Message): string {
 export function find(message: Message, name: string, from = 0): number {
   const { bytes, spans } = message;
   const { length } = name;
-  const first = name.charCodeAt(0), short = COMPACT[name];
+  const first = name.charCodeAt(0);
   for (let i = from; i < spans.length; i += 4) {
     const start = spans[i]!, size = spans[i + 1]! - start;
-    if (size === length ? (bytes[start]! | 0x20) === first && spells(bytes, start, start + size, name) : size === 1 && short !== undefined && (bytes[start]! | 0x20) === short.charCodeAt(0)) return i;
+    if (size === length ? (bytes[start]! | 0x20) === first && spells(bytes, start, start + size, name) : size === 1 && COMPACT.includes(` ${String.fromCharCode(bytes[start]! | 0x20)}${name} `)) return i;
   }
   return -1;
 }

@@ -83,6 +83,8 @@ describe('in a call', () => {
     ['3,000 INVITEs a second of a scanner', { kind: 'invite', rate: 3_000 }], ['3,000 INVITEs a second from 250 addresses', { kind: 'invite', rate: 3_000, spread: 250, seed: 2 }],
     ['3,000 OPTIONS and REGISTERs a second', { kind: 'options+register', rate: 3_000 }],
     ['3,000 random and mutated datagrams a second', { kind: 'garbage+mutated', rate: 3_000 }], ['datagrams of 64 kB', { kind: 'huge+huge', rate: 100 }],
+    ['ends, changes and answers of a call with guessed tags, 3,000 a second', { kind: 'forged', rate: 3_000 }], ['the same from an address of the server', { kind: 'forged', rate: 1_000, from: '127.0.0.1', seed: 3 }],
+    ['headers beyond any size', { kind: 'oversized', rate: 500 }],
   ] as const;
   test.each(floods)('%s', async (name, options) => endures(name, flood(options)));
 

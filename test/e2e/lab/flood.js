@@ -34,6 +34,20 @@ const garbage = () => {
   for (let i = 0; i < bytes.length; i++) bytes[i] = chance(256);
   return bytes;
 };
+/** Ends, changes and answers to a call that is not theirs: tags and branches guessed. */
+const guess = () => Array.from({ length: 16 }, () => '0123456789abcdef'[chance(16)]).join('');
+const forged = () => {
+  const method = ['BYE', 'CANCEL', 'INVITE', 'UPDATE', 'INFO', 'REFER', 'NOTIFY'][chance(7)];
+  const text = message(method, method === 'INVITE' ? sdp : '').toString('latin1').replace(/^To: .*$/m, (to) => `${to};tag=${guess()}`).replace(/^Call-ID: .*$/m, `Call-ID: ${guess()}`);
+  if (chance(2) === 0) return Buffer.from(text, 'latin1');
+  const status = ['200 OK', '180 Ringing', '487 Request Terminated', '603 Decline', '401 Unauthorized', '302 Moved Temporarily'][chance(6)];
+  return Buffer.from(text.replace(/^.*$/m, `SIP/2.0 ${status}`).replace(/branch=[^;]*/, `branch=z9hG4bK${guess()}`).replace(/^Via: SIP\/2.0\/UDP [^;]*/m, `Via: SIP/2.0/UDP ${host}:${port}`), 'latin1');
+};
+const long = 'x'.repeat(8_000);
+/** One header too long, too many of them, too many parameters or addresses. */
+const oversized = () => message(['INVITE', 'OPTIONS', 'REGISTER'][n % 3], '', [
+  [`Subject: ${long}`, `${'X: 1\r\n'.repeat(2_000)}X: 1`, `Contact: <sip:a@b>${';a=b'.repeat(2_000)}`, `Record-Route: ${'<sip:a@b>,'.repeat(2_000)}<sip:c@d>`, `Via: ${'SIP/2.0/UDP a,'.repeat(1_000)}SIP/2.0/UDP b`][chance(5)],
+]);
 const rtp = () => {
   n++;
   const bytes = Buffer.alloc(172, 0x33);
@@ -46,7 +60,7 @@ const rtp = () => {
 };
 const huge = () => Buffer.concat([message('INVITE', sdp, [`X-Long: ${'x'.repeat(30_000)}`, ...Array.from({ length: 2_000 }, (_, i) => `Via: SIP/2.0/UDP ${i}`)])], 65_507 - chance(3));
 
-const makers = { invite: () => message('INVITE', sdp), options: () => message('OPTIONS'), register: () => message('REGISTER'), mutated, garbage, rtp, huge };
+const makers = { invite: () => message('INVITE', sdp), options: () => message('OPTIONS'), register: () => message('REGISTER'), mutated, garbage, rtp, huge, forged, oversized };
 const kinds = kind.split('+').map((name) => makers[name]);
 let own = 0;
 let sent = 0;
