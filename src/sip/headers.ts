@@ -1,7 +1,7 @@
 // What the values of headers mean (RFC 3261 §20): addresses, Via, CSeq, challenges, counts. Reads strings that message.ts hands
 // out; what cannot be read is undefined.
 
-import { MAX_ITEMS, elementEnd, find, lineText, methodAt, splitList, text, texts } from './message.ts';
+import { MAX_ITEMS, elementEnd, find, lineText, splitList, text, texts } from './message.ts';
 import type { Message } from './message.ts';
 import { hostPort, isHost } from './uri.ts';
 import type { Params } from './uri.ts';
@@ -157,21 +157,19 @@ export function tagOf(message: Message, name: 'from' | 'to'): string | undefined
 
 /** One Via element: 'SIP/2.0/UDP host:port;branch=...', white space tolerated where §25.1 has it, and any version: 505 is answered too. */
 export function parseVia(element: string): Via | undefined {
-  let space = element.indexOf(' ');
-  const line = element.indexOf(' ', space + 1) < 0 && element.indexOf('\t') < 0 ? element : element.replace(/\s*([/;=:])\s*/g, '$1').replace(/\s+/, ' ');
-  if (line !== element) space = line.indexOf(' ');
-  const slash = line.indexOf('/', 4);
+  const first = element.indexOf(' ');
+  const line = first >= 0 && element.lastIndexOf(' ') === first && !element.includes('\t') ? element : element.replace(/\s*([/;=:])\s*/g, '$1').replace(/\s+/, ' ');
+  const space = line.indexOf(' '), slash = line.lastIndexOf('/', space);
   let end = line.indexOf(';', space);
   if (end < 0) end = line.length;
-  if (slash < 5 || slash > space - 2 || !(line.startsWith('SIP/2.0/') || /^sip\/[\d.]+\//i.test(line)) || line.lastIndexOf('/', space) !== slash || line.includes(';;')) return undefined;
+  if (space - slash < 2 || !/^sip\/[\d.]+$/i.test(line.slice(0, slash)) || line.includes(';;')) return undefined;
+  const colon = line.lastIndexOf(':', end), ported = colon > space && line.lastIndexOf(']', end) < colon;
+  let host = line.slice(space + 1, ported ? colon : end);
+  if (host[0] === '[' && host.endsWith(']')) host = host.slice(1, -1);
+  else if (host.includes(':')) return undefined;
+  const port = ported ? wholeNumber(line.slice(colon + 1, end)) ?? 0 : undefined;
   const params = parseParams(line.slice(end));
-  const bracket = line[space + 1] === '[' ? line.indexOf(']', space) : 0;
-  let colon = line.indexOf(':', bracket > 0 ? bracket : space);
-  if (colon < 0 || colon > end) colon = end;
-  if (params === undefined || bracket < 0 || (bracket > 0 && colon !== bracket + 1)) return undefined;
-  const host = bracket > 0 ? line.slice(space + 2, bracket) : line.slice(space + 1, colon);
-  const port = colon === end ? undefined : wholeNumber(line.slice(colon + 1, end)) ?? 0;
-  if (!isHost(host) || (port !== undefined && (port === 0 || port > 65_535))) return undefined;
+  if (params === undefined || !isHost(host) || port === 0 || (port ?? 1) > 65_535) return undefined;
   return { transport: line.slice(slash + 1, space).toUpperCase(), host, port, params };
 }
 
@@ -187,16 +185,8 @@ export function formatVia(transport: string, host: string, port: number, branch:
 
 /** CSeq: a number below 2^31 and a method (RFC 3261 §8.1.1.5). */
 export function cseqOf(message: Message): CSeq | undefined {
-  const i = find(message, 'cseq');
-  if (i < 0) return undefined;
-  const { bytes, spans } = message;
-  const start = spans[i + 2]!, end = spans[i + 3]!;
-  let at = start, number = 0;
-  while (at < end && bytes[at]! >= 48 && bytes[at]! <= 57) number = number * 10 + bytes[at++]! - 48;
-  let method = at;
-  while (method < end && bytes[method]! <= 32) method++;
-  for (let word = method; word < end; word++) if (bytes[word]! <= 32) return undefined;
-  return at === start || at - start > 10 || method === at || method === end || number >= 2 ** 31 ? undefined : { number, method: methodAt(bytes, method, end) };
+  const match = /^(\d{1,10})\s+(\S+)$/.exec(text(message, 'cseq') ?? '');
+  return match === null || Number(match[1]) >= 2 ** 31 ? undefined : { number: Number(match[1]), method: match[2]! };
 }
 
 /** A header that is one whole number (Expires, Min-Expires, Max-Forwards, RSeq); undefined when absent, malformed or above 2^32-1. */

@@ -303,8 +303,7 @@ function spells(bytes: Buffer, start: number, end: number, lower: string): boole
   return true;
 }
 
-/** The method at bytes[start..end): one of METHODS without a new string. */
-export function methodAt(bytes: Buffer, start: number, end: number): string {
+function methodAt(bytes: Buffer, start: number, end: number): string {
   const size = end - start, first = bytes[start], third = bytes[start + 2];
   next: for (const method of METHODS) {
     if (size !== method.length || first !== method.charCodeAt(0) || third !== method.charCodeAt(2)) continue;
