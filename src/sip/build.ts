@@ -3,7 +3,7 @@
 
 import { PhoneError } from '../ports/errors.ts';
 import type { Endpoint } from '../ports/net.ts';
-import { parseVia, tagOf } from './headers.ts';
+import { parseVia, tagOf, topVia } from './headers.ts';
 import { elementEnd, find, unfold } from './message.ts';
 import type { Message } from './message.ts';
 
@@ -125,7 +125,7 @@ export function buildResponse(request: Message, status: number, options: Respons
       const folded = line.includes('\n') || line.includes('\r');
       if (folded || first) {
         const value = folded ? unfold(line.slice(from - start)).replace(/\r/g, ' ') : line.slice(from - start); // a bare CR only where the request is refused for it
-        line = `${proper}: ${first ? stamp(value, options.peer!) : value}`;
+        line = `${proper}: ${first ? stamp(value, options.peer!, topVia(request)) : value}`;
         first = false;
       }
       head += line;
@@ -162,10 +162,9 @@ function fromInvite(invite: Message, method: string, to: Message, headers: Heade
 const COPIED = ['Via', 'Record-Route', 'From', 'To', 'Call-ID', 'CSeq', 'Timestamp'];
 
 /** The line of Via values with received and rport in the first of them. */
-export function stamp(line: string, peer: Endpoint): string {
-  const end = elementEnd(line);
-  const read = parseVia(line.slice(0, end).trim());
+export function stamp(line: string, peer: Endpoint, read = parseVia(line.slice(0, elementEnd(line)).trim())): string {
   if (read === undefined) return line; // it goes back as it came
+  const end = elementEnd(line);
   let via = line.slice(0, end).trimEnd();
   if (read.params.has('received')) via = via.replace(/;\s*received\s*(=[^;,]*)?/gi, '');
   const wants = read.params.has('rport');

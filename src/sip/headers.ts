@@ -173,11 +173,17 @@ export function parseVia(element: string): Via | undefined {
   return { transport: line.slice(slash + 1, space).toUpperCase(), host, port, params };
 }
 
-/** The topmost Via, whoever sent the message. */
+/** The topmost Via, whoever sent the message. Read once: a request is asked for it at each of its responses. */
 export function topVia(message: Message): Via | undefined {
-  const line = text(message, 'via');
-  return line === undefined ? undefined : parseVia(line.slice(0, elementEnd(line)).trim());
+  if (message !== lastAsked) {
+    const line = text(message, 'via');
+    lastVia = line === undefined ? undefined : parseVia(line.slice(0, elementEnd(line)).trim());
+    lastAsked = message;
+  }
+  return lastVia;
 }
+
+let lastAsked: Message | undefined, lastVia: Via | undefined;
 
 export function formatVia(transport: string, host: string, port: number, branch: string): string {
   return `SIP/2.0/${transport.toUpperCase()} ${hostPort(host, port)};branch=${branch};rport`;
