@@ -6,6 +6,8 @@ import type { Log } from '../ports/log.ts';
 import type { Endpoint, Network, Resolver } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Message } from './message.ts';
+import type { ServerTransaction } from './transaction.ts';
+import type { Ua } from './ua.ts';
 
 export interface SipPorts {
   readonly clock: Clock;
@@ -198,11 +200,19 @@ export interface AgentHandlers {
   /** For digest challenges: the password of `user`; undefined refuses. */
   passwordOf?(user: string): string | undefined;
   onRegistration(account: Account, state: RegistrationState): void;
+  /**
+   * A request outside calls that the agent has no answer of its own to: MESSAGE, a NOTIFY or SUBSCRIBE that nobody knows, REFER. True when it is taken:
+   * then answer it by server.respond(), or challenge() as for a call. SUBSCRIBE and NOTIFY come here also with a tag in To that is no call's, the
+   * others only without one or inside a call.
+   */
+  onRequest?(request: Message, server: ServerTransaction, source: Source, challenge: () => void): boolean;
 }
 
 export interface Agent {
   readonly accounts: readonly Account[];
   readonly calls: readonly Call[];
+  /** For what is built on the agent: other requests, subscriptions, publications (outside.ts and what imports it). */
+  readonly ua: Ua;
   /** Where UDP listens, the port as bound. */
   readonly local: Endpoint;
   /** Bind the transports; PhoneError PORT_IN_USE names the port. */

@@ -22,6 +22,8 @@ import { asRequestUri, formatUri, hostPort, escapeUser, parseUri, sipUri, type P
 const EXTENSIONS = ['replaces'];
 const TYPES = ['application/sdp'];
 const METHODS_ALLOWED = ALLOW.split(', ');
+/** Event packages whose NOTIFY we may have asked for. */
+const EVENTS = 'refer, message-summary';
 /** More calls at once are refused: no phone talks to so many. */
 const CALLS_MOST = 64;
 const CLOSE_MS = 2_000;
@@ -87,12 +89,15 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     const { method } = request;
     if (tagOf(request, 'to') !== undefined) {
       const call = callOf(request);
-      if (call === undefined) return server.respond(481);
+      if (call === undefined) {
+        if ((method === 'NOTIFY' || method === 'SUBSCRIBE') && offered(request, server, from, known)) return;
+        return server.respond(481);
+      }
       if (method === 'INVITE') server.onCancel = (cancel) => call.onCancel(request, cancel);
       if (call.onRequest(request, server)) return;
-      return method === 'INVITE' || method === 'UPDATE' || method === 'BYE' ? server.respond(481) : outside(request, server);
+      return method === 'INVITE' || method === 'UPDATE' || method === 'BYE' ? server.respond(481) : outside(request, server, from, known);
     }
-    if (method !== 'INVITE') return outside(request, server);
+    if (method !== 'INVITE') return outside(request, server, from, known);
     const host = transport.addressFor(from.host);
     if (host !== undefined) return onInvite(request, server, from, known, host);
     let cancelled = false;
@@ -104,11 +109,40 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   }
 
   /** Requests that belong to no dialog. */
-  function outside({ method }: Message, server: ServerTransaction): void {
+  function outside(request: Message, server: ServerTransaction, from: Flow, known: Registering | undefined): void {
+    const { method } = request;
     if (method === 'OPTIONS') return server.respond(200, { headers: [['Allow', ALLOW], ['Accept', TYPES.join(', ')], ['Supported', EXTENSIONS.join(', ')]] }); // §11.2
-    if (method === 'SUBSCRIBE') return server.respond(489, { headers: [['Allow-Events', 'refer']] });
+    if (!closing && offered(request, server, from, known)) return;
+    const event = method === 'NOTIFY' ? (text(request, 'event') ?? '').split(';')[0]!.trim().toLowerCase() : '';
+    // What a server may do to a phone by check-sync, talk and hold is refused by name: nobody asked (RFC 6665 §7.4)
+    if (method === 'SUBSCRIBE' || (event !== '' && !EVENTS.split(', ').includes(event))) return server.respond(489, { headers: [['Allow-Events', EVENTS]] });
+    if (method === 'MESSAGE' || method === 'REFER') return server.respond(403);
     if (METHODS_ALLOWED.includes(method) || method === 'PRACK') return server.respond(481);
     server.respond((METHODS as readonly string[]).includes(method) ? 405 : 501, { headers: [['Allow', ALLOW]] });
+  }
+
+  /** True when the owner took it, or its credentials were stale. */
+  function offered(request: Message, server: ServerTransaction, from: Flow, known: Registering | undefined): boolean {
+    if (handlers.onRequest === undefined) return false;
+    const source = sourceOf(request, server, from, accountFor(request, known)?.heard(from) ?? known);
+    return source === undefined || handlers.onRequest(request, server, source, () => server.respond(401, { headers: digest.challenge(request) }));
+  }
+
+  /** The account that a request through the server of `known` is for. */
+  function accountFor(request: Message, known: Registering | undefined): Registering | undefined {
+    const users = [parseUri(requestUri(request))?.user, parseUri(nameAddr(request, 'to')?.uri ?? '')?.user];
+    return [...(known === undefined ? [] : [known]), ...accounts].find((a) => users.includes(a.options.user)) ?? known;
+  }
+
+  /** Undefined when the credentials were stale, which is answered. */
+  function sourceOf(request: Message, server: ServerTransaction, from: Flow, registeredServer: Registering | undefined): Source | undefined {
+    let authenticated: string | undefined;
+    if (handlers.passwordOf !== undefined) {
+      const verdict = digest.verify(request, handlers.passwordOf);
+      if (verdict.verdict === 'stale') return void server.respond(401, { headers: digest.challenge(request, true) });
+      if (verdict.verdict === 'ok') authenticated = verdict.user;
+    }
+    return { peer: { host: from.host, port: from.port }, transport: from.transport, registeredServer, authenticated };
   }
 
   function onInvite(request: Message, server: ServerTransaction, from: Flow, known: Registering | undefined, host: string): void {
@@ -116,22 +150,14 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     const replaces = replacedBy(request);
     if (typeof replaces === 'number') return server.respond(replaces);
     if (dialogOfRequest(request, server.toTag) === undefined) return server.respond(400, { reason: 'Bad contact Header' });
-    let authenticated: string | undefined;
-    if (handlers.passwordOf !== undefined) {
-      const verdict = digest.verify(request, handlers.passwordOf);
-      if (verdict.verdict === 'stale') return server.respond(401, { headers: digest.challenge(request, true) });
-      if (verdict.verdict === 'ok') authenticated = verdict.user;
-    }
-    const asked = parseUri(requestUri(request)), to = parseUri(nameAddr(request, 'to')?.uri ?? '');
-    const users = [asked?.user, to?.user];
-    const named = [...(known === undefined ? [] : [known]), ...accounts].find((a) => users.includes(a.options.user)) ?? known;
-    const vouching = named?.heard(from), account = vouching ?? named;
+    const named = accountFor(request, known), vouching = named?.heard(from), account = vouching ?? named;
+    const source = sourceOf(request, server, from, vouching ?? known);
+    if (source === undefined) return;
     const call = new CallUnit(ua, {
-      account, remote: partyOf(nameAddr(request, 'from')!), localHost: host, user: vouching !== undefined && isWhole(vouching.contact) ? vouching.contact : plain(asked?.user ?? ''), callId: text(request, 'call-id') ?? '', invite: request, server, replaces,
+      account, remote: partyOf(nameAddr(request, 'from')!), localHost: host, user: vouching !== undefined && isWhole(vouching.contact) ? vouching.contact : plain(parseUri(requestUri(request))?.user ?? ''), callId: text(request, 'call-id') ?? '', invite: request, server, replaces,
     });
     calls.set(call.localTag, call);
     server.onCancel = (cancel) => call.onCancel(request, cancel);
-    const source: Source = { peer: { host: from.host, port: from.port }, transport: from.transport, registeredServer: vouching ?? known, authenticated };
     handlers.onIncoming(call, source, () => {
       if (call.withdraw()) server.respond(401, { headers: digest.challenge(request) });
     });
@@ -182,7 +208,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   }
 
   return {
-    accounts,
+    accounts, ua,
     get calls() { return [...calls.values()].filter((c) => c.state !== 'ended'); },
     get local() { return transport.local; },
     async start() {

@@ -15,7 +15,7 @@ import type { AccountUnit, Result, SendFailure, Sent, Ua } from './ua.ts';
 import { parseUri } from './uri.ts';
 
 /** Methods taken inside a dialog, and the extension we know; said in INVITE and its 2xx (§13.2.1, §13.3.1.4). */
-export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY';
+export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY, MESSAGE, SUBSCRIBE';
 const ABILITIES: Headers = [['Allow', ALLOW], ['Supported', 'replaces']];
 const REDIRECTS = 5;
 /** §13.3.1.1: a proxy on the way forgets an INVITE without provisional response after three minutes. */

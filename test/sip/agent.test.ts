@@ -361,7 +361,7 @@ test('OPTIONS tells what a phone can, and what became of the question', async ()
   await town.run(100);
   assert.deepEqual(await Promise.all(asked), [200, 503]);
   const answer = town.messages().find((m) => m.words === '200 OPTIONS')!.message;
-  assert.deepEqual([text(answer, 'allow'), text(answer, 'accept'), text(answer, 'supported')], ['INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY', 'application/sdp', 'replaces']);
+  assert.deepEqual([text(answer, 'allow'), text(answer, 'accept'), text(answer, 'supported')], ['INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY, MESSAGE, SUBSCRIBE', 'application/sdp', 'replaces']);
   town.wire.down.add('10.0.0.2');
   const dead = alice.agent.options('sip:10.0.0.2');
   await town.run(33_000);

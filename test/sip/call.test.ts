@@ -346,7 +346,7 @@ describe('a call that comes in', () => {
 
 describe('requests that belong to no call', () => {
   const ROWS: [string, number, string?][] = [
-    ['OPTIONS', 200], ['BYE', 481], ['INFO', 481], ['NOTIFY', 481], ['UPDATE', 481], ['REFER', 481], ['PRACK', 481], ['MESSAGE', 405], ['REGISTER', 405], ['SUBSCRIBE', 489], ['FROB', 501],
+    ['OPTIONS', 200], ['BYE', 481], ['INFO', 481], ['NOTIFY', 481], ['UPDATE', 481], ['REFER', 403], ['PRACK', 481], ['MESSAGE', 403], ['PUBLISH', 405], ['REGISTER', 405], ['SUBSCRIBE', 489], ['FROB', 501],
   ];
   for (const [method, status] of ROWS) {
     test(`${method} is answered ${status}`, async () => {
