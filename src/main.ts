@@ -17,6 +17,7 @@ offhook answer|hangup|hold|resume [CALL]
 offhook transfer TARGET [--call ID]       blind; with --to CALL instead of TARGET attended
 offhook dtmf DIGITS [--ms N] [--call ID]
 offhook mute on|off [CALL]
+offhook message TARGET TEXT [--account ID]   a text; the other side took it when this succeeds
 offhook lift|hang|flash|key KEY           the handset's own hook and keys
 offhook status                            what the phone says of itself, as JSON
 offhook measure [CALL]                    packets, losses, delay of a call
@@ -70,7 +71,7 @@ const alone: Takes = { words: 0, options: ['state', 'json'] };
 const TAKES: Readonly<Record<string, Takes>> = {
   run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, exchange: { words: 0, options: ['state', 'config', 'set', 'log'] }, devices: { words: 0, options: [] }, settings: { words: 0, options: ['state', 'config', 'set'] },
   call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'anonymous', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
-  dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
+  message: { words: 2, options: ['state', 'json', 'account'] }, dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
   answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, quit: alone, lift: alone, hang: alone, flash: alone,
 };
 /** What was given and is not taken, in words; undefined when all of it is. */
@@ -104,6 +105,8 @@ function command(word: string, rest: readonly string[], v: Values): Record<strin
       return { do: word, ...(v.to === undefined ? { target: needed(rest[0], 'a number or address') } : { to: v.to }), ...(v.call === undefined ? {} : { call: v.call }) };
     case 'dtmf':
       return { do: word, digits: needed(rest[0], 'digits'), ...(v.ms === undefined ? {} : { ms: milliseconds(v.ms) }), ...(v.call === undefined ? {} : { call: v.call }) };
+    case 'message':
+      return { do: word, target: needed(rest[0], 'a number or address'), text: needed(rest[1], 'a text'), ...(v.account === undefined ? {} : { account: v.account }) };
     case 'mute':
       return { do: word, muted: onlyOf(rest[0], 'on', 'off') === 'on', ...(rest[1] === undefined ? {} : { call: rest[1] }) };
     case 'key':

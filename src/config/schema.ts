@@ -85,6 +85,7 @@ export const accountSchema = Type.Object({
   imsRegister: flag(false, { title: 'IMS registration', description: 'The first REGISTER names the authentication user with an empty password, as mobile networks want it.', applies: 'on registering' }),
   identity: choice('own', ['own', 'associated'], { title: 'Calls come from', description: 'own: user and server. associated: the first address that the server gives in P-Associated-URI.', applies: 'on registering' }),
   anonymous: flag(false, { title: 'Anonymous calls', description: 'Calls do not tell who calls; the server learns it (RFC 3323, RFC 3325).', applies: 'on registering' }),
+  mwi: choice('off', ['off', 'subscribe'], { title: 'Messages waiting', description: 'subscribe: ask the server to tell of voice messages. off: only what it tells by itself counts.', applies: 'on registering' }),
   autoAnswer: choice('off', ['off', 'allowed', 'all'], { title: 'Answer by itself', description: 'off: always ring. allowed: callers on the intercom allow-list are answered at once. all: every caller that comes through this server is answered at once.', applies: 'next call' }),
 }, { title: 'Account', additionalProperties: false });
 

@@ -164,6 +164,7 @@ async function start(making: Making): Promise<void> {
     clock, log, random, media, hardware, texts, bodyOf, settings,
     get opus() { return opus ??= opusAvailable(); },
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
+    beyond: () => import('./beyond.ts'),
     change: (key, value) => void changeOne(store, log, key, value),
     store: textStore(making.files, making.state),
     agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),

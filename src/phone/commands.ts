@@ -4,9 +4,10 @@ import type { Desk } from './desk.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { LineEvent } from './line-types.ts';
-import { plan } from './outgoing.ts';
+import { destinations, plan } from './outgoing.ts';
 import type { Command, Outcome, PhoneStatus } from './status.ts';
 import type { HookEvent } from '../ports/hardware.ts';
+import type { Reply, RequestOptions } from '../sip/outside.ts';
 import type { StreamStats } from '../media/door.ts';
 
 const GAP_MS = 60;
@@ -14,14 +15,16 @@ const REINVITE_MS = 35_000;
 const TRANSFER_MS = 60_000;
 const ENDED_MS = 6_000;
 const ANSWER_MS = 10_000;
+/** RFC 3428 §8: longer ones would need a session. */
+const MESSAGE_BYTES = 1_300;
 
 const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, code, why, ...(status === 0 ? {} : { status }) });
 
 /** What each command must say; any may name a call. */
 const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
-  call: ['target'], answer: [], hangup: [], hold: [], resume: [], transfer: [], dtmf: ['digits'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
+  call: ['target'], answer: [], hangup: [], hold: [], resume: [], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
 };
-const TEXTS = ['target', 'call', 'to', 'account', 'digits', 'key'] as const;
+const TEXTS = ['target', 'call', 'to', 'account', 'digits', 'key', 'text'] as const;
 /** Header lines that a request must have once, and the agent writes. */
 const OURS = /^(via|from|to|call-id|cseq|contact|content-length|content-type|max-forwards|route|record-route|[vftimlc])$/i;
 
@@ -51,7 +54,7 @@ export interface Commands {
   onStats(ask: number, stats: StreamStats): void;
 }
 
-export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus, onHook: (event: HookEvent) => void): Commands {
+export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus, onHook: (event: HookEvent) => void, request: (options: RequestOptions) => Promise<Reply>): Commands {
   const { clock, media } = desk.ports;
   const asked = new Map<number, (stats: StreamStats) => void>();
   let ask = 0;
@@ -159,6 +162,15 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
     return new Promise((resolve) => clock.after(digits.length * (ms + GAP_MS), () => resolve({ ok: true, call: line.id, state: 'sent' })));
   };
 
+  const message = async ({ target, text, account }: Extract<Command, { do: 'message' }>): Promise<Outcome> => {
+    const found = destinations(desk, target, false, account), body = Buffer.from(text);
+    if ('refused' in found) return no('NOT_REGISTERED', found.refused);
+    const to = found[0]!;
+    if (body.length > MESSAGE_BYTES) return no('TOO_LONG', `a text has ${MESSAGE_BYTES} bytes at most`);
+    const { status: said, reason } = await request({ method: 'MESSAGE', target: to.target, body, headers: [['Content-Type', 'text/plain;charset=utf-8']], ...(to.account === undefined ? {} : { account: to.account }) });
+    return said < 300 ? { ok: true, state: 'sent' } : no('NOT_SENT', reason === '' ? 'the other side did not take it' : reason, said);
+  };
+
   return {
     onStats(id, stats) {
       asked.get(id)?.(stats);
@@ -170,6 +182,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
       switch (command.do) {
         case 'status': return { ok: true, status: status() };
         case 'call': return call(command);
+        case 'message': return message(command);
         case 'lift':
         case 'hang':
         case 'flash':

@@ -16,6 +16,7 @@ import { atRest, offHook } from './machine.ts';
 import { CODES, plan } from './outgoing.ts';
 import { passwordOf } from './admission.ts';
 import type { PhonePorts, Services } from './ports.ts';
+import { createRequests } from './requests.ts';
 import type { DeviceStatus, PhoneDoor, PhoneEvent, PhoneStatus } from './status.ts';
 import type { StatusName } from './words.ts';
 import type { Settings } from '../config/types.ts';
@@ -41,6 +42,8 @@ export interface Phone extends PhoneDoor {
 
 const BLINK = [250, 250] as const;
 const SLOW_BLINK = [200, 1_800] as const;
+/** Voice messages wait. */
+const LAZY_BLINK = [1_000, 1_000] as const;
 const PLACES = ['handset', 'speaker', 'ringer'] as const;
 /** Facts of little use to people in a log; all the rest are info, failures warn. */
 const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
@@ -147,10 +150,11 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
 
   const handset = createHandset(desk);
   const accounts = createAccounts(desk, () => agent);
-  const commands = createCommands(desk, handset, status, onHook);
+  const commands = createCommands(desk, handset, status, onHook, async (options) => (await ports.beyond()).request(agent, options));
   const agent: Agent = ports.agent({
     onIncoming: createIncoming(desk, handset, accounts),
     onRegistration: (account, state) => accounts.onRegistration(account, state),
+    onRequest: createRequests(desk, accounts),
     passwordOf: (user) => passwordOf(settings(), user),
   });
 
@@ -247,8 +251,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: sounds.ringTone[country], id: 0 });
     }
     if (hardware.lamp === undefined || closed) return;
-    const want = rings || [...lines].some((l) => !l.leaving) ? 'busy' : accounts.trouble() !== undefined ? 'trouble' : 'well';
-    if (want !== lamp) hardware.lamp.show(want === 'busy' ? BLINK : want === 'well' ? true : SLOW_BLINK);
+    const want = rings || [...lines].some((l) => !l.leaving) ? 'busy' : accounts.trouble() !== undefined ? 'trouble' : messagesWaiting() ? 'messages' : 'well';
+    if (want !== lamp) hardware.lamp.show(want === 'busy' ? BLINK : want === 'well' ? true : want === 'messages' ? LAZY_BLINK : SLOW_BLINK);
     lamp = want;
   }
 
@@ -275,6 +279,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     }
   }
 
+  const messagesWaiting = (): boolean => accounts.status().some((a) => a.messages?.waiting);
+
   function status(): PhoneStatus {
     const { phone, calls, intercom, sound } = settings();
     const { state } = handset;
@@ -282,7 +288,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     return {
       name: phone.name, board: hardware.board, hook: desk.headless ? 'none' : offHook(state.line) ? 'off' : 'on', state: state.line, tone: handset.tone, dialled: handset.digits, bell,
       registrations: accounts.status(), calls: [...lines].filter((l) => !l.leaving).map((l) => l.status()), lastFailure, lastFailureAt, doNotDisturb: calls.doNotDisturb,
-      privacy: intercom.privacy || hardware.privacy?.closed === true, missed: memory.missed, devices: PLACES.map((p) => devices.get(p) ?? unused(p)),
+      privacy: intercom.privacy || hardware.privacy?.closed === true, missed: memory.missed, messagesWaiting: messagesWaiting(), devices: PLACES.map((p) => devices.get(p) ?? unused(p)),
       listening: `${agent.local.host}:${agent.local.port}`,
     };
   }
@@ -331,7 +337,10 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       accounts.sync();
       guard();
     },
-    networkChanged: () => agent.networkChanged(),
+    networkChanged() {
+      agent.networkChanged();
+      accounts.subscriptions?.networkChanged();
+    },
     condition: () => accounts.list().length === 0 ? 'no account' : accounts.trouble() ?? (accounts.list().some((a) => a.registration.state === 'registered' || a.registration.state === 'off') ? 'all well' : 'not registered'),
     agent,
     linePorts,
@@ -341,6 +350,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       for (const line of lines) if (!line.rings) line.hangUp('phone stopped'); // what rings the agent tells 480
       hardware.bell?.stop();
       hardware.lamp?.show(false);
+      void accounts.subscriptions?.close(); // goes out before the agent's own farewell, which is waited for
       await agent.close();
     },
   };

@@ -8,6 +8,8 @@ import type { Log } from '../ports/log.ts';
 import type { Endpoint } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
+import type { request } from '../sip/outside.ts';
+import type { Subscriptions } from '../sip/subscriptions.ts';
 import type { TextStore } from './call-log.ts';
 
 type Country = Settings['phone']['country'];
@@ -25,6 +27,12 @@ export interface Sounds {
 
 export type Invite = NonNullable<Call['invite']>;
 
+/** What only some telephones use, loaded when they do. */
+export interface Beyond {
+  readonly request: typeof request;
+  readonly Subscriptions: typeof Subscriptions;
+}
+
 export interface PhonePorts {
   readonly clock: Clock;
   readonly log: Log;
@@ -39,6 +47,7 @@ export interface PhonePorts {
   readonly sounds: Sounds;
   /** Makes the agent that reports to these handlers; started by phone.start(). */
   readonly agent: (handlers: AgentHandlers) => Agent;
+  readonly beyond: () => Promise<Beyond>;
   /** All values of a header of an INVITE, name in lower case. */
   readonly texts: (invite: Invite, name: string) => readonly string[];
   /** The body of an INVITE, empty when it has none. */

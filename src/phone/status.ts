@@ -8,6 +8,13 @@ export type LineState =
   | 'on hook' | 'ringing' | 'recall' | 'just lifted' | 'dial tone' | 'collecting' | 'calling' | 'in call'
   | 'dead line' | 'howler' | 'silence' | 'speaker calling' | 'speaker';
 
+export interface MessageStatus {
+  readonly waiting: boolean;
+  /** Not heard yet, and heard; 0 where the server gives no counts. */
+  readonly fresh: number;
+  readonly old: number;
+}
+
 export interface RegistrationStatus {
   readonly account: string;
   readonly user: string;
@@ -22,6 +29,8 @@ export interface RegistrationStatus {
   readonly why: string;
   /** Seconds until the registration lapses, or until the next try. */
   readonly nextS: number;
+  /** What the server last said of voice messages (RFC 3842); absent while it has said nothing. */
+  readonly messages?: MessageStatus;
 }
 
 export interface CallStatus {
@@ -71,6 +80,8 @@ export interface PhoneStatus {
   readonly doNotDisturb: boolean;
   readonly privacy: boolean;
   readonly missed: number;
+  /** Voice messages wait at some account's server. */
+  readonly messagesWaiting: boolean;
   readonly devices: readonly DeviceStatus[];
   /** Where SIP listens. */
   readonly listening: string;
@@ -81,6 +92,9 @@ export type PhoneEvent = { readonly at: number } & (
   | { readonly event: 'registered'; readonly account: string; readonly server: string; readonly second: boolean }
   | { readonly event: 'registration failed'; readonly account: string; readonly why: string; readonly detail: string; readonly retryS: number }
   | { readonly event: 'unregistered'; readonly account: string }
+  | { readonly event: 'messages'; readonly account: string; readonly waiting: boolean; readonly fresh: number; readonly old: number }
+  /** A text came from a caller who may call (RFC 3428). */
+  | { readonly event: 'message'; readonly from: string; readonly name: string; readonly account: string; readonly text: string }
   | { readonly event: 'incoming'; readonly call: string; readonly from: string; readonly name: string; readonly account: string }
   /** A caller who was never let in; nothing rang. */
   | { readonly event: 'refused'; readonly from: string; readonly peer: string; readonly status: number; readonly why: string }
@@ -126,6 +140,8 @@ export type Command =
   /** Blind, or with `to` attended: the other side of `call` is joined to that of `to`. */
   | { readonly do: 'transfer'; readonly target?: string; readonly to?: string; readonly call?: string }
   | { readonly do: 'dtmf'; readonly digits: string; readonly ms?: number; readonly call?: string }
+  /** Sends a text (RFC 3428); ok when the other side took it. */
+  | { readonly do: 'message'; readonly target: string; readonly text: string; readonly account?: string }
   | { readonly do: 'mute'; readonly muted: boolean; readonly call?: string }
   | { readonly do: 'measure'; readonly call?: string }
   | { readonly do: 'status' }

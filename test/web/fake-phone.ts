@@ -2,7 +2,7 @@ import type { CallLogEntry, Command, Outcome, PhoneDoor, PhoneEvent, PhoneStatus
 
 export const restingPhone: PhoneStatus = {
   name: 'Offhook', board: 'bench', hook: 'on', state: 'on hook', tone: '', dialled: '', bell: false, registrations: [], calls: [],
-  lastFailure: '', lastFailureAt: 0, doNotDisturb: false, privacy: false, missed: 0, devices: [], listening: '192.168.1.20:5060',
+  lastFailure: '', lastFailureAt: 0, doNotDisturb: false, privacy: false, missed: 0, messagesWaiting: false, devices: [], listening: '192.168.1.20:5060',
 };
 
 /** A telephone that does what a test says and keeps what it was told. */

@@ -54,6 +54,8 @@ export function Front({ state, since, calls, onTrouble }: Props) {
               value={{ registered: 'registered', failed: r.why || 'not registered', trying: 'registering …', off: 'not registering' }[r.state]} />)}
             {phone.devices.filter((d) => d.state !== 'unused').map((d) => <Fact key={d.place} name={{ handset: 'Handset', speaker: 'Loudspeaker', ringer: 'Ringer' }[d.place]}
               mood={d.state === 'lost' ? 'bad' : d.trouble !== '' ? 'warn' : 'good'} value={d.state === 'lost' ? d.trouble || 'sound device lost' : d.trouble !== '' ? 'no sound card' : d.device} />)}
+            {phone.registrations.map((r) => r.messages?.waiting === true && <Fact key={r.account} name="Voice messages" mood="warn"
+              value={`${r.messages.fresh > 0 ? `${r.messages.fresh} new` : 'waiting'}${r.messages.old > 0 ? `, ${r.messages.old} old` : ''} at ${r.account}`} />)}
             <Fact name="Listening" mood="calm" value={phone.listening} />
             {phone.privacy && <Fact name="Privacy" mood="warn" value="never answers by itself" />}
           </dl>
