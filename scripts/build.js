@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// Bundles the phone into dist/: the program with its core beside it, the media thread, the page, the board files.
+// Bundles the phone into dist/: the program with its core beside it, the media thread, the page, the board files; and the library ua.js.
 // koffi stays outside: it carries a native file.
 
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,4 +92,18 @@ if (existsSync(join(root, 'src/web/page/main.tsx'))) {
   });
   cpSync(join(root, 'src/web/page/index.html'), join(dist, 'page/index.html'));
 }
+// The library: one file by itself, and its types where the compiler is at hand (a phone that is only to run has none).
+await build({ ...phone, entryPoints: { ua: 'src/main/ua.ts' }, plugins: [plainPrivates] });
+const tsc = join(root, 'node_modules/typescript/bin/tsc');
+if (existsSync(tsc)) {
+  const types = join(dist, 'types');
+  const flags = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--outDir', types];
+  execFileSync(process.execPath, [tsc, '-p', join(root, 'src/main/tsconfig.ua.json'), ...flags], { stdio: 'inherit' });
+  for (const name of readdirSync(types, { recursive: true })) {
+    if (!name.endsWith('.d.ts')) continue;
+    const path = join(types, name);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/(from '\.[^']*)\.ts'/g, "$1.js'"));
+  }
+}
+
 cpSync(join(root, 'hw/boards'), join(dist, 'boards'), { recursive: true });

@@ -47,20 +47,20 @@ export class Publication {
   #onEnded: (() => void)[] = [];
 
   /** Publishes `body`. Throws PhoneError BAD_ADDRESS or BAD_HEADER. */
-  constructor(agent: Agent, options: PublishOptions, body: Uint8Array, on: (event: PublicationEvent) => void = () => undefined) {
+  constructor(agent: Agent, options: PublishOptions, body: Uint8Array | string, on: (event: PublicationEvent) => void = () => undefined) {
     checkHeaders([], `${options.event}${options.type}`);
     addressOf(agent, options.target, options.account);
     this.#agent = agent;
     this.#options = options;
     this.#on = on;
-    this.#body = body;
+    this.#body = Buffer.from(body);
     this.#askS = options.expiresS ?? 3_600;
     this.#send();
   }
 
   /** In place of what was published before. */
-  update(body: Uint8Array): void {
-    this.#body = body;
+  update(body: Uint8Array | string): void {
+    this.#body = Buffer.from(body);
     this.#dirty = true;
     if (!this.#over && !this.#unwanted) this.#send();
   }

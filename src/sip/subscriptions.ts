@@ -161,7 +161,9 @@ class Subscribing implements Subscription {
   /** §4.1.3: only what fits a subscription of ours is let in. */
   onNotify(request: Message, server: ServerTransaction): void {
     const line = text(request, 'subscription-state');
-    if (!sameEvent(text(request, 'event') ?? '', this.#options.event)) return server.respond(481);
+    const event = text(request, 'event') ?? '';
+    // A REFER's NOTIFY may name its CSeq, or not (RFC 3515 §2.4.6)
+    if (this.#refer ? headed(event).word !== 'refer' : !sameEvent(event, this.#options.event)) return server.respond(481);
     if (line === undefined) return server.respond(400, { reason: 'Missing Subscription-State Header' });
     let dialog = this.#dialog;
     if (dialog === undefined) {

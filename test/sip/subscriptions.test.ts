@@ -414,7 +414,7 @@ describe('REFER outside a call (RFC 3515)', () => {
     peer.answer(refer, 202, ['Contact: <sip:peer@10.0.0.2>']);
     await town.run(20);
     await notify(refer, 'active;expires=60', 'SIP/2.0 100 Trying\r\n', FRAG);
-    await notify(refer, 'terminated;reason=noresource', 'SIP/2.0 200 OK\r\n', FRAG);
+    await notify(refer, 'terminated;reason=noresource', 'SIP/2.0 200 OK\r\n', { ...FRAG, event: `refer;id=${cseqOf(refer)!.number}` }); // RFC 3515 §2.4.6
     assert.deepEqual(told, ['active SIP/2.0 100 Trying', 'terminated SIP/2.0 200 OK', 'ended 0 noresource']);
     await town.run(60_000);
     assert.equal(town.clock.pending, 0);
