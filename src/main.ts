@@ -21,6 +21,8 @@ offhook message TARGET TEXT [--account ID]   a text; the other side took it when
 offhook lift|hang|flash|key KEY           the handset's own hook and keys
 offhook status                            what the phone says of itself, as JSON
 offhook measure [CALL]                    packets, losses, delay of a call
+offhook trace [--last N] [--follow] [--full]
+                                          the last SIP messages as a ladder, then those that come; secrets blanked
 offhook quit
     each talks to the phone that runs with the same --state; exit 0 only when the thing happened, 1 with the reason when not.
     --json prints the whole reply.
@@ -36,6 +38,7 @@ declare const OFFHOOK_VERSION: string;
 const options = {
   state: { type: 'string' }, config: { type: 'string' }, set: { type: 'string', multiple: true }, log: { type: 'string' }, welcome: { type: 'boolean' },
   until: { type: 'string' }, intercom: { type: 'boolean' }, anonymous: { type: 'boolean' }, account: { type: 'string' }, header: { type: 'string', multiple: true },
+  last: { type: 'string' }, follow: { type: 'boolean', short: 'f' }, full: { type: 'boolean' },
   call: { type: 'string' }, to: { type: 'string' }, ms: { type: 'string' }, json: { type: 'boolean' }, version: { type: 'boolean', short: 'v' }, help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -72,6 +75,7 @@ const TAKES: Readonly<Record<string, Takes>> = {
   run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, exchange: { words: 0, options: ['state', 'config', 'set', 'log'] }, devices: { words: 0, options: [] }, settings: { words: 0, options: ['state', 'config', 'set'] },
   call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'anonymous', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
   message: { words: 2, options: ['state', 'json', 'account'] }, dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
+  trace: { words: 0, options: ['state', 'last', 'follow', 'full'] },
   answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, quit: alone, lift: alone, hang: alone, flash: alone,
 };
 /** What was given and is not taken, in words; undefined when all of it is. */
@@ -153,6 +157,11 @@ async function main(): Promise<number> {
   if (word === 'settings') {
     const { settingsCommand } = await import('./main/settings.ts');
     return settingsCommand(state, values.set ?? [], values.config === undefined ? undefined : resolve(values.config));
+  }
+  if (word === 'trace') {
+    const { showTrace } = await import('./main/show-trace.ts');
+    if (values.last !== undefined && !/^\d{1,4}$/.test(values.last)) throw new UsageError(`--last ${values.last}: a number of messages is needed`);
+    return showTrace(join(state, 'control.sock'), { last: values.last === undefined ? undefined : Number(values.last), follow: values.follow === true, full: values.full === true });
   }
   const say = command(word, rest, values);
   if (say === undefined) throw new UsageError(`"${word}" is no command`);

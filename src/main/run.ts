@@ -33,6 +33,7 @@ import type { House } from './exchange.ts';
 import { bodyOf, createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
 import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
+import { MessageRing } from './message-ring.ts';
 import { startMediaThread } from './remote-media.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -115,6 +116,7 @@ async function start(making: Making): Promise<void> {
   const { clock, random, store, log, later, end } = making;
   let house: House | undefined = undefined as House | undefined;
   const settings = () => house?.withOwnAccount(store.settings) ?? store.settings;
+  const ring = new MessageRing();
   // Its own thread gets ready while this one registers.
   const { media, ready } = startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
     log.error({ code: error.code }, error.message);
@@ -124,8 +126,9 @@ async function start(making: Making): Promise<void> {
 
   // Before anything else is opened: a second phone must not touch the first one's files, and be told that rather than of a port in use.
   const control = await serveControl(join(making.state, 'control.sock'), async (command): Promise<Reply> => {
-    if (phone === undefined) return { ok: false, why: 'the phone is still starting' };
     const word = (command as { readonly do?: unknown } | null)?.do;
+    if (word === 'trace') return keptMessages(ring, command as TraceCommand);
+    if (phone === undefined) return { ok: false, why: 'the phone is still starting' };
     if (word === 'status' && house !== undefined) return { ok: true, status: { ...phone.status(), exchange: house.status() } };
     if (word !== 'quit') return { ...await phone.command(command as Command) };
     clock.after(0, () => end(0));
@@ -156,7 +159,9 @@ async function start(making: Making): Promise<void> {
   const sip = { clock, random, log, network, resolver: systemResolver() };
   const about = { userAgent: `Offhook/${OFFHOOK_VERSION}` };
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
-    if (settings().sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'message');
+    const message = blanked(bytes);
+    ring.add(clock.wall(), direction, transport, peer, message);
+    if (settings().sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message }, 'message');
   };
   const instance = await instanceOf(making.files, making.state, random);
   let opus: boolean | undefined;
@@ -258,6 +263,17 @@ async function startExchange(making: Making): Promise<void> {
   later(watchLinks(clock, () => house?.networkChanged()));
   notify('READY=1');
   later(() => notify('STOPPING=1'));
+}
+
+interface TraceCommand {
+  readonly from?: unknown;
+  readonly last?: unknown;
+}
+
+function keptMessages(ring: MessageRing, { from, last }: TraceCommand): Reply {
+  const whole = (n: unknown): boolean => n === undefined || (Number.isSafeInteger(n) && Number(n) >= 0);
+  if (!whole(from) || !whole(last)) return { ok: false, why: 'from and last are whole numbers' };
+  return { ok: true, ...ring.read(from as number | undefined, last as number | undefined) };
 }
 
 function sipAddress({ agent }: Phone): string {

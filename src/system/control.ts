@@ -6,6 +6,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { PhoneError } from '../ports/errors.ts';
 
 const LINE_LIMIT = 8_192;
+/** A reply may carry the messages of a trace. */
+const REPLY_LIMIT = 1 << 20;
 const CLIENT_LIMIT = 64;
 /** A client that asks and never reads is let go beyond this. */
 const UNREAD_LIMIT = 1 << 20;
@@ -14,7 +16,7 @@ const PATH_LIMIT = 107;
 
 export type Reply = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
 
-function onLines(socket: Socket, line: (text: string) => void, tooLong: () => void = () => socket.destroy()): void {
+function onLines(socket: Socket, line: (text: string) => void, limit: number, tooLong: () => void = () => socket.destroy()): void {
   let held = '';
   socket.setEncoding('utf8');
   socket.on('data', (chunk: string) => {
@@ -25,7 +27,7 @@ function onLines(socket: Socket, line: (text: string) => void, tooLong: () => vo
       held = held.slice(end + 1);
       line(text);
     }
-    if (held.length > LINE_LIMIT) tooLong();
+    if (held.length > limit) tooLong();
   });
 }
 
@@ -73,7 +75,7 @@ export async function serveControl(path: string, serve: (command: unknown) => Pr
         return dismiss('not a line of JSON');
       }
       serve(command).then(say, (error: unknown) => say({ ok: false, why: error instanceof Error ? error.message : String(error) }));
-    }, () => dismiss(`a command has at most ${LINE_LIMIT} bytes`));
+    }, LINE_LIMIT, () => dismiss(`a command has at most ${LINE_LIMIT} bytes`));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new PhoneError('CONTROL_FAILED', `cannot listen at ${path}: ${error.message}`, error)));
@@ -105,6 +107,6 @@ export function askControl(path: string, command: unknown): Promise<Reply> {
     onLines(socket, (text) => {
       resolve(JSON.parse(text) as Reply);
       socket.end();
-    });
+    }, REPLY_LIMIT);
   });
 }

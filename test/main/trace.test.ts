@@ -10,7 +10,23 @@ test.each([
   ['one that begins in the second line', `Authorization:\r\n ${digest}`, 'Authorization:\r\n Digest (blanked)'],
   ['the key of a call', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 (blanked)'],
   ['a password in an address', 'Contact: <sip:a@b;password=hush;lr>', 'Contact: <sip:a@b;password=(blanked);lr>'],
+  ['the password of ICE', 'a=ice-pwd:asd88fgpdd777uzjYhagZg', 'a=ice-pwd:(blanked)'],
 ])('%s is blanked, what stands around it is not', (_, line, expected) => {
   const message = (middle: string) => `REGISTER sip:pbx SIP/2.0\r\nCall-ID: 1\r\n${middle}\r\nCSeq: 1 REGISTER\r\n\r\n`;
   expect(blanked(Buffer.from(message(line)))).toBe(message(expected));
+});
+
+test('the words of a text and the digits of an INFO are counted, not told (RFC 3428 §11.4)', () => {
+  const message = (first: string, type: string, body: string) => Buffer.from(`${first} sip:pbx SIP/2.0\r\nCall-ID: 1\r\n${type}\r\n\r\n${body}`);
+  expect(blanked(message('MESSAGE', 'Content-Type: text/plain', 'the key is\r\n\r\nunder the mat'))).toBe('MESSAGE sip:pbx SIP/2.0\r\nCall-ID: 1\r\nContent-Type: text/plain\r\n\r\n(27 bytes blanked)');
+  expect(blanked(message('INFO', 'Content-Type: application/dtmf-relay', 'Signal=4\r\nDuration=160\r\n'))).toBe('INFO sip:pbx SIP/2.0\r\nCall-ID: 1\r\nContent-Type: application/dtmf-relay\r\n\r\n(24 bytes blanked)');
+  expect(blanked(message('INFO', 'c:application/dtmf', '4'))).toContain('(1 bytes blanked)');
+  const plain = message('NOTIFY', 'Content-Type: application/simple-message-summary', 'Messages-Waiting: yes\r\n');
+  expect(blanked(plain)).toBe(plain.toString());
+});
+
+test('the longest message is blanked in a moment', () => {
+  const begun = process.cpuUsage().user;
+  for (const part of ['a=crypto:1 ', 'Authorization: x\r\n', ';password=', 'Content-Type: application/dtmf\r\n', 'MESSAGE ', '\r\n ', '\r\n\r\n']) blanked(Buffer.from(`MESSAGE sip:a SIP/2.0\r\nAuthorization: a b\r\n${part.repeat(Math.floor(65_000 / part.length))}`));
+  expect((process.cpuUsage().user - begun) / 1_000).toBeLessThan(2_000);
 });
