@@ -132,6 +132,7 @@ export const settingsSchema = Type.Object({
     tcp: flag(true, { title: 'Accept TCP', description: 'Listen for TCP as well.', applies: 'on restart' }),
     acceptFrom: choice('registered', ['registered', 'listed', 'anyone'], { title: 'Who may call', description: 'registered: calls through the server we are registered at, and listed addresses. listed: listed addresses only. anyone: every caller rings (never answered by itself).', applies: 'next call' }),
     allowAddresses: list(Type.String({ pattern: NETWORK, maxLength: 64, kind: 'network' }), [], { title: 'Listed addresses', description: 'Addresses or networks (192.168.1.0/24) that may call directly.', applies: 'next call' }),
+    watchers: choice('nobody', ['nobody', 'callers'], { title: 'Who may watch', description: 'Whether other phones may show by a lamp that this one is ringing or busy. callers: whoever may call.', applies: 'on restart' }),
     trace: flag(false, { title: 'Trace messages', description: 'Write every SIP message to the log at debug level, secrets blanked.', applies: 'now' }),
   }),
   sound: group('Sound', {

@@ -165,6 +165,8 @@ async function start(making: Making): Promise<void> {
   };
   const instance = await instanceOf(making.files, making.state, random);
   let opus: boolean | undefined;
+  const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers);
+  const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
   const ports: PhonePorts = {
     clock, log, random, media, hardware, texts, bodyOf, settings,
     get opus() { return opus ??= opusAvailable(); },
@@ -172,7 +174,7 @@ async function start(making: Making): Promise<void> {
     beyond: () => import('./beyond.ts'),
     change: (key, value) => void changeOne(store, log, key, value),
     store: textStore(making.files, making.state),
-    agent: (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers),
+    agent: (handlers) => watched === undefined ? telephone(handlers) : watched.watchedAgent(telephone, handlers, settings),
   };
   const builtIn: BuiltIn = createBuiltIn(ports, () => made, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
   const made: Phone = createPhone(ports, builtIn);

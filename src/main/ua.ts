@@ -116,7 +116,7 @@ export async function createUa(options: UaOptions = {}): Promise<Ua> {
     },
     onRequest(message, server, source, challenge) {
       if (subscriptions.take(message, server)) return true;
-      if (options.onWatch !== undefined && notifier.take(message, server, source, challenge)) return true;
+      if (notifier.take(message, server, source, challenge)) return true;
       if (message.method === 'MESSAGE' && options.onMessage !== undefined) {
         const words = readText(message), from = nameAddr(message, 'from')!, uri = parseUri(from.uri);
         if (words === undefined) server.respond(415, { headers: [['Accept', 'text/plain']] });

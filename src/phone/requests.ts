@@ -23,7 +23,7 @@ export function createRequests(desk: Desk, accounts: Accounts): NonNullable<Agen
     if (accounts.subscriptions?.take(request, server) === true) return true;
     if (tagOf(request, 'to') !== undefined) return false;
     if (method === 'NOTIFY') {
-      // Asterisk and others tell the registered phone unasked: a departure from RFC 6665 that half the world makes
+      // Departs from RFC 6665 §4.1.3: what nobody asked for is taken from the registered server, because Asterisk and others tell so
       if (!/^message-summary\s*(;|$)/i.test(text(request, 'event') ?? '') || source.registeredServer === undefined) return false;
       server.respond(accounts.onMessages(source.registeredServer, bodyOf(request).toString()) ? 200 : 400);
       return true;

@@ -114,7 +114,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     if (method === 'OPTIONS') return server.respond(200, { headers: [['Allow', ALLOW], ['Accept', TYPES.join(', ')], ['Supported', EXTENSIONS.join(', ')]] }); // §11.2
     if (!closing && offered(request, server, from, known)) return;
     const event = method === 'NOTIFY' ? (text(request, 'event') ?? '').split(';')[0]!.trim().toLowerCase() : '';
-    // What a server may do to a phone by check-sync, talk and hold is refused by name: nobody asked (RFC 6665 §7.4)
+    // What a server may do to a phone by check-sync, talk and hold is refused by name: nobody asked (RFC 6665 §8.3.2)
     if (method === 'SUBSCRIBE' || (event !== '' && !EVENTS.split(', ').includes(event))) return server.respond(489, { headers: [['Allow-Events', EVENTS]] });
     if (method === 'MESSAGE' || method === 'REFER') return server.respond(403);
     if (METHODS_ALLOWED.includes(method) || method === 'PRACK') return server.respond(481);

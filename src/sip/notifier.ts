@@ -173,7 +173,7 @@ export interface DialogPackage extends Package {
 export function dialogPackage(agent: Agent, entity: () => string, onChange: () => void): DialogPackage {
   const told = new Map<Call, DialogInfo>();
   return {
-    event: 'dialog', type: 'application/dialog-info+xml', paceMs: 1_000, // §3.10: no oftener than once a second
+    event: 'dialog', type: 'application/dialog-info+xml', paceMs: 1_000, // RFC 4235 §3.10: no oftener than once a second
     body: (version) => Buffer.from(writeDialogInfo(entity(), version, [...told.values()])),
     watch(call) {
       let established = call.state === 'established';
@@ -195,13 +195,13 @@ export function dialogPackage(agent: Agent, entity: () => string, onChange: () =
 
 function infoOf(call: Call, how: string | undefined): DialogInfo {
   const { callId, localTag, dialog } = call as CallUnit;
-  const state = how !== undefined ? 'terminated' : call.state === 'established' ? 'confirmed' : call.direction === 'in' ? 'early' : call.state === 'ringing' ? 'proceeding' : 'trying'; // §3.7.1
+  const state = how !== undefined ? 'terminated' : call.state === 'established' ? 'confirmed' : call.direction === 'in' ? 'early' : call.state === 'ringing' ? 'proceeding' : 'trying'; // RFC 4235 §3.7.1
   return {
     id: call.id, direction: call.direction === 'in' ? 'recipient' : 'initiator', state, callId, localTag, remoteTag: dialog?.remoteTag, remote: call.remote.uri, remoteName: call.remote.display, how,
   };
 }
 
-/** §3.7.2. */
+/** How it ended, in the words of RFC 4235 §3.7.1. */
 function howOf({ by, status, why }: Extract<CallEvent, { event: 'ended' }>['ending'], established: boolean): string {
   if (why === 'replaced') return 'replaced';
   if (by === 'network') return status === 408 ? 'timeout' : 'error';

@@ -35,7 +35,7 @@ export class Publication {
   readonly #on: (event: PublicationEvent) => void;
   #body: Uint8Array;
   #askS: number;
-  /** Entity tag of what the server has (§8.3.1); undefined when it has nothing. */
+  /** Entity tag of what the server has (§8.2); undefined when it has nothing. */
   #tag: string | undefined;
   #busy = false;
   /** The server does not have `#body`. */

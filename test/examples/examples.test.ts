@@ -87,7 +87,7 @@ describe('the examples of offhook/ua', () => {
     await until(() => lamp.length > 1);
     await Promise.all([stop(), stopNone()]);
     expect(lamp).toEqual(['free', 'ringing', 'ringing', 'off: 0 unsubscribed']);
-    expect(none).toEqual(['off: 489 Bad Event']);
+    expect(none).toEqual(['off: 403 Forbidden']);
   });
 
   test('publish', async () => {

@@ -47,7 +47,7 @@ describe('PUBLISH (RFC 3903)', () => {
     assert.deepEqual([sent().length, last()], [2, ['presence', 'e1', '600', '']]);
     await answer(200, 'SIP-ETag: e2', 'Expires: 600');
     await town.run(460_000);
-    assert.deepEqual(last(), ['presence', 'e2', '600', ''], 'each answer brings the next tag (RFC 3903 §8.3.1)');
+    assert.deepEqual(last(), ['presence', 'e2', '600', ''], 'each answer brings the next tag (RFC 3903 §8.2)');
   });
 
   test('a change has both (RFC 3903 §4.4)', async () => {

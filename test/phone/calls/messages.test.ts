@@ -131,7 +131,7 @@ describe('texts (RFC 3428)', () => {
     expect(a.events.filter((e) => e.event === 'message')).toMatchObject([{ from: 'sip:201@192.0.2.100', account: '', text: 'hello' }]);
   });
 
-  test('who may prove himself is challenged (RFC 3428 §11.1)', async () => {
+  test('who may prove himself is challenged (RFC 3261 §22.2)', async () => {
     const { ask } = await world({}, { sip: { allowAddresses: [] }, intercom: { enabled: true, allow: [{ caller: '201', password: 'pass' }] } });
     expect(await ask('MESSAGE', TEXT, 'hello', { host: '192.0.2.66' })).toBe(401);
   });
