@@ -59,6 +59,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   const ua: Ua = {
     clock, random, log, handlers, contact,
     token: () => randomToken(random),
+    unit: (account) => unitOf(account),
     request: (ask) => sendRequest(parts, ask),
     ack: (dialog, seq, headers, body) => sendAck(parts, dialog, seq, headers, body),
     target: (target, account) => {

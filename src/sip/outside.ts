@@ -6,7 +6,7 @@ import type { Account, Agent } from './agent-types.ts';
 import { pathOf, type Dialog } from './dialog.ts';
 import { reasonOf, type Message } from './message.ts';
 import { checkHeaders } from './requester.ts';
-import type { AccountUnit, Ask } from './ua.ts';
+import type { Ask } from './ua.ts';
 import { asRequestUri, formatUri, parseUri } from './uri.ts';
 
 /** A request of ours that belongs to no call. */
@@ -33,14 +33,14 @@ export interface Reply {
 
 /** Request-URI of what a person names; '' is the account's own address. Throws PhoneError BAD_ADDRESS. */
 export function addressOf(agent: Agent, target: string, account: Account | undefined): string {
-  const unit = account as AccountUnit | undefined, uri = parseUri((target === '' ? unit?.address : agent.ua.target(target, unit)) ?? '');
+  const unit = agent.ua.unit(account), uri = parseUri((target === '' ? unit?.address : agent.ua.target(target, unit)) ?? '');
   if (uri === undefined) throw new PhoneError('BAD_ADDRESS', `"${target}" is no address`);
   return formatUri(asRequestUri(uri));
 }
 
 /** Who asks and where to, of a request outside any dialog. */
 export function outbound({ ua }: Agent, account: Account | undefined, address: string): Pick<Ask, 'path' | 'place' | 'first' | 'from' | 'to' | 'credentials'> & { readonly tag: string } {
-  const unit = account as AccountUnit | undefined, tag = ua.token();
+  const unit = ua.unit(account), tag = ua.token();
   return {
     path: { uri: address, routes: unit?.routes ?? [], hop: address }, place: unit?.place, first: unit?.hop, to: `<${address}>`, credentials: unit?.credentials, tag,
     from: (host) => `${unit?.from ?? ua.contact('phone', host, { transport: 'udp' })};tag=${tag}`,
@@ -48,8 +48,8 @@ export function outbound({ ua }: Agent, account: Account | undefined, address: s
 }
 
 /** The same inside `dialog`, whose CSeq it takes. */
-export function within(dialog: Dialog, account: Account | undefined): Pick<Ask, 'path' | 'from' | 'to' | 'callId' | 'seq' | 'credentials'> {
-  return { path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq, credentials: (account as AccountUnit | undefined)?.credentials };
+export function within({ ua }: Agent, dialog: Dialog, account: Account | undefined): Pick<Ask, 'path' | 'from' | 'to' | 'callId' | 'seq' | 'credentials'> {
+  return { path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq, credentials: ua.unit(account)?.credentials };
 }
 
 /** Send a request and resolve with what came of it; rejects with PhoneError BAD_ADDRESS or BAD_HEADER. */
@@ -57,8 +57,8 @@ export async function request(agent: Agent, { method, target, account, headers =
   const { ua } = agent;
   checkHeaders(headers, method);
   let seq = 0;
-  const where = dialog === undefined ? { ...outbound(agent, account, addressOf(agent, target, account)), callId: ua.token(), seq: () => ++seq } : within(dialog, account);
-  const contact = method === 'MESSAGE' || method === 'PUBLISH' ? undefined : account?.options.user ?? 'phone'; // RFC 3428 §4 forbids it
+  const where = dialog === undefined ? { ...outbound(agent, account, addressOf(agent, target, account)), callId: ua.token(), seq: () => ++seq } : within(agent, dialog, account);
+  const contact = method === 'MESSAGE' || method === 'PUBLISH' ? undefined : ua.unit(account)?.contact ?? 'phone'; // RFC 3428 §4 forbids it
   return new Promise((resolve) => ua.request({
     ...where, method, contact, headers, body,
     on(result) {

@@ -213,8 +213,8 @@ class Subscribing implements Subscription {
     const { event, accept, referTo, account, headers = [] } = this.#options, dialog = this.#dialog, tag = this.#tag;
     const lines: Headers = referTo === undefined ? [['Event', event], ['Accept', accept], ['Expires', String(expiresS)], ...headers] : [['Refer-To', referTo], ...headers];
     this.#ua.request({
-      ...(dialog === undefined ? { ...this.#path!, callId: this.callId, seq: () => ++this.#seq } : within(dialog, account)),
-      method: referTo === undefined ? 'SUBSCRIBE' : 'REFER', contact: account?.options.user ?? 'phone', headers: lines,
+      ...(dialog === undefined ? { ...this.#path!, callId: this.callId, seq: () => ++this.#seq } : within(this.#agent, dialog, account)),
+      method: referTo === undefined ? 'SUBSCRIBE' : 'REFER', contact: this.#ua.unit(account)?.contact ?? 'phone', headers: lines,
       wanted: () => this.#tag === tag && this.#phase !== 'ended',
       on: (result) => {
         if (this.#tag === tag && this.#phase !== 'ended' && !(result.response !== undefined && result.response.status < 200)) this.#onAnswer(result, expiresS);

@@ -90,6 +90,8 @@ export interface Ua {
   ack(dialog: Dialog, seq: number, authorization: Headers, body?: Uint8Array): () => void;
   /** A Contact value; a `user` that begins with < is one already. */
   contact(user: string, host: string, hop: Pick<Hop, 'transport'>): string;
+  /** An account with what a request needs of it: at its second server while that alone serves. */
+  unit(account: Account | undefined): AccountUnit | undefined;
   /** The call is over and all its messages are through. */
   forget(call: CallUnit): void;
   /** Request-URI and path of a target as a person gives it; undefined when it is no address. */
