@@ -92,6 +92,19 @@ describe('messages waiting (RFC 3842)', () => {
     expect(a.phone.status()).toMatchObject({ messagesWaiting: false, registrations: [] });
   });
 
+  test('told by the second server, while that alone serves, count as well', async () => {
+    const { a, lab, registrar, ask } = await world({ mwi: 'subscribe', backupServer: '192.0.2.101' });
+    const second = new Registrar(lab.clock, lab.wire.host('192.0.2.101'));
+    second.users.set('200', 'secret');
+    await second.start();
+    registrar.stop();
+    await lab.run(500_000);
+    expect(a.phone.status()).toMatchObject({ registrations: [{ state: 'registered', second: true }] });
+    expect(await ask('NOTIFY', MWI, SUMMARY, { host: '192.0.2.66' })).toBe(481);
+    expect(await ask('NOTIFY', MWI, SUMMARY, { host: '192.0.2.101' })).toBe(200);
+    expect(a.phone.status()).toMatchObject({ messagesWaiting: true });
+  });
+
   test('a server that has none is asked once, and a warning says so', async () => {
     const { a, lab, registrar, subscribes } = await world();
     registrar.override = (m) => m.method === 'SUBSCRIBE' ? { status: 489 } : undefined;
