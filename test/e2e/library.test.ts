@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { transformSync } from 'esbuild';
 import { afterAll, describe, expect, test } from 'vitest';
 import { startKamailio, passwordOf, type Kamailio } from './lab/kamailio.ts';
+import { accountAt, startPhone } from './lab/phone.ts';
 import { scratch, until } from './lab/process.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -107,4 +108,27 @@ test('two of its user agents meet through Kamailio: texts, watching and a call, 
   await watching.end();
   expect(lamp.at(-1)).toBe('ended');
   expect(lamp[0]).toBe('');
+});
+
+test('a phone lets whoever may call watch it through Kamailio, and nobody else (RFC 4235); a server without voice mail is named in the log (RFC 3842)', async () => {
+  const { createUa, readDialogInfo } = await import(pathToFileURL(join(root, 'dist/ua.js')).href) as typeof import('offhook/ua');
+  const kamailio = await startKamailio(folder.path);
+  running.push(kamailio);
+  const phone = await startPhone(folder.path, { name: 'watched', set: accountAt(kamailio.server, '203', { 'sip.watchers': 'callers', 'accounts.0.mwi': 'subscribe' }) });
+  running.push(phone);
+  await phone.waitFor('registered');
+  const watcher = await createUa({ listen: { host: '127.0.0.1', port: 0 } });
+  running.push({ stop: () => watcher.close() });
+  const account = await watcher.register({ server: kamailio.server, user: '204', password: passwordOf('204') });
+  const lamp: string[] = [], direct: string[] = [];
+  watcher.subscribe({ target: '203', account, event: 'dialog', accept: 'application/dialog-info+xml' }, (e) => lamp.push(e.event === 'notified' ? readDialogInfo(e.body.toString())!.dialogs.map((d) => d.state).join() : e.event));
+  watcher.subscribe({ target: `sip:203@127.0.0.1:${phone.port}`, event: 'dialog', accept: 'application/dialog-info+xml' }, (e) => direct.push(e.event === 'ended' ? `${e.status}` : e.event));
+  expect(await until(() => lamp.length > 0 && direct.length > 0, 10_000)).toBe(true);
+  expect([lamp, direct]).toEqual([[''], ['403']]);
+  const { call } = watcher.call('203', { account, offer: Buffer.from('v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40014 RTP/AVP 0\r\n') });
+  expect(await until(() => lamp.at(-1) === 'early', 10_000)).toBe(true);
+  call.hangUp();
+  expect(await until(() => lamp.at(-1) === 'terminated', 10_000)).toBe(true);
+  // Kamailio sends the SUBSCRIBE for our own mailbox back to us, who have none
+  expect((await phone.waitFor('not told of voice messages'))['status']).toBe(489);
 });
