@@ -159,9 +159,11 @@ async function start(making: Making): Promise<void> {
   const sip = { clock, random, log, network, resolver: systemResolver() };
   const about = { userAgent: `Offhook/${OFFHOOK_VERSION}` };
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
+    const at = clock.wall(), kept = ring.counts(at), logged = settings().sip.trace;
+    if (!kept && !logged) return;
     const message = blanked(bytes);
-    ring.add(clock.wall(), direction, transport, peer, message);
-    if (settings().sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message }, 'message');
+    if (kept) ring.add(at, direction, transport, peer, message);
+    if (logged) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message }, 'message');
   };
   const instance = await instanceOf(making.files, making.state, random);
   let opus: boolean | undefined;
