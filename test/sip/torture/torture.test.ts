@@ -29,7 +29,7 @@ type Row = readonly [section: string, name: string, verdict: 'good' | 'drop' | n
 const RFC4475: readonly Row[] = [
   ['3.1.1.1', 'wsinv', 'good', '481 INVITE'], ['3.1.1.2', 'intmeth', 501, '501 !interesting-Method0123456789_*+`.%indeed\'~'], ['3.1.1.3', 'esc01', 'good', '180 INVITE'], ['3.1.1.4', 'escnull', 'good', '405 REGISTER'],
   ['3.1.1.5', 'esc02', 501, '501 RE%47IST%45R'], ['3.1.1.6', 'lwsdisp', 'good', '200 OPTIONS'], ['3.1.1.7', 'longreq', 'good', '180 INVITE'], ['3.1.1.8', 'dblreq', 'good', '405 REGISTER'],
-  ['3.1.1.9', 'semiuri', 'good', '200 OPTIONS'], ['3.1.1.10', 'transports', 'good', '200 OPTIONS'], ['3.1.1.11', 'mpart01', 'good', '405 MESSAGE'], ['3.1.1.12', 'unreason', 'good', 'nothing'],
+  ['3.1.1.9', 'semiuri', 'good', '200 OPTIONS'], ['3.1.1.10', 'transports', 'good', '200 OPTIONS'], ['3.1.1.11', 'mpart01', 'good', '403 MESSAGE'], ['3.1.1.12', 'unreason', 'good', 'nothing'],
   ['3.1.1.13', 'noreason', 'good', 'nothing'],
   ['3.1.2.1', 'badinv01', 400, '400 INVITE'], ['3.1.2.2', 'clerr', 400, '400 INVITE'], ['3.1.2.3', 'ncl', 400, '400 INVITE'], ['3.1.2.4', 'scalar02', 400, '400 REGISTER'],
   ['3.1.2.5', 'scalarlg', 'drop', 'nothing'], ['3.1.2.6', 'quotbal', 400, '400 INVITE'], ['3.1.2.7', 'ltgtruri', 400, '400 INVITE'], ['3.1.2.8', 'lwsruri', 400, '400 INVITE'],
