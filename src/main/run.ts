@@ -30,7 +30,7 @@ import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
 import type { House } from './exchange.ts';
-import { bodyOf, createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
+import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
 import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
 import { startMediaThread } from './remote-media.ts';
@@ -154,14 +154,14 @@ async function start(making: Making): Promise<void> {
 
   const network = systemNetwork();
   const sip = { clock, random, log, network, resolver: systemResolver() };
-  const about = { userAgent: `Offhook/${OFFHOOK_VERSION}` };
+  const about = { userAgent: `Offhook/${OFFHOOK_VERSION}`, sessionS: () => settings().calls.sessionTimerS };
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
     if (settings().sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'message');
   };
   const instance = await instanceOf(making.files, making.state, random);
   let opus: boolean | undefined;
   const ports: PhonePorts = {
-    clock, log, random, media, hardware, texts, bodyOf, settings,
+    clock, log, random, media, hardware, texts, settings,
     get opus() { return opus ??= opusAvailable(); },
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
     change: (key, value) => void changeOne(store, log, key, value),

@@ -83,7 +83,7 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     }
     // Told before anything can come of it: the log then reads incoming, answered, ended, however quick it goes.
     desk.raise({ event: 'incoming', call: line.id, from, name: line.name, account: source.registeredServer?.id ?? '' });
-    line.ring(call, settings.calls.ringS, invite === undefined ? Buffer.alloc(0) : desk.ports.bodyOf(invite));
+    line.ring(call, settings.calls.ringS);
     if (line.state !== 'ringing') return; // no sound in common
     const replaced = [...desk.lines].find((l) => l.call !== undefined && l.call === (call as Call & { readonly replaces?: Call }).replaces);
     if (replaced !== undefined) { // RFC 3891 §3: it takes over a call of ours without asking anew

@@ -41,8 +41,6 @@ export interface PhonePorts {
   readonly agent: (handlers: AgentHandlers) => Agent;
   /** All values of a header of an INVITE, name in lower case. */
   readonly texts: (invite: Invite, name: string) => readonly string[];
-  /** The body of an INVITE, empty when it has none. */
-  readonly bodyOf: (invite: Invite) => Buffer;
   /** Opus can be used. */
   readonly opus: boolean;
 }

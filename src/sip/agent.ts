@@ -5,9 +5,9 @@ import { PhoneError } from '../ports/errors.ts';
 import { Registering, type Ways } from './account.ts';
 import type { Account, Agent, AgentHandlers, AgentOptions, CallOptions, Party, SipPorts, Source } from './agent-types.ts';
 import type { Headers } from './build.ts';
-import { ALLOW, CallUnit } from './call.ts';
+import { ALLOW, CallUnit, EXTENSIONS } from './call.ts';
 import { parseReplaces } from './call-requests.ts';
-import { belongs, dialogOfRequest } from './dialog.ts';
+import { dialogOfRequest } from './dialog.ts';
 import { DigestServer } from './digest.ts';
 import { formatNameAddr, nameAddr, tagOf } from './headers.ts';
 import { createLocator } from './locate.ts';
@@ -15,12 +15,12 @@ import { METHODS, requestUri, text, texts, type Message } from './message.ts';
 import { checkHeaders, placeOf, sendAck, sendRequest, type RequesterParts } from './requester.ts';
 import { randomToken } from './matching.ts';
 import { Transactions, type ServerTransaction } from './transactions.ts';
+import { MIN_SE_LINE, tooShort } from './session-timer.ts';
 import { TransportLayer, type Flow } from './transport.ts';
 import type { AccountUnit, Ua } from './ua.ts';
 import { asRequestUri, formatUri, hostPort, escapeUser, parseUri, sipUri, type Params } from './uri.ts';
 
-const EXTENSIONS = ['replaces'];
-const TYPES = ['application/sdp'];
+const TYPES = ['application/sdp', 'multipart/mixed'];
 const METHODS_ALLOWED = ALLOW.split(', ');
 /** More calls at once are refused: no phone talks to so many. */
 const CALLS_MOST = 64;
@@ -57,6 +57,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   const ua: Ua = {
     clock, random, log, handlers, contact,
     token: () => randomToken(random),
+    sessionS: options.sessionS ?? (() => 0),
     request: (ask) => sendRequest(parts, ask),
     ack: (dialog, seq, headers, body) => sendAck(parts, dialog, seq, headers, body),
     target: (target, account) => {
@@ -75,7 +76,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   function callOf(request: Message): CallUnit | undefined {
     const call = calls.get(tagOf(request, 'to') ?? '');
     if (call === undefined || call.callId !== text(request, 'call-id')) return undefined;
-    return call.dialog !== undefined && belongs(call.dialog, request) ? call : undefined;
+    return call.legOf(request) && call;
   }
 
   function onRequest(request: Message, server: ServerTransaction, from: Flow): void {
@@ -90,7 +91,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
       if (call === undefined) return server.respond(481);
       if (method === 'INVITE') server.onCancel = (cancel) => call.onCancel(request, cancel);
       if (call.onRequest(request, server)) return;
-      return method === 'INVITE' || method === 'UPDATE' || method === 'BYE' ? server.respond(481) : outside(request, server);
+      return ['INVITE', 'UPDATE', 'BYE', 'PRACK'].includes(method) ? server.respond(481) : outside(request, server);
     }
     if (method !== 'INVITE') return outside(request, server);
     const host = transport.addressFor(from.host);
@@ -107,12 +108,13 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   function outside({ method }: Message, server: ServerTransaction): void {
     if (method === 'OPTIONS') return server.respond(200, { headers: [['Allow', ALLOW], ['Accept', TYPES.join(', ')], ['Supported', EXTENSIONS.join(', ')]] }); // §11.2
     if (method === 'SUBSCRIBE') return server.respond(489, { headers: [['Allow-Events', 'refer']] });
-    if (METHODS_ALLOWED.includes(method) || method === 'PRACK') return server.respond(481);
+    if (METHODS_ALLOWED.includes(method)) return server.respond(481);
     server.respond((METHODS as readonly string[]).includes(method) ? 405 : 501, { headers: [['Allow', ALLOW]] });
   }
 
   function onInvite(request: Message, server: ServerTransaction, from: Flow, known: Registering | undefined, host: string): void {
     if (closing || calls.size >= CALLS_MOST) return server.respond(closing ? 480 : 486);
+    if (tooShort(request)) return server.respond(422, { headers: MIN_SE_LINE });
     const replaces = replacedBy(request);
     if (typeof replaces === 'number') return server.respond(replaces);
     if (dialogOfRequest(request, server.toTag) === undefined) return server.respond(400, { reason: 'Bad contact Header' });
@@ -145,7 +147,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     if (wanted === undefined) return 400;
     const call = calls.get(wanted.toTag);
     if (call === undefined || call.callId !== wanted.callId) return 481;
-    if (call.dialog !== undefined && call.dialog.remoteTag !== wanted.fromTag) return 481;
+    if (!call.isWith(wanted.fromTag)) return 481;
     if (call.state === 'ended') return 603;
     if (call.state === 'established') return wanted.earlyOnly ? 486 : call;
     return call.direction === 'out' && call.dialog !== undefined ? call : 481; // an early dialog only when we began it

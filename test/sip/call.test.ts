@@ -1,60 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import { text, type Message } from '../../src/sip/message.ts';
+import { text } from '../../src/sip/message.ts';
 import { createAgent } from '../../src/sip/agent.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeRandom } from '../fakes/random.ts';
 import { ANSWER, OFFER, Peer, story, Town } from './agent-bench.ts';
-
-const CONTACT = 'Contact: <sip:peer@10.0.0.2>';
-
-/** An agent at 10.0.0.1 and a peer played by hand at 10.0.0.2. */
-async function bench() {
-  const town = new Town(), phone = await town.phone('10.0.0.1'), peer = await new Peer(town, '10.0.0.2').open();
-  return { town, phone, peer };
-}
-
-/** The agent has called the peer, who has its INVITE. */
-async function called() {
-  const b = await bench();
-  const call = b.phone.agent.call({ target: 'sip:peer@10.0.0.2', offer: OFFER });
-  const told = story(call);
-  await b.town.run(20);
-  return { ...b, call, told, invite: b.peer.last('INVITE') };
-}
-
-let branches = 0;
-/** Lines of a request from the peer; `to` with our tag inside a dialog. */
-function lines(method: string, seq: number, more: readonly string[] = [], tags: { to?: string; from?: string; callId?: string; branch?: string; uri?: string } = {}): string[] {
-  return [
-    `${method} ${tags.uri ?? 'sip:phone@10.0.0.1'} SIP/2.0`, `Via: SIP/2.0/UDP 10.0.0.2:5060;branch=${tags.branch ?? `z9hG4bKp${++branches}`};rport`, 'Max-Forwards: 70',
-    `From: <sip:peer@10.0.0.2>;tag=${tags.from ?? 'peer'}`, `To: <sip:phone@10.0.0.1>${tags.to === undefined ? '' : `;tag=${tags.to}`}`,
-    `Call-ID: ${tags.callId ?? 'peercall'}`, `CSeq: ${seq} ${method}`, ...more,
-  ];
-}
-const SDP = 'Content-Type: application/sdp';
-const tagOf = (m: Message, name: string) => /;tag=([^;>]+)/.exec(text(m, name)!)![1]!;
-
-/** The peer has called the agent: `call` rings. `inside` writes a request of the peer inside that dialog. */
-async function calling(more: readonly string[] = [], body = 'v=0 offer') {
-  const b = await bench();
-  b.phone.onCall = (c) => c.progress(180);
-  b.peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, ...(body === '' ? [] : [SDP]), ...more], { branch: 'z9hG4bKinvite' }), body);
-  await b.town.run(20);
-  const { call, told, source } = b.phone.incoming[0]!;
-  const inside = (method: string, seq: number, extra: readonly string[] = [], content = '', branch?: string) =>
-    b.peer.send('10.0.0.1', lines(method, seq, [...extra, ...(content === '' ? [] : [SDP])], { to: tagOf(b.peer.got[0]!, 'to'), ...(branch === undefined ? {} : { branch }) }), content);
-  return { ...b, call, told, source, inside };
-}
-
-async function answered() {
-  const b = await calling();
-  b.call.accept(ANSWER);
-  await b.town.run(20);
-  b.inside('ACK', 1);
-  await b.town.run(20);
-  return b;
-}
+import { answered, bench, called, calling, CONTACT, lines, SDP, tagOf } from './call-bench.ts';
 
 describe('hanging up a call of ours', () => {
   test('before any response no CANCEL goes out until one comes (RFC 3261 §9.1)', async () => {
@@ -169,9 +120,9 @@ describe('the answer to a call of ours', () => {
     assert.equal(told.at(-1), 'ended by them: the other side sent no session description');
   });
 
-  test('an INVITE of ours asks for no extension (no 100rel)', async () => {
+  test('an INVITE of ours says what it can and requires none of it (RFC 3261 §20.37)', async () => {
     const { invite } = await called();
-    assert.deepEqual([text(invite, 'supported'), text(invite, 'require')], ['replaces', undefined]);
+    assert.deepEqual([text(invite, 'supported'), text(invite, 'require')], ['replaces, 100rel, timer, norefersub', undefined]);
   });
 
   test('a BYE of the peer carries its reason', async () => {
@@ -301,8 +252,7 @@ describe('a call that comes in', () => {
   });
 
   const REFUSED: [string, readonly string[], readonly string[], number, string, string][] = [
-    ['100rel required (RFC 3262)', ['Require: 100rel'], [SDP], 420, 'unsupported', '100rel'],
-    ['a body that is no session description (RFC 3261 §8.2.3)', ['Content-Type: text/plain'], [], 415, 'accept', 'application/sdp'],
+    ['a body that is no session description (RFC 3261 §8.2.3)', ['Content-Type: text/plain'], [], 415, 'accept', 'application/sdp, multipart/mixed'],
     ['a Replaces of no call of ours (RFC 3891 §3)', ['Replaces: x;to-tag=a;from-tag=b'], [SDP], 481, '', ''],
     ['a Replaces without tags (RFC 3891 §6.1)', ['Replaces: x'], [SDP], 400, '', ''],
   ];
