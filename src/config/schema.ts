@@ -157,6 +157,7 @@ export const settingsSchema = Type.Object({
     interDigitS: real(4, 0.5, 30, { title: 'Inter-digit time', description: 'A pause this long ends the number.', unit: 's', applies: 'now' }),
     sendKey: choice('#', ['#', 'none'], { title: 'Send key', description: 'Key that ends the number at once.', applies: 'now' }),
     emergencyOfCountry: flag(true, { title: 'Emergency numbers of the country', description: 'us 911; uk 999 112; de 112 110; fr 112 15 17 18; au 000 112.', applies: 'now' }),
+    emergencyPriority: text('esnet.0', { title: 'Priority of emergency calls', description: 'Resource-Priority of a call to an emergency number, for servers that know it (RFC 4412); empty for none.', applies: 'next call' }, LINE, 64),
     emergency: list(Type.String({ pattern: EMERGENCY, kind: 'emergency' }), [], { title: 'Further emergency numbers', description: 'Called before every rule, lock and pattern, as those of the country.', applies: 'now' }),
     speedDial: Type.Record(Type.String({ pattern: SPEED_DIAL }), Type.String({ minLength: 1, maxLength: 255, pattern: LINE }), { default: {}, title: 'Speed dial', description: 'Digits and what they call: a number or an address such as sip:door@192.168.1.9.', applies: 'now' }),
     hotline: text('', { title: 'Hotline', description: 'Called by itself when the handset is lifted and nothing is dialled.', applies: 'now' }, LINE),

@@ -42,6 +42,8 @@ export class Line {
   /** Who it is, as shown; the address for calling back. */
   remote: string;
   name = '';
+  /** Who was called first, when it was not us. */
+  diverted: { readonly diverted?: string } = {};
   codec = '';
   ending: Ending | undefined;
   readonly #ports: LinePorts;
@@ -254,14 +256,14 @@ export class Line {
     return {
       id: this.id, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
       account: this.call?.account?.id ?? this.destination?.account?.id ?? '', codec: this.codec, place: this.place, seconds: this.seconds, held: this.held,
-      remoteHeld: this.remoteHeld, muted: this.muted, encrypted: false, intercom: this.intercom, emergency: this.emergency,
+      remoteHeld: this.remoteHeld, muted: this.muted, encrypted: false, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
     };
   }
 
   logEntry(): CallLogEntry {
     const { startedAt: at, direction, remote: who, name, intercom, ending } = this;
     const missed = direction === 'in' && this.#establishedMs === 0 && ending?.why !== 'answered elsewhere' && ending?.why !== 'declined';
-    return { at, direction, who, name, seconds: this.seconds, how: ending?.why ?? '', missed, intercom };
+    return { at, direction, who, name, seconds: this.seconds, how: ending?.why ?? '', missed, intercom, ...this.diverted };
   }
 
   onMedia(event: MediaEvent): void {

@@ -43,6 +43,8 @@ export interface CallStatus {
   readonly encrypted: false;
   readonly intercom: boolean;
   readonly emergency: boolean;
+  /** Who was called first, when the call was sent on to us. */
+  readonly diverted?: string;
 }
 
 export interface DeviceStatus {
@@ -81,7 +83,7 @@ export type PhoneEvent = { readonly at: number } & (
   | { readonly event: 'registered'; readonly account: string; readonly server: string; readonly second: boolean }
   | { readonly event: 'registration failed'; readonly account: string; readonly why: string; readonly detail: string; readonly retryS: number }
   | { readonly event: 'unregistered'; readonly account: string }
-  | { readonly event: 'incoming'; readonly call: string; readonly from: string; readonly name: string; readonly account: string }
+  | { readonly event: 'incoming'; readonly call: string; readonly from: string; readonly name: string; readonly account: string; readonly diverted?: string }
   /** A caller who was never let in; nothing rang. */
   | { readonly event: 'refused'; readonly from: string; readonly peer: string; readonly status: number; readonly why: string }
   | { readonly event: 'calling'; readonly call: string; readonly to: string; readonly account: string }
@@ -110,6 +112,8 @@ export interface CallLogEntry {
   readonly how: string;
   readonly missed: boolean;
   readonly intercom: boolean;
+  /** Who was called first, when the call was sent on to us. */
+  readonly diverted?: string;
 }
 
 /** `call` names one of status().calls; without it the one a person would mean. */

@@ -100,6 +100,11 @@ export interface CallOptions {
   readonly headers?: readonly (readonly [string, string])[];
   /** Hide who calls (RFC 3323 §4.1, RFC 3325 §9.3); undefined: as the account says. */
   readonly anonymous?: boolean | undefined;
+  /**
+   * The call at `target` to take over, or with ';early-only' to pick up while it rings elsewhere: a Replaces value,
+   * 'call-id;to-tag=x;from-tag=y' as `target` sees the tags (RFC 3891 §6.1).
+   */
+  readonly replaces?: string;
   /** Display name used when there is no account. */
   readonly displayName?: string;
   /** User part of our address when there is no account. */
@@ -183,8 +188,11 @@ export interface Call {
   offer(body: Uint8Array): void;
   answerOffer(body: Uint8Array): void;
   refuseOffer(status: 488 | 491 | 500): void;
-  /** REFER inside the dialog (RFC 3515); `replaces` another call of ours for an attended transfer (RFC 3891). */
-  transfer(target: string, replaces?: Call): void;
+  /**
+   * REFER inside the dialog (RFC 3515); `replaces` another call of ours for an attended transfer (RFC 3891). With `report` false nobody
+   * need tell how it went (RFC 4488): where the other side agrees, its 202 is the last `transfer progress`.
+   */
+  transfer(target: string, replaces?: Call, report?: boolean): void;
   transferProgress(status: number, reason: string): void;
   /** INFO application/dtmf-relay, for peers without telephone-event. */
   sendInfoDigit(digit: string, ms: number): void;

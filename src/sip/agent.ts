@@ -108,6 +108,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   function outside({ method }: Message, server: ServerTransaction): void {
     if (method === 'OPTIONS') return server.respond(200, { headers: [['Allow', ALLOW], ['Accept', TYPES.join(', ')], ['Supported', EXTENSIONS.join(', ')]] }); // §11.2
     if (method === 'SUBSCRIBE') return server.respond(489, { headers: [['Allow-Events', 'refer']] });
+    if (method === 'REFER') return server.respond(403); // nobody outside a call may make us call
     if (METHODS_ALLOWED.includes(method)) return server.respond(481);
     server.respond((METHODS as readonly string[]).includes(method) ? 405 : 501, { headers: [['Allow', ALLOW]] });
   }
@@ -170,8 +171,8 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     const account = unitOf(wanted.account);
     const uri = readTarget(wanted.target, account);
     if (uri === undefined) throw new PhoneError('BAD_ADDRESS', `"${wanted.target}" is no address to call`);
-    checkHeaders(wanted.headers ?? [], `${wanted.displayName ?? ''}${wanted.user ?? ''}`);
-    const address = formatUri(asRequestUri(uri)), replaces = uri.headers.get('replaces');
+    checkHeaders(wanted.headers ?? [], `${wanted.displayName ?? ''}${wanted.user ?? ''}${wanted.replaces ?? ''}`);
+    const address = formatUri(asRequestUri(uri)), replaces = wanted.replaces ?? uri.headers.get('replaces');
     const user = plain(wanted.user ?? 'phone'), hidden = wanted.anonymous ?? account?.options.anonymous ?? false;
     const unit = new CallUnit(ua, {
       account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: hidden ? '' : account?.contact ?? user, callId: ua.token(),

@@ -3,7 +3,7 @@
 
 import type { Call, CallEvent, CallState, Ending, Party, Transport } from './agent-types.ts';
 import { reasonPhrase, type Headers } from './build.ts';
-import { takeExtra, transferHeaders } from './call-requests.ts';
+import { NO_REPORT, takeExtra, transferHeaders, wantsNoReport } from './call-requests.ts';
 import { sessionOf } from './body.ts';
 import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, type Dialog } from './dialog.ts';
 import { countOf, hasToken, nameAddrs, quote, reasons, tagOf } from './headers.ts';
@@ -221,14 +221,16 @@ export class CallUnit implements Call, Talk {
     if (this.state !== 'ended') this.#offers.refuse(status);
   }
 
-  transfer(target: string, replaces?: Call): void {
-    const headers = this.state === 'established' ? transferHeaders(this.#ua, this, target, replaces as CallUnit | undefined) : undefined;
+  transfer(target: string, replaces?: Call, report = true): void {
+    // A call that only rings cannot be replaced where it rings (RFC 3891 §3): its address must do
+    const other = replaces?.state === 'established' ? replaces as CallUnit : undefined;
+    const headers = this.state === 'established' ? transferHeaders(this.#ua, this, target, other) : undefined;
     const fail = (status: number, reason: string): void => this.emit({ event: 'transfer progress', status, reason });
     if (headers === undefined) return fail(400, 'no such address');
     this.hasReferred = true;
-    this.ask('REFER', headers, undefined, (r) => {
+    this.ask('REFER', report ? headers : [...headers, ...NO_REPORT], undefined, (r) => {
       if (r.response === undefined) fail(408, FAILED[r.failure][1]);
-      else if (r.response.status >= 300) fail(r.response.status, reasonOf(r.response));
+      else if (r.response.status >= 300 || wantsNoReport(r.response)) fail(r.response.status, reasonOf(r.response));
     });
   }
 

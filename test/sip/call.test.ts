@@ -296,7 +296,7 @@ describe('a call that comes in', () => {
 
 describe('requests that belong to no call', () => {
   const ROWS: [string, number, string?][] = [
-    ['OPTIONS', 200], ['BYE', 481], ['INFO', 481], ['NOTIFY', 481], ['UPDATE', 481], ['REFER', 481], ['PRACK', 481], ['MESSAGE', 405], ['REGISTER', 405], ['SUBSCRIBE', 489], ['FROB', 501],
+    ['OPTIONS', 200], ['BYE', 481], ['INFO', 481], ['NOTIFY', 481], ['UPDATE', 481], ['REFER', 403], ['PRACK', 481], ['MESSAGE', 405], ['REGISTER', 405], ['SUBSCRIBE', 489], ['FROB', 501],
   ];
   for (const [method, status] of ROWS) {
     test(`${method} is answered ${status}`, async () => {
@@ -523,6 +523,49 @@ describe('transfer', () => {
     assert.equal(call.state, 'established');
   });
 
+  test('a REFER that wants no report gets none, and is told so (RFC 4488 §4)', async () => {
+    const { town, peer, call, told, inside } = await answered();
+    inside('REFER', 2, [CONTACT, 'Refer-To: <sip:carol@10.0.0.3>', 'Refer-Sub: false', 'Supported: norefersub']);
+    await town.run(20);
+    assert.deepEqual([peer.statuses().at(-1), text(peer.got.at(-1)!, 'refer-sub'), told.at(-1)], [202, 'false', 'transfer to sip:carol@10.0.0.3']);
+    call.transferProgress(200, 'OK');
+    await town.run(20);
+    assert.equal(peer.count('NOTIFY'), 0);
+    inside('REFER', 3, [CONTACT, 'Refer-To: <sip:dave@10.0.0.3>']);
+    await town.run(20);
+    assert.equal(text(peer.last('NOTIFY'), 'event'), 'refer', 'nothing of it hinders the next');
+  });
+
+  test('a transfer of ours that wants no report ends with the 202 that agrees (RFC 4488 §4)', async () => {
+    const { town, peer, call, told } = await answered();
+    call.transfer('sip:carol@10.0.0.3', undefined, false);
+    await town.run(20);
+    assert.equal(text(peer.last('REFER'), 'refer-sub'), 'false');
+    peer.answer(peer.last('REFER'), 202, [CONTACT, 'Refer-Sub: false']);
+    await town.run(20);
+    assert.equal(told.at(-1), 'transfer 202');
+  });
+
+  test('a transfer to a call that only rings names its address alone: an early dialog of ours cannot be replaced there (RFC 3891 §3)', async () => {
+    const town = new Town(), alice = await town.phone('10.0.0.1'), bob = await new Peer(town, '10.0.0.2').open(), carol = await town.phone('10.0.0.3');
+    const toBob = alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER });
+    await town.run(20);
+    bob.answer(bob.last('INVITE'), 200, [CONTACT], 'v=0 answer');
+    carol.onCall = (c) => c.progress(180);
+    const toCarol = alice.agent.call({ target: 'sip:carol@10.0.0.3', offer: OFFER });
+    await town.run(50);
+    toBob.transfer('sip:carol@10.0.0.3', toCarol);
+    await town.run(20);
+    assert.equal(text(bob.last('REFER'), 'refer-to'), '<sip:carol@10.0.0.3>');
+  });
+
+  test('REFER that belongs to no call is refused: nobody may make us call (RFC 3515 §2.4.2)', async () => {
+    const { town, peer } = await bench();
+    peer.send('10.0.0.1', lines('REFER', 1, [CONTACT, 'Refer-To: <sip:premium@10.0.0.9>']));
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [403]);
+  });
+
   test('NOTIFY that nobody asked for is answered 481 (RFC 6665 §4.1.3)', async () => {
     const { town, peer, inside } = await answered();
     inside('NOTIFY', 2, [CONTACT, 'Event: refer', 'Subscription-State: active']);
@@ -554,5 +597,62 @@ describe('transfer', () => {
     toBob.hangUp();
     await town.run(100);
     assert.deepEqual([alice, bob, carol].map((p) => p.agent.calls.length), [0, 1, 1]);
+  });
+});
+
+describe('picking up (RFC 3891)', () => {
+  /** Alice rings at Bob; Carol, who was told of it, takes it. */
+  async function ringing(early: '' | ';early-only', answer = false) {
+    const town = new Town(), alice = await town.phone('10.0.0.1'), bob = await town.phone('10.0.0.2'), carol = await town.phone('10.0.0.3');
+    bob.onCall = (c) => answer ? c.accept(ANSWER) : c.progress(180);
+    alice.onCall = (c) => c.accept(ANSWER);
+    const call = alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER }), told = story(call);
+    await town.run(100);
+    const invite = town.messages().find((m) => m.words === 'INVITE')!.message, ring = town.messages().find((m) => m.words === (answer ? '200 INVITE' : '180 INVITE'))!.message;
+    const picked = carol.agent.call({ target: 'sip:alice@10.0.0.1', offer: OFFER, replaces: `${text(invite, 'call-id')};to-tag=${tagOf(invite, 'from')};from-tag=${tagOf(ring, 'to')}${early}` });
+    const pickedTold = story(picked);
+    await town.run(100);
+    return { alice, bob, carol, told, pickedTold, town };
+  }
+
+  test('a call that rings elsewhere: the caller drops that for us, and its phone stops ringing (§3, §4)', async () => {
+    const { alice, bob, told, pickedTold } = await ringing(';early-only');
+    assert.deepEqual(pickedTold, ['answer v=0 answer', 'established']);
+    assert.equal(told.at(-1), 'ended by us: replaced (487)');
+    assert.equal(bob.incoming[0]!.told.at(-1), 'ended by them: the caller gave up (487)');
+    assert.equal(alice.agent.calls.length, 1);
+  });
+
+  test('early-only of a call that was answered is refused by 486 (§3)', async () => {
+    const { told, pickedTold } = await ringing(';early-only', true);
+    assert.deepEqual([pickedTold, told.at(-1)], [['ended by them: Busy Here (486)'], 'established']);
+  });
+
+  test('without early-only it is taken over (§3)', async () => {
+    const { told, pickedTold } = await ringing('', true);
+    assert.deepEqual([pickedTold.at(-1), told.at(-1)], ['established', 'ended by us: replaced']);
+  });
+
+  test('an early dialog that began with the other side cannot be replaced: 481 (§3)', async () => {
+    const { town, peer, phone, call } = await calling();
+    peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, SDP, `Replaces: peercall;to-tag=${tagOf(peer.got[0]!, 'to')};from-tag=peer;early-only`], { callId: 'other', from: 'x' }), 'v=0');
+    await town.run(20);
+    assert.deepEqual([peer.statuses().at(-1), phone.incoming.length, call.state], [481, 1, 'ringing']);
+  });
+
+  test('one branch of a fork is enough to name the call', async () => {
+    const { town, phone, peer, invite, told } = await called();
+    phone.onCall = (c) => c.accept(ANSWER);
+    for (const who of ['one', 'two']) peer.answer(invite, 180, [CONTACT], '', who);
+    await town.run(20);
+    peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, SDP, `Replaces: ${text(invite, 'call-id')};to-tag=${tagOf(invite, 'from')};from-tag=one`], { callId: 'pick', from: 'x' }), 'v=0');
+    await town.run(20);
+    assert.equal(told.at(-1), 'ended by us: replaced (487)');
+    assert.equal(peer.count('CANCEL'), 1);
+  });
+
+  test('a line break in it is refused before anything is sent', async () => {
+    const { phone } = await bench();
+    assert.throws(() => phone.agent.call({ target: 'sip:x@10.0.0.2', replaces: 'a;to-tag=1\r\nEvil: 1;from-tag=2' }), /cannot be sent/);
   });
 });
