@@ -2,7 +2,7 @@
 // books of offer and answer (offers.ts), nor know what INFO, REFER and NOTIFY say (call-requests.ts).
 
 import type { Call, CallEvent, CallState, Ending, Party, Transport } from './agent-types.ts';
-import { reasonPhrase, type Headers } from './build.ts';
+import { reasonPhrase, sessionId, type Headers } from './build.ts';
 import { NO_REPORT, takeExtra, transferHeaders, wantsNoReport } from './call-requests.ts';
 import { sessionOf } from './body.ts';
 import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, type Dialog } from './dialog.ts';
@@ -297,7 +297,7 @@ export class CallUnit implements Call, Talk {
     if (dialog === undefined) return;
     this.#ua.request({
       method, path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
-      contact: method === 'BYE' || method === 'INFO' || method === 'PRACK' ? undefined : this.user, headers, body, credentials: account?.credentials,
+      contact: method === 'BYE' || method === 'INFO' || method === 'PRACK' ? undefined : this.user, headers: this.ours(headers), body, credentials: account?.credentials,
       on: (result) => {
         if (result.response !== undefined && result.response.status < 200) return;
         on?.(result);
@@ -389,6 +389,11 @@ export class CallUnit implements Call, Talk {
 
   headers(): Headers {
     return [...this.contactLine(), ...ABILITIES];
+  }
+
+  /** Header lines of a request of ours in a call that came in. */
+  ours(headers: Headers): Headers {
+    return this.invite === undefined ? headers : [...headers, ...sessionId(this.invite, this.localTag)];
   }
 
   contactLine(): Headers {

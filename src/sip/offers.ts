@@ -48,6 +48,8 @@ export interface Talk {
   readonly user: string;
   /** Contact, Allow and Supported of a 2xx. */
   headers(): Headers;
+  /** `headers` of a request of ours, with what every one of this call carries. */
+  ours(headers: Headers): Headers;
   emit(event: CallEvent): void;
   /** A request in the dialog given. */
   ask(method: string, headers: Headers, body: Uint8Array | undefined, on: undefined, dialog: Dialog): void;
@@ -216,7 +218,7 @@ export class Offers {
     let acked = false;
     this.#ua.request({
       method, path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
-      contact: call.user, headers: [...call.headers().slice(1), ...(confirmed ? this.timerLines(false) : []), ...(body === undefined ? [] : SDP_LINE)], body, credentials: call.account?.credentials,
+      contact: call.user, headers: call.ours([...call.headers().slice(1), ...(confirmed ? this.timerLines(false) : []), ...(body === undefined ? [] : SDP_LINE)]), body, credentials: call.account?.credentials,
       wanted: () => call.state !== 'ended',
       on: ({ response }, sent) => {
         const status = response?.status ?? 408;

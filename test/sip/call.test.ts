@@ -251,6 +251,26 @@ describe('a call that comes in', () => {
     assert.equal(phone.agent.calls.length, 1);
   });
 
+  test('with a Session-ID gets ours beside its own in every response and request of ours; without one there is none (RFC 7989 §6)', async () => {
+    const theirs = 'ab30317f1a784dc48ff824d0d3715d86';
+    const { town, peer, call, inside } = await calling([`Session-ID: ${theirs};remote=${'0'.repeat(32)}`]);
+    const [, ours] = /^([\da-f]{12}5[\da-f]{3}8[\da-f]{15});remote=(\w+)$/.exec(text(peer.got[0]!, 'session-id')!)!;
+    call.accept(ANSWER);
+    await town.run(20);
+    inside('ACK', 1);
+    inside('INFO', 2, [`Session-ID: ${theirs};remote=${ours}`]);
+    call.offer(OFFER);
+    await town.run(20);
+    peer.answer(peer.last('INVITE'), 488);
+    call.hangUp();
+    await town.run(20);
+    const said = peer.got.filter((m) => m.method !== 'ACK' && m.status !== 100).map((m) => text(m, 'session-id'));
+    assert.deepEqual([...new Set(said)], [`${ours};remote=${theirs}`]);
+    assert.equal(said.length, 5);
+    assert.equal(text((await calling()).peer.got[0]!, 'session-id'), undefined);
+    assert.equal(text((await calling(['Session-ID: nonsense'])).peer.got[0]!, 'session-id'), undefined);
+  });
+
   const REFUSED: [string, readonly string[], readonly string[], number, string, string][] = [
     ['a body that is no session description (RFC 3261 §8.2.3)', ['Content-Type: text/plain'], [], 415, 'accept', 'application/sdp, multipart/mixed'],
     ['a Replaces of no call of ours (RFC 3891 §3)', ['Replaces: x;to-tag=a;from-tag=b'], [SDP], 481, '', ''],
