@@ -1,6 +1,7 @@
 // What a message carries besides headers: the session description, alone or among the parts of a multipart body (RFC 5621), and
 // whether we understand what the sender insists on. Deliberately reads no part that is encoded: SDP is text and travels as it is.
 
+import { contentType, mediaType } from './headers.ts';
 import { bodyOf, text, type Message } from './message.ts';
 
 const SDP = 'application/sdp';
@@ -9,21 +10,20 @@ const DEPTH = 3;
 
 interface Part { readonly type: string; readonly optional: boolean; readonly body: Buffer }
 
-const bare = (type: string): string => type.split(';')[0]!.replace(/\s+/g, '').toLowerCase();
-
 /** The session description that `message` carries, a view; undefined without one. */
-export const sessionOf = (message: Message): Buffer | undefined => parts(message).find((p) => p.type === SDP)?.body;
-
-/** True when every part that the sender requires is of a type in `types` (RFC 5621 §8.2, §8.3): handling=required is the default. */
-export const understands = (message: Message, types: readonly string[]): boolean => parts(message).every((p) => p.optional || types.includes(p.type));
-
-function parts(message: Message): Part[] {
-  if (message.bodyEnd === message.bodyStart) return [];
-  return split(text(message, 'content-type') ?? '', text(message, 'content-disposition') ?? '', bodyOf(message), DEPTH);
+export function sessionOf(message: Message): Buffer | undefined {
+  if (message.bodyEnd === message.bodyStart) return undefined;
+  return contentType(message) === SDP ? bodyOf(message) : parts(message).find((p) => p.type === SDP)?.body;
 }
 
+/** True when every part that the sender requires is of a type in `types` (RFC 5621 §8.2, §8.3): handling=required is the default. */
+export const understands = (message: Message, types: readonly string[]): boolean =>
+  message.bodyEnd === message.bodyStart || contentType(message) === SDP || parts(message).every((p) => p.optional || types.includes(p.type));
+
+const parts = (message: Message): Part[] => split(text(message, 'content-type') ?? '', text(message, 'content-disposition') ?? '', bodyOf(message), DEPTH);
+
 function split(written: string, disposition: string, body: Buffer, depth: number): Part[] {
-  const type = bare(written), boundary = /;\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))/i.exec(written);
+  const type = mediaType(written), boundary = /;\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))/i.exec(written);
   const optional = /;\s*handling\s*=\s*"?optional/i.test(disposition);
   if (!type.startsWith('multipart/') || boundary === null || depth === 0) return [{ type, optional, body }];
   const all: Part[] = [], words = `\r\n${body.toString('latin1')}`, mark = `\r\n--${boundary[1] ?? boundary[2]!}`;

@@ -143,6 +143,7 @@ export function buildResponse(request: Message, status: number, options: Respons
  * our tag. We begin none ourselves.
  */
 export function sessionId(request: Message, tag: string): Headers {
+  if (find(request, 'session-id') < 0) return []; // so that the expression below is made for those who need it
   const [, theirs, ours = NIL] = /^\s*([\da-f]{32})\s*(?:;\s*remote=([\da-f]{32}))?/i.exec(text(request, 'session-id') ?? '') ?? [];
   if (theirs === undefined) return [];
   const made = createHash('md5').update(tag).digest('hex'); // as a UUID of version 5 looks, RFC 7989 §4.1

@@ -210,8 +210,12 @@ export class Offers {
     const call = this.#call, { leg, phase } = call, offer = this.#queued, confirmed = phase === 'confirmed';
     if (leg === undefined || leg.open !== 'none' || this.#asking || (this.#waiting ?? this.#unacked ?? this.#stopGlare) !== undefined) return;
     if (confirmed ? offer === undefined && !this.#due : offer === undefined || !leg.done || !leg.updates || call.state !== 'ringing') return;
+    this.#send(leg, offer, confirmed);
+  }
+
+  #send(leg: Leg, offer: Uint8Array | undefined, confirmed: boolean): void {
     const method = confirmed && (offer !== undefined || !leg.updates) ? 'INVITE' : 'UPDATE', body = offer ?? (method === 'INVITE' ? this.#agreed : undefined);
-    const { dialog } = leg;
+    const call = this.#call, { dialog } = leg;
     this.#queued = undefined;
     this.#asking = true;
     if (body !== undefined) leg.open = 'ours';
@@ -289,10 +293,16 @@ export class Offers {
    * PRACK. The next waits for it. To an INVITE that requires it and offers nothing, one without our offer cannot go out (§5).
    */
   ring(server: ServerTransaction, status: number, body: Uint8Array | undefined): void {
-    const leg = this.#call.leg!, { request } = server, required = hasToken(request, 'require', '100rel'), described = body !== undefined && !leg.done;
+    const required = hasToken(server.request, 'require', '100rel');
+    if (body === undefined && !required) server.respond(status, { headers: this.#call.headers() });
+    else this.#ring(server, status, body, required);
+  }
+
+  #ring(server: ServerTransaction, status: number, body: Uint8Array | undefined, required: boolean): void {
+    const leg = this.#call.leg!, { request } = server, described = body !== undefined && !leg.done;
     const reliable = required || (described && hasToken(request, 'supported', '100rel')), offers = leg.open === 'none' && !leg.done;
     if (reliable && this.#unacked !== undefined) {
-      this.#unacked.later = () => this.ring(server, status, body);
+      this.#unacked.later = () => this.#ring(server, status, body, required);
       return;
     }
     if (offers && (reliable ? !described : described)) { // unreliable responses cannot offer
@@ -424,7 +434,10 @@ export class Offers {
     this.#everyS = everyS;
     this.#ours = ours;
     this.#due = false;
-    if (everyS === 0) return;
+    if (everyS !== 0) this.#start(everyS, ours);
+  }
+
+  #start(everyS: number, ours: boolean): void {
     const { clock } = this.#ua, halfMs = ours ? 500 * everyS : 0;
     const watch = (): void => {
       this.#stopClock = clock.after(1_000 * (everyS - Math.min(32, everyS / 3)) - halfMs, () => this.#call.lose('network', 'the session was not refreshed'));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { sessionOf, understands } from '../../src/sip/body.ts';
 import { parseMessage, text, type Message } from '../../src/sip/message.ts';
+import { FakeRandom } from '../fakes/random.ts';
 import { bench, CONTACT, lines } from './call-bench.ts';
 
 function message(headers: string[], body: string): Message {
@@ -39,6 +40,20 @@ describe('what a body holds', () => {
       assert.equal(understands(m, ['application/sdp']), understood);
     });
   }
+
+  test('nothing that a peer writes there throws, or takes long', () => {
+    const random = new FakeRandom(7), pieces = ['--x', '--', '\r\n', '\r\n\r\n', 'Content-Type:', ' multipart/mixed;boundary=x', ' application/sdp', 'v=0', '\n ', ';handling=optional', 'Content-Disposition: ', '"', '\0'];
+    const any = () => pieces[Math.floor(random.fraction() * pieces.length)]!;
+    const types = ['multipart/mixed;boundary=x', 'multipart/alternative;boundary="x', 'multipart/related;boundary=', 'multipart/;boundary=x', 'multipart/mixed;boundary=(.*)+$', ''];
+    for (let i = 0; i < 3_000; i++) {
+      const m = message([`Content-Type: ${types[i % types.length]}`], Array.from({ length: i % 60 }, any).join(''));
+      sessionOf(m);
+      understands(m, ['application/sdp']);
+    }
+    const since = performance.now();
+    for (const unit of ['--x\r\n', '--x\r\n\r\n\r\n', '\r\n--x\r\nContent-Type:\r\n \r\n \r\n\r\nv']) sessionOf(message(['Content-Type: multipart/mixed;boundary=x'], unit.repeat(60_000 / unit.length)));
+    assert.ok(performance.now() - since < 5_000);
+  });
 
   test('nesting without end is no trouble', () => {
     let body = mixed('b0', [SDP, 'v=0']);

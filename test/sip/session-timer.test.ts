@@ -8,6 +8,12 @@ import { answered, bench, called, calling, CONTACT, lines, SDP } from './call-be
 const ALLOW = 'Allow: INVITE, ACK, BYE, UPDATE';
 const with1800 = { sessionS: () => 1_800 };
 
+/** Long quiet times in long steps; alarms go off at their instants all the same. */
+async function wait(town: Town, ms: number): Promise<void> {
+  await town.clock.run(ms - 2_000, 1_000);
+  await town.run(2_000);
+}
+
 function request(...headers: string[]): Message {
   return parseMessage(Buffer.from(['UPDATE sip:a@b SIP/2.0', ...headers, '', ''].join('\r\n'))) as Message;
 }
@@ -94,13 +100,13 @@ describe('a call of ours', () => {
 
   test('is refreshed by UPDATE without a description at half time where that is allowed (RFC 4028 §7.4)', async () => {
     const { town, peer, call } = await outgoing(['Session-Expires: 1800;refresher=uac', ALLOW]);
-    await town.run(899_000);
+    await wait(town, 899_000);
     assert.equal(peer.count('UPDATE'), 0);
     await town.run(1_000);
     const update = peer.last('UPDATE');
     assert.deepEqual([text(update, 'session-expires'), text(update, 'content-length'), text(update, 'content-type')], ['1800;refresher=uac', '0', undefined]);
     peer.answer(update, 200, [CONTACT, 'Session-Expires: 1800;refresher=uac']);
-    await town.run(899_900);
+    await wait(town, 899_900);
     assert.equal(peer.count('UPDATE'), 1);
     await town.run(200);
     assert.equal(peer.count('UPDATE'), 2);
@@ -109,7 +115,7 @@ describe('a call of ours', () => {
 
   test('is refreshed by re-INVITE with the same description where UPDATE is not allowed (RFC 4028 §7.4)', async () => {
     const { town, peer, told } = await outgoing(['Session-Expires: 200;refresher=uac', 'Allow: INVITE, ACK, BYE']);
-    await town.run(100_000);
+    await wait(town, 100_000);
     const again = peer.last('INVITE');
     assert.equal(again.bytes.subarray(again.bodyStart).toString(), OFFER.toString());
     assert.deepEqual([text(again, 'session-expires'), text(again, 'cseq')], ['200;refresher=uac', '2 INVITE']);
@@ -117,7 +123,7 @@ describe('a call of ours', () => {
     await town.run(20);
     assert.equal(text(peer.last('ACK'), 'cseq'), '2 ACK');
     assert.equal(told.at(-1), 'answer v=0 answer');
-    await town.run(99_900);
+    await wait(town, 99_900);
     assert.equal(peer.count('INVITE'), 2);
     await town.run(200);
     assert.equal(peer.count('INVITE'), 3);
@@ -126,19 +132,19 @@ describe('a call of ours', () => {
   for (const status of [405, 501]) {
     test(`an UPDATE that gets ${status} after all gives way to a re-INVITE`, async () => {
       const { town, peer, call } = await outgoing(['Session-Expires: 200;refresher=uac', ALLOW]);
-      await town.run(100_000);
+      await wait(town, 100_000);
       peer.answer(peer.last('UPDATE'), status);
       await town.run(20);
       assert.equal(text(peer.last('INVITE'), 'cseq'), '3 INVITE');
       peer.answer(peer.last('INVITE'), 200, [CONTACT, 'Session-Expires: 200;refresher=uac'], 'v=0 answer');
-      await town.run(100_100);
+      await wait(town, 100_100);
       assert.deepEqual([peer.count('UPDATE'), peer.count('INVITE'), call.state], [1, 3, 'established']);
     });
   }
 
   test('a refresh that gets 422 asks again for longer (RFC 4028 §7.3)', async () => {
     const { town, peer } = await outgoing(['Session-Expires: 200;refresher=uac', ALLOW]);
-    await town.run(100_000);
+    await wait(town, 100_000);
     peer.answer(peer.last('UPDATE'), 422, ['Min-SE: 400']);
     await town.run(20);
     assert.deepEqual([text(peer.last('UPDATE'), 'session-expires'), text(peer.last('UPDATE'), 'min-se'), peer.count('UPDATE')], ['400;refresher=uac', '400', 2]);
@@ -146,9 +152,9 @@ describe('a call of ours', () => {
 
   test('a refresh that is refused for good leaves the call until the session is over, then BYE (RFC 4028 §10)', async () => {
     const { town, peer, told } = await outgoing(['Session-Expires: 300;refresher=uac', ALLOW]);
-    await town.run(150_000);
+    await wait(town, 150_000);
     peer.answer(peer.last('UPDATE'), 503);
-    await town.run(117_900);
+    await wait(town, 117_900);
     assert.equal(peer.count('BYE'), 0);
     await town.run(200);
     assert.equal(peer.count('BYE'), 1);
@@ -158,14 +164,14 @@ describe('a call of ours', () => {
   test('a refresh nobody answers ends the call (RFC 3261 §12.2.1.2)', async () => {
     const { town, told } = await outgoing(['Session-Expires: 300;refresher=uac', ALLOW]);
     town.wire.down.add('10.0.0.2');
-    await town.run(183_000);
+    await wait(town, 183_000);
     assert.equal(told.at(-1), 'ended by network: the other side went silent');
   });
 
   for (const [everyS, beforeS] of [[90, 30], [300, 32], [1_800, 32]] as const) {
     test(`that the other side should refresh ends ${beforeS} s before its ${everyS} s are over (RFC 4028 §10)`, async () => {
       const { town, peer, told } = await outgoing([`Session-Expires: ${everyS};refresher=uas`]);
-      await town.run(1_000 * (everyS - beforeS) - 100);
+      await wait(town, 1_000 * (everyS - beforeS) - 100);
       assert.deepEqual([peer.count('BYE'), peer.count('INVITE'), peer.count('UPDATE')], [0, 1, 0]);
       await town.run(200);
       assert.equal(peer.count('BYE'), 1);
@@ -175,7 +181,7 @@ describe('a call of ours', () => {
 
   test('without Session-Expires in the 2xx lasts as long as it likes (RFC 4028 §7.2)', async () => {
     const { town, peer, call } = await outgoing([]);
-    await town.run(10_000_000);
+    await wait(town, 2_000_000);
     assert.deepEqual([call.state, peer.count('INVITE'), peer.count('UPDATE')], ['established', 1, 0]);
     assert.equal(town.clock.pending, 0);
   });
@@ -202,11 +208,11 @@ describe('a call that came in', () => {
     const { town, peer, told, inside } = await answered(['Session-Expires: 300', 'Supported: timer'], with1800);
     const ok = peer.got.find((m) => m.status === 200)!;
     assert.deepEqual([text(ok, 'session-expires'), text(ok, 'require')], ['300;refresher=uac', 'timer']);
-    await town.run(150_000);
+    await wait(town, 150_000);
     inside('UPDATE', 2, [CONTACT, 'Session-Expires: 300;refresher=uac', 'Supported: timer']);
     await town.run(20);
     assert.equal(text(peer.got.at(-1)!, 'session-expires'), '300;refresher=uac');
-    await town.run(267_900);
+    await wait(town, 267_900);
     assert.equal(peer.count('BYE'), 0, 'the refresh began it anew');
     await town.run(200);
     assert.equal(peer.count('BYE'), 1);
@@ -215,14 +221,14 @@ describe('a call that came in', () => {
 
   test('a re-INVITE refreshes as well (RFC 4028 §7.4)', async () => {
     const { town, peer, call, inside } = await answered(['Session-Expires: 300', 'Supported: timer'], with1800);
-    await town.run(150_000);
+    await wait(town, 150_000);
     inside('INVITE', 2, [CONTACT, 'Session-Expires: 300;refresher=uac', 'Supported: timer'], 'v=0 offer');
     await town.run(20);
     call.answerOffer(ANSWER);
     await town.run(20);
     inside('ACK', 2);
     assert.equal(text(peer.got.findLast((m) => m.status === 200)!, 'session-expires'), '300;refresher=uac');
-    await town.run(267_000);
+    await wait(town, 267_000);
     assert.equal(call.state, 'established');
   });
 
@@ -230,12 +236,12 @@ describe('a call that came in', () => {
     const { town, peer, call } = await answered(['Session-Expires: 300'], with1800);
     const ok = peer.got.find((m) => m.status === 200)!;
     assert.deepEqual([text(ok, 'session-expires'), text(ok, 'require')], ['300;refresher=uas', undefined]);
-    await town.run(150_000);
+    await wait(town, 150_000);
     const again = peer.last('INVITE');
     assert.equal(again.bytes.subarray(again.bodyStart).toString(), ANSWER.toString(), 'what we said last, as it was');
     assert.equal(text(again, 'session-expires'), '300;refresher=uac');
     peer.answer(again, 200, [CONTACT], 'v=0 offer');
-    await town.run(1_000_000);
+    await wait(town, 1_000_000);
     assert.equal(call.state, 'established', 'a 2xx without Session-Expires ends the timer (RFC 4028 §7.2)');
     assert.equal(peer.count('INVITE'), 1);
   });
@@ -253,19 +259,19 @@ describe('a call that came in', () => {
   });
 });
 
-test('two phones of ours keep a call alive for an hour over a network that loses and doubles a tenth, and part cleanly', async () => {
-  for (const seed of [1, 2, 3]) {
+test('two phones of ours keep a call alive for twenty minutes over a network that loses and doubles a tenth, and part cleanly', async () => {
+  for (const seed of [1, 2]) {
     const town = new Town(seed);
     Object.assign(town.wire.weather, { loss: 0.1, duplicate: 0.1, reorder: 0.1 });
     const a = await town.phone('10.0.0.1', {}, { sessionS: () => 90 }), b = await town.phone('10.0.0.2', {}, { sessionS: () => 90 });
     b.onCall = (c) => c.accept(ANSWER);
     const call = a.agent.call({ target: 'sip:b@10.0.0.2', offer: OFFER }), told = story(call);
-    await town.run(3_600_000);
+    await town.clock.run(1_200_000, 50);
     assert.deepEqual(told.filter((w) => w.startsWith('ended')), [], `seed ${seed}`);
     const refreshes = town.messages().filter((m) => m.words === 'UPDATE' && !m.lost).length;
-    assert.ok(refreshes > 60, `${refreshes}`);
+    assert.ok(refreshes > 20, `${refreshes}`);
     call.hangUp();
-    await town.run(60_000);
+    await wait(town, 60_000);
     assert.deepEqual([a.agent.calls.length, b.agent.calls.length, town.clock.pending], [0, 0, 0]);
   }
 });
@@ -276,6 +282,6 @@ test('when one of them is gone the other notices', async () => {
   a.agent.call({ target: 'sip:b@10.0.0.2', offer: OFFER });
   await town.run(1_000);
   town.wire.down.add('10.0.0.2');
-  await town.run(90_000);
+  await wait(town, 90_000);
   assert.deepEqual([a.agent.calls.length, b.agent.calls.length], [0, 0]);
 });
