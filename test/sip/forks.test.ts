@@ -99,6 +99,12 @@ describe('an INVITE that forks', () => {
     const { town, peer, invite, call, told } = await called();
     for (let i = 0; i < 100; i++) peer.answer(invite, 180, [at(`n${i}`)], '', `n${i}`);
     await town.run(100);
+    const update = (who: string) => peer.send('10.0.0.1', lines('UPDATE', 1, [CONTACT], { to: tagOf(invite, 'from'), from: who, callId: text(invite, 'call-id')! }));
+    update('n99');
+    await town.run(20);
+    update('n3');
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [200, 481], 'the oldest are forgotten');
     peer.answer(invite, 200, [at('n3')], 'v=0 answer', 'n3');
     await town.run(20);
     assert.equal(told.at(-1), 'established');

@@ -221,9 +221,11 @@ describe('reliable responses of ours', () => {
     call.accept(ANSWER);
     await town.run(20);
     assert.deepEqual(peer.statuses(), [180, 200]);
-    inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
     inside('ACK', 1);
-    await town.run(20_000);
+    await town.run(40_000);
+    assert.deepEqual([peer.statuses(), call.state], [[180, 200], 'established']);
+    inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
+    await town.run(20);
     assert.deepEqual(peer.statuses(), [180, 200, 200]);
   });
 
