@@ -1,6 +1,6 @@
 import { diagram, drawMachine } from '../src/phone/draw.ts';
-import { callTable } from '../src/sip/session-machine.ts';
-import { drawing, machines } from '../src/sip/tables.ts';
+import { callTable, type CallInput } from '../src/sip/session-machine.ts';
+import { drawing, machines, rowsOf } from '../src/sip/tables.ts';
 
 const titles: Readonly<Record<keyof typeof machines, string>> = {
   inviteClient: 'INVITE client transaction (RFC 3261 §17.1.1, RFC 6026 §8.4)',
@@ -12,7 +12,7 @@ const mermaid = (text: string) => `\`\`\`mermaid\n${text.trim()}\n\`\`\`\n`;
 
 /** src/machines.md, made from the tables that the phone runs. */
 export function drawings(): string {
-  const calls = Object.entries(callTable).flatMap(([phase, inputs]) => Object.entries(inputs).map(([input, edge]) => `  ${phase.replaceAll(' ', '_')} --> ${edge.to.replaceAll(' ', '_')}: ${input}`));
+  const calls = rowsOf<CallInput>(callTable).map(([phase, input, row]) => `  ${phase.replaceAll(' ', '_')} --> ${row.to.replaceAll(' ', '_')}: ${input}`);
   return [
     '# The machines, drawn from their tables',
     'Made by `scripts/drawings --write`; `test/drawings.test.ts` fails when it is stale.',

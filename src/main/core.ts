@@ -7,6 +7,6 @@ export { createG711 } from '../media/g711.ts';
 export { rehearse } from '../media/rehearsal.ts';
 export { intercomBeep, ringCadence, ringTone, statusTones, tones } from '../media/tone-tables.ts';
 export { createAgent } from '../sip/agent.ts';
-export { bodyOf, texts } from '../sip/message.ts';
+export { texts } from '../sip/message.ts';
 export { createPhone, mediaSettings } from '../phone/phone.ts';
 export { createBuiltIn } from '../phone/builtin.ts';

@@ -30,7 +30,7 @@ import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
 import type { House } from './exchange.ts';
-import { bodyOf, createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
+import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
 import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
@@ -157,7 +157,7 @@ async function start(making: Making): Promise<void> {
 
   const network = systemNetwork();
   const sip = { clock, random, log, network, resolver: systemResolver() };
-  const about = { userAgent: `Offhook/${OFFHOOK_VERSION}` };
+  const about = { userAgent: `Offhook/${OFFHOOK_VERSION}`, sessionS: () => settings().calls.sessionTimerS };
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
     const at = clock.wall(), kept = ring.counts(at), logged = settings().sip.trace;
     if (!kept && !logged) return;
@@ -170,7 +170,7 @@ async function start(making: Making): Promise<void> {
   const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers);
   const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
   const ports: PhonePorts = {
-    clock, log, random, media, hardware, texts, bodyOf, settings,
+    clock, log, random, media, hardware, texts, settings,
     get opus() { return opus ??= opusAvailable(); },
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
     beyond: () => import('./beyond.ts'),

@@ -25,7 +25,7 @@ const RING_S = 10;
 const FIRST_STREAM = BEEP_ID / 2;
 
 /** `phone` is asked at each call, so that either may be made first. `agent` must be bound to loopback. */
-export function createBuiltIn(ports: Pick<PhonePorts, 'media' | 'sounds' | 'log' | 'texts' | 'bodyOf'>, phone: () => Phone, makeAgent: (handlers: AgentHandlers) => Agent): BuiltIn {
+export function createBuiltIn(ports: Pick<PhonePorts, 'media' | 'sounds' | 'log' | 'texts'>, phone: () => Phone, makeAgent: (handlers: AgentHandlers) => Agent): BuiltIn {
   const lines = new Map<number, Line>();
   let visits = 0;
 
@@ -49,7 +49,7 @@ export function createBuiltIn(ports: Pick<PhonePorts, 'media' | 'sounds' | 'log'
         ports.log.debug({ why: event.ending.why, seconds: from.seconds }, 'built-in line ended');
       });
       lines.set(stream, line);
-      line.ring(call, RING_S, ports.bodyOf(call.invite!));
+      line.ring(call, RING_S);
       line.accept(how);
     },
     onRegistration: () => undefined,

@@ -77,13 +77,14 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
 
     const line = desk.newLine('in', from);
     line.name = call.remote.display;
+    line.diverted = calledFirst(texts, call.account?.options.user);
     if (user !== '' && desk.memory.lastCaller !== from) {
       desk.memory.lastCaller = from;
       desk.remember();
     }
     // Told before anything can come of it: the log then reads incoming, answered, ended, however quick it goes.
-    desk.raise({ event: 'incoming', call: line.id, from, name: line.name, account: source.registeredServer?.id ?? '' });
-    line.ring(call, settings.calls.ringS, invite === undefined ? Buffer.alloc(0) : desk.ports.bodyOf(invite));
+    desk.raise({ event: 'incoming', call: line.id, from, name: line.name, account: source.registeredServer?.id ?? '', ...line.diverted });
+    line.ring(call, settings.calls.ringS);
     if (line.state !== 'ringing') return; // no sound in common
     const replaced = [...desk.lines].find((l) => l.call !== undefined && l.call === (call as Call & { readonly replaces?: Call }).replaces);
     if (replaced !== undefined) { // RFC 3891 §3: it takes over a call of ours without asking anew
@@ -111,6 +112,13 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     if (desk.headless || !around.busy) ring();
     clock.after(afterMs, answer);
   };
+}
+
+/** Who was called first, when that was not us: the lowest Diversion (RFC 5806 §4.1), or the first History-Info (RFC 7044 §5). */
+export function calledFirst(texts: (name: string) => readonly string[], own: string | undefined): { readonly diverted?: string } {
+  const first = texts('diversion').at(-1) ?? texts('history-info')[0], uri = first && (/<([^>?]*)/.exec(first)?.[1] ?? first.split(/[;?]/)[0]!).trim();
+  const who = uri && (userOf(uri) || hostOf(uri));
+  return who === undefined || who === '' || who === own || who === 'anonymous' ? {} : { diverted: who };
 }
 
 /** user@host:port of a direct caller, so that calling back works. */

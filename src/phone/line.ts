@@ -42,6 +42,8 @@ export class Line {
   /** Who it is, as shown; the address for calling back. */
   remote: string;
   name = '';
+  /** Who was called first, when it was not us. */
+  diverted: { readonly diverted?: string } = {};
   codec = '';
   ending: Ending | undefined;
   readonly #ports: LinePorts;
@@ -54,8 +56,6 @@ export class Line {
   #port: { readonly rtp: number; readonly rtcp: number } | undefined;
   /** The last description we sent; the other side's offer that waits for accept(). */
   #last: Buffer | undefined;
-  /** Our last offer: a description of theirs may be answered while it waits for its own answer. */
-  #offered: Buffer | undefined;
   #theirs: Buffer | undefined;
   #session: StreamSession | undefined;
   #beeping = false;
@@ -100,7 +100,7 @@ export class Line {
   #invite(): void {
     const plan = this.#plan!;
     const { target, account } = plan.to[this.#attempt]!;
-    this.#offered = this.#last = makeOffer(this.#local(), this.#last);
+    this.#last = makeOffer(this.#local(), this.#last);
     this.#say({ is: 'calling' });
     try {
       this.#take(this.#ports.call({
@@ -125,13 +125,12 @@ export class Line {
 
   // --- incoming
 
-  /** Let a call that came in wait for accept(); it ends by itself with 480 after `ringS`. `offer` is the INVITE's, empty without one. */
-  ring(call: Call, ringS: number, offer: Buffer): void {
+  /** Let a call that came in wait for accept(); it ends by itself with 480 after `ringS`. */
+  ring(call: Call, ringS: number): void {
     this.state = 'ringing';
     this.#host = call.localHost;
     this.#timer(ringS, () => this.#refuse(480, 'not answered'));
-    this.#take(call);
-    if (offer.length > 0) this.#onOffer(offer);
+    this.#take(call); // the first to listen hears the INVITE's offer
   }
 
   /** Answer: the sound is opened first, the 200 follows. */
@@ -152,7 +151,7 @@ export class Line {
   #answer(): void {
     const call = this.call!;
     if (this.#theirs === undefined) {
-      this.#offered = this.#last = makeOffer(this.#local());
+      this.#last = makeOffer(this.#local());
       call.accept(this.#last);
     } else {
       const made = answerOffer(this.#theirs, this.#local());
@@ -257,14 +256,14 @@ export class Line {
     return {
       id: this.id, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
       account: this.call?.account?.id ?? this.destination?.account?.id ?? '', codec: this.codec, place: this.place, seconds: this.seconds, held: this.held,
-      remoteHeld: this.remoteHeld, muted: this.muted, encrypted: false, intercom: this.intercom, emergency: this.emergency,
+      remoteHeld: this.remoteHeld, muted: this.muted, encrypted: false, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
     };
   }
 
   logEntry(): CallLogEntry {
     const { startedAt: at, direction, remote: who, name, intercom, ending } = this;
-    const missed = direction === 'in' && this.#establishedMs === 0 && ending?.reason?.includes('cause=200') !== true && ending?.why !== 'declined';
-    return { at, direction, who, name, seconds: this.seconds, how: ending?.why ?? '', missed, intercom };
+    const missed = direction === 'in' && this.#establishedMs === 0 && ending?.why !== 'answered elsewhere' && ending?.why !== 'declined';
+    return { at, direction, who, name, seconds: this.seconds, how: ending?.why ?? '', missed, intercom, ...this.diverted };
   }
 
   onMedia(event: MediaEvent): void {
@@ -301,8 +300,8 @@ export class Line {
         return;
       case 'offer': return this.#onOffer(event.body);
       case 'answer': {
-        if (this.#offered === undefined || this.#port === undefined) return;
-        const made = applyAnswer(this.#offered, event.body, this.#local());
+        if (this.#port === undefined) return;
+        const made = applyAnswer(Buffer.from(event.offer), event.body, this.#local());
         if ('wrong' in made) return this.hangUp(`no sound in common: ${made.wrong}`);
         const first = this.#session === undefined;
         this.#negotiated(made.session);
@@ -338,7 +337,7 @@ export class Line {
   }
 
   #reinvite(): void {
-    this.#offered = this.#last = makeOffer(this.#local(), this.#last);
+    this.#last = makeOffer(this.#local(), this.#last);
     this.call!.offer(this.#last);
   }
 
@@ -352,7 +351,7 @@ export class Line {
     }
     if (this.#port === undefined) return this.call!.refuseOffer(488);
     if (body.length === 0) { // a re-INVITE that asks for our offer; the answer comes with the ACK
-      this.#offered = this.#last = makeOffer(this.#local(), this.#last);
+      this.#last = makeOffer(this.#local(), this.#last);
       return this.call!.answerOffer(this.#last);
     }
     const made = answerOffer(body, this.#local(), this.#last);

@@ -68,7 +68,8 @@ function outgoing(desk: Desk, text: string, emergency: boolean, label: string, r
   if (!Array.isArray(to)) return to as Extract<Planned, { refused: string }>;
   const { name } = desk.settings().phone;
   const account = (to as readonly Destination[])[0]?.account;
-  const headers = [...(wanted.intercom === true ? INTERCOM_HEADERS : []), ...(wanted.headers ?? [])];
+  const priority = emergency ? desk.settings().dialing.emergencyPriority : '';
+  const headers = [...(priority === '' ? [] : [['Resource-Priority', priority] as const]), ...(wanted.intercom === true ? INTERCOM_HEADERS : []), ...(wanted.headers ?? [])];
   const call: Outgoing = {
     to, emergency, anonymous: wanted.anonymous, user: account?.options.user ?? desk.accounts()[0]?.options.user ?? 'phone', display: name,
     ...(headers.length === 0 ? {} : { headers }),

@@ -50,8 +50,6 @@ export interface PhonePorts {
   readonly beyond: () => Promise<Beyond>;
   /** All values of a header of an INVITE, name in lower case. */
   readonly texts: (invite: Invite, name: string) => readonly string[];
-  /** The body of an INVITE, empty when it has none. */
-  readonly bodyOf: (invite: Invite) => Buffer;
   /** Opus can be used. */
   readonly opus: boolean;
 }

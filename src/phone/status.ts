@@ -52,6 +52,8 @@ export interface CallStatus {
   readonly encrypted: false;
   readonly intercom: boolean;
   readonly emergency: boolean;
+  /** Who was called first, when the call was sent on to us. */
+  readonly diverted?: string;
 }
 
 export interface DeviceStatus {
@@ -95,7 +97,7 @@ export type PhoneEvent = { readonly at: number } & (
   | { readonly event: 'messages'; readonly account: string; readonly waiting: boolean; readonly fresh: number; readonly old: number }
   /** A text came from a caller who may call (RFC 3428). */
   | { readonly event: 'message'; readonly from: string; readonly name: string; readonly account: string; readonly text: string }
-  | { readonly event: 'incoming'; readonly call: string; readonly from: string; readonly name: string; readonly account: string }
+  | { readonly event: 'incoming'; readonly call: string; readonly from: string; readonly name: string; readonly account: string; readonly diverted?: string }
   /** A caller who was never let in; nothing rang. */
   | { readonly event: 'refused'; readonly from: string; readonly peer: string; readonly status: number; readonly why: string }
   | { readonly event: 'calling'; readonly call: string; readonly to: string; readonly account: string }
@@ -124,6 +126,8 @@ export interface CallLogEntry {
   readonly how: string;
   readonly missed: boolean;
   readonly intercom: boolean;
+  /** Who was called first, when the call was sent on to us. */
+  readonly diverted?: string;
 }
 
 /** `call` names one of status().calls; without it the one a person would mean. */

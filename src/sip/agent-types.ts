@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly userAgent: string;
   /** 'urn:uuid:...' of this phone, the same after every start: registrations then carry it (RFC 5626 §4.1). */
   readonly instance?: string;
+  /** How often our calls ask to be refreshed, seconds from 90 (RFC 4028); 0, or absent: they do not, and do what the other side asks. */
+  readonly sessionS?: () => number;
   /** Logged and given to the trace on every message, both ways. */
   readonly trace?: (direction: 'in' | 'out', bytes: Uint8Array, peer: Endpoint, transport: Transport) => void;
 }
@@ -100,6 +102,11 @@ export interface CallOptions {
   readonly headers?: readonly (readonly [string, string])[];
   /** Hide who calls (RFC 3323 §4.1, RFC 3325 §9.3); undefined: as the account says. */
   readonly anonymous?: boolean | undefined;
+  /**
+   * The call at `target` to take over, or with ';early-only' to pick up while it rings elsewhere: a Replaces value,
+   * 'call-id;to-tag=x;from-tag=y' as `target` sees the tags (RFC 3891 §6.1).
+   */
+  readonly replaces?: string;
   /** Display name used when there is no account. */
   readonly displayName?: string;
   /** User part of our address when there is no account. */
@@ -128,14 +135,17 @@ export type CallEvent =
   /** 1xx: 180, 181, 182, 183. Outgoing calls only. */
   | { readonly event: 'progress'; readonly status: number; readonly reason: string }
   /**
-   * The other side offers (INVITE, re-INVITE, or the 2xx to our delayed offer): answer with call.answerOffer() or
+   * The other side offers (INVITE, re-INVITE, UPDATE, PRACK, or the reliable 1xx or 2xx to our delayed offer): answer with call.answerOffer() or
    * call.refuseOffer(). For the first INVITE it comes to the first subscriber while the call
    * rings, and waits until call.accept(). An empty body: the other side asks for our offer
    * (re-INVITE without one); call.answerOffer() then takes our offer, and `answer` follows with the ACK.
    */
   | { readonly event: 'offer'; readonly body: Buffer }
-  /** The answer to our offer; may come early in a 1xx (`early`), then again, equal, with the 2xx. */
-  | { readonly event: 'answer'; readonly body: Buffer; readonly early: boolean }
+  /**
+   * The answer to `offer`, a description of ours; may come early in a 1xx (`early`), then again, equal, with the 2xx. When an INVITE forks
+   * each branch may answer early: the last to speak counts until one of them sends the 2xx.
+   */
+  | { readonly event: 'answer'; readonly body: Buffer; readonly early: boolean; readonly offer: Uint8Array }
   /** Our re-INVITE was refused; the session goes on as it was. */
   | { readonly event: 'offer refused'; readonly status: number; readonly reason: string }
   /** 2xx sent or received. */
@@ -162,7 +172,10 @@ export interface Call {
   readonly invite: Message | undefined;
   subscribe(on: (event: CallEvent) => void): void;
 
-  /** Incoming: 180, or 183 with an early answer. */
+  /**
+   * Incoming: 180, or 183 with an early answer, or with our early offer when the INVITE had none; sent reliably where the caller requires it
+   * or where it describes and the caller can (RFC 3262).
+   */
   progress(status: 180 | 181 | 182 | 183, body?: Uint8Array): void;
   /** Incoming: 200 with our answer, or with our offer when the INVITE had none; then `answer` follows with the ACK. */
   accept(body: Uint8Array): void;
@@ -170,12 +183,18 @@ export interface Call {
   reject(status: number, headers?: readonly (readonly [string, string])[]): void;
   /** Whatever ends it now: CANCEL, BYE, or 487/603; waits where RFC 3261 §15 says so. */
   hangUp(reason?: string): void;
-  /** re-INVITE with a new offer; queued behind one under way, 491 retried after RFC 3261 §14.1's pause. */
+  /**
+   * A new offer, by re-INVITE, or by UPDATE before the call is answered (RFC 3311); queued behind one under way, 491 retried after RFC 3261
+   * §14.1's pause.
+   */
   offer(body: Uint8Array): void;
   answerOffer(body: Uint8Array): void;
   refuseOffer(status: 488 | 491 | 500): void;
-  /** REFER inside the dialog (RFC 3515); `replaces` another call of ours for an attended transfer (RFC 3891). */
-  transfer(target: string, replaces?: Call): void;
+  /**
+   * REFER inside the dialog (RFC 3515); `replaces` another call of ours for an attended transfer (RFC 3891). With `report` false nobody
+   * need tell how it went (RFC 4488): where the other side agrees, its 202 is the last `transfer progress`.
+   */
+  transfer(target: string, replaces?: Call, report?: boolean): void;
   transferProgress(status: number, reason: string): void;
   /** INFO application/dtmf-relay, for peers without telephone-event. */
   sendInfoDigit(digit: string, ms: number): void;

@@ -5,9 +5,9 @@ import { PhoneError } from '../ports/errors.ts';
 import { Registering, type Ways } from './account.ts';
 import type { Account, Agent, AgentHandlers, AgentOptions, CallOptions, Party, SipPorts, Source } from './agent-types.ts';
 import type { Headers } from './build.ts';
-import { ALLOW, CallUnit } from './call.ts';
+import { ALLOW, CallUnit, EXTENSIONS } from './call.ts';
 import { parseReplaces } from './call-requests.ts';
-import { belongs, dialogOfRequest } from './dialog.ts';
+import { dialogOfRequest } from './dialog.ts';
 import { DigestServer } from './digest.ts';
 import { formatNameAddr, nameAddr, tagOf } from './headers.ts';
 import { createLocator } from './locate.ts';
@@ -15,12 +15,12 @@ import { METHODS, requestUri, text, texts, type Message } from './message.ts';
 import { checkHeaders, placeOf, sendAck, sendRequest, type RequesterParts } from './requester.ts';
 import { randomToken } from './matching.ts';
 import { Transactions, type ServerTransaction } from './transactions.ts';
+import { MIN_SE_LINE, tooShort } from './session-timer.ts';
 import { TransportLayer, type Flow } from './transport.ts';
 import type { AccountUnit, Ua } from './ua.ts';
 import { asRequestUri, formatUri, hostPort, escapeUser, parseUri, sipUri, type Params } from './uri.ts';
 
-const EXTENSIONS = ['replaces'];
-const TYPES = ['application/sdp'];
+const TYPES = ['application/sdp', 'multipart/mixed'];
 const METHODS_ALLOWED = ALLOW.split(', ');
 /** Event packages whose NOTIFY we may have asked for. */
 const EVENTS = 'refer, message-summary';
@@ -60,6 +60,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     clock, random, log, handlers, contact,
     token: () => randomToken(random),
     unit: (account) => unitOf(account),
+    sessionS: options.sessionS ?? (() => 0),
     request: (ask) => sendRequest(parts, ask),
     ack: (dialog, seq, headers, body) => sendAck(parts, dialog, seq, headers, body),
     target: (target, account) => {
@@ -78,7 +79,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
   function callOf(request: Message): CallUnit | undefined {
     const call = calls.get(tagOf(request, 'to') ?? '');
     if (call === undefined || call.callId !== text(request, 'call-id')) return undefined;
-    return call.dialog !== undefined && belongs(call.dialog, request) ? call : undefined;
+    return call.legOf(request) && call;
   }
 
   function onRequest(request: Message, server: ServerTransaction, from: Flow): void {
@@ -96,7 +97,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
       }
       if (method === 'INVITE') server.onCancel = (cancel) => call.onCancel(request, cancel);
       if (call.onRequest(request, server)) return;
-      return method === 'INVITE' || method === 'UPDATE' || method === 'BYE' ? server.respond(481) : outside(request, server, from, known);
+      return ['INVITE', 'UPDATE', 'BYE', 'PRACK'].includes(method) ? server.respond(481) : outside(request, server, from, known);
     }
     if (method !== 'INVITE') return outside(request, server, from, known);
     const host = transport.addressFor(from.host);
@@ -118,7 +119,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     // What a server may do to a phone by check-sync, talk and hold is refused by name: nobody asked (RFC 6665 §8.3.2)
     if (method === 'SUBSCRIBE' || (event !== '' && !EVENTS.split(', ').includes(event))) return server.respond(489, { headers: [['Allow-Events', EVENTS]] });
     if (method === 'MESSAGE' || method === 'REFER') return server.respond(403);
-    if (METHODS_ALLOWED.includes(method) || method === 'PRACK') return server.respond(481);
+    if (METHODS_ALLOWED.includes(method)) return server.respond(481);
     server.respond((METHODS as readonly string[]).includes(method) ? 405 : 501, { headers: [['Allow', ALLOW]] });
   }
 
@@ -148,6 +149,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
 
   function onInvite(request: Message, server: ServerTransaction, from: Flow, known: Registering | undefined, host: string): void {
     if (closing || calls.size >= CALLS_MOST) return server.respond(closing ? 480 : 486);
+    if (tooShort(request)) return server.respond(422, { headers: MIN_SE_LINE });
     const replaces = replacedBy(request);
     if (typeof replaces === 'number') return server.respond(replaces);
     if (dialogOfRequest(request, server.toTag) === undefined) return server.respond(400, { reason: 'Bad contact Header' });
@@ -172,7 +174,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     if (wanted === undefined) return 400;
     const call = calls.get(wanted.toTag);
     if (call === undefined || call.callId !== wanted.callId) return 481;
-    if (call.dialog !== undefined && call.dialog.remoteTag !== wanted.fromTag) return 481;
+    if (!call.isWith(wanted.fromTag)) return 481;
     if (call.state === 'ended') return 603;
     if (call.state === 'established') return wanted.earlyOnly ? 486 : call;
     return call.direction === 'out' && call.dialog !== undefined ? call : 481; // an early dialog only when we began it
@@ -195,8 +197,8 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     const account = unitOf(wanted.account);
     const uri = readTarget(wanted.target, account);
     if (uri === undefined) throw new PhoneError('BAD_ADDRESS', `"${wanted.target}" is no address to call`);
-    checkHeaders(wanted.headers ?? [], `${wanted.displayName ?? ''}${wanted.user ?? ''}`);
-    const address = formatUri(asRequestUri(uri)), replaces = uri.headers.get('replaces');
+    checkHeaders(wanted.headers ?? [], `${wanted.displayName ?? ''}${wanted.user ?? ''}${wanted.replaces ?? ''}`);
+    const address = formatUri(asRequestUri(uri)), replaces = wanted.replaces ?? uri.headers.get('replaces');
     const user = plain(wanted.user ?? 'phone'), hidden = wanted.anonymous ?? account?.options.anonymous ?? false;
     const unit = new CallUnit(ua, {
       account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: hidden ? '' : account?.contact ?? user, callId: ua.token(),

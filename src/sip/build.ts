@@ -1,10 +1,11 @@
 // Messages to send. A response copies what RFC 3261 §8.2.6 copies as wire bytes; a request is written from its parts. Every value
 // that did not come from the wire is refused when it holds CR or LF.
 
+import { createHash } from 'node:crypto';
 import { PhoneError } from '../ports/errors.ts';
 import type { Endpoint } from '../ports/net.ts';
 import { parseVia, tagOf, topVia } from './headers.ts';
-import { elementEnd, find, unfold } from './message.ts';
+import { elementEnd, find, text, unfold } from './message.ts';
 import type { Message } from './message.ts';
 
 /** Header lines: name as it shall stand on the wire, value. */
@@ -134,8 +135,21 @@ export function buildResponse(request: Message, status: number, options: Respons
       if (name === 'from' || name === 'to' || name === 'call-id' || name === 'cseq') break;
     }
   }
-  return close(head + ascii(lines(options.headers ?? [])), options.body);
+  return close(head + ascii(lines([...(options.headers ?? []), ...sessionId(request, options.toTag ?? '')])), options.body);
 }
+
+/**
+ * Session-ID back to a peer who sends one (RFC 7989 §6): his half becomes the remote one; ours is what he knows of us, or at first made from
+ * our tag. We begin none ourselves.
+ */
+export function sessionId(request: Message, tag: string): Headers {
+  if (find(request, 'session-id') < 0) return []; // so that the expression below is made for those who need it
+  const [, theirs, ours = NIL] = /^\s*([\da-f]{32})\s*(?:;\s*remote=([\da-f]{32}))?/i.exec(text(request, 'session-id') ?? '') ?? [];
+  if (theirs === undefined) return [];
+  const made = createHash('md5').update(tag).digest('hex'); // as a UUID of version 5 looks, RFC 7989 §4.1
+  return [['Session-ID', `${ours === NIL ? `${made.slice(0, 12)}5${made.slice(13, 16)}8${made.slice(17)}` : ours};remote=${theirs}`]];
+}
+const NIL = '0'.repeat(32);
 
 /** ACK of a non-2xx response to `invite` (RFC 3261 §17.1.1.3): same Via, Request-URI, Call-ID, From, Route; To of the response. */
 export const buildAck = (invite: Message, response: Message): Buffer => fromInvite(invite, 'ACK', response, []);

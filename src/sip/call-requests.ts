@@ -42,12 +42,19 @@ function takeRefer(call: CallUnit, request: Message, server: ServerTransaction):
   if (target === undefined || uri === undefined) return server.respond(400, { reason: 'Bad refer-to Header' });
   if ((uri.params.get('method') ?? 'INVITE').toUpperCase() !== 'INVITE') return server.respond(501);
   if (call.state !== 'established' || call.referEvent !== undefined) return server.respond(call.referEvent === undefined ? 481 : 491);
-  server.respond(202, { headers: call.contactLine() });
+  const quiet = wantsNoReport(request); // RFC 4488 §4: no subscription, when the other side asks for none
+  server.respond(202, { headers: [...call.contactLine(), ...(quiet ? NO_REPORT : [])] });
+  const asked = { event: 'transfer asked', target, by: nameAddr(request, 'referred-by')?.uri ?? call.remote.uri } as const;
+  if (quiet) return call.emit(asked);
   // §2.4.6: only later ones need an id, and old phones know none
   call.referEvent = call.refers++ === 0 ? 'refer' : `refer;id=${cseqOf(request)!.number}`;
   call.transferProgress(100, 'Trying'); // §2.4.4: a NOTIFY follows at once
-  call.emit({ event: 'transfer asked', target, by: nameAddr(request, 'referred-by')?.uri ?? call.remote.uri });
+  call.emit(asked);
 }
+
+/** Refer-Sub: false of a REFER, or of its 2xx: nobody is told how it went (RFC 4488 §4). */
+export const NO_REPORT: Headers = [['Refer-Sub', 'false']];
+export const wantsNoReport = (message: Message): boolean => /^false\b/i.test(text(message, 'refer-sub') ?? '');
 
 function takeNotify(call: CallUnit, request: Message, server: ServerTransaction): void {
   if (!/^refer\s*(;|$)/i.test(text(request, 'event') ?? '') || !call.hasReferred) return server.respond(481);

@@ -2,24 +2,32 @@
 // books of offer and answer (offers.ts), nor know what INFO, REFER and NOTIFY say (call-requests.ts).
 
 import type { Call, CallEvent, CallState, Ending, Party, Transport } from './agent-types.ts';
-import { reasonPhrase, type Headers } from './build.ts';
-import { takeExtra, transferHeaders } from './call-requests.ts';
-import { dialogOfRequest, dialogOfResponse, inOrder, pathOf, type Dialog } from './dialog.ts';
-import { nameAddrs, quote, reasons, tagOf } from './headers.ts';
-import { bodyOf, reasonOf, text, type Message } from './message.ts';
-import { hasSdp, Offers, SDP_LINE, type Talk } from './offers.ts';
-import { callTable, type CallAction, type CallInput, type CallPhase } from './session-machine.ts';
+import { reasonPhrase, sessionId, type Headers } from './build.ts';
+import { NO_REPORT, takeExtra, transferHeaders, wantsNoReport } from './call-requests.ts';
+import { sessionOf } from './body.ts';
+import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, type Dialog } from './dialog.ts';
+import { countOf, hasToken, nameAddrs, quote, reasons, tagOf } from './headers.ts';
+import { reasonOf, text, type Message } from './message.ts';
+import { newLeg, Offers, SDP_LINE, type Leg, type Talk } from './offers.ts';
+import { callTable, type CallAction, type CallInput, type CallPhase, type Open } from './session-machine.ts';
 import { checkHeaders } from './requester.ts';
+import { rowOf } from './tables.ts';
 import type { ServerTransaction } from './transactions.ts';
 import type { AccountUnit, Result, SendFailure, Sent, Ua } from './ua.ts';
 import { parseUri } from './uri.ts';
 
 /** Methods taken inside a dialog, and the extension we know; said in INVITE and its 2xx (§13.2.1, §13.3.1.4). */
-export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY, MESSAGE, SUBSCRIBE';
-const ABILITIES: Headers = [['Allow', ALLOW], ['Supported', 'replaces']];
+export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY, PRACK, MESSAGE, SUBSCRIBE';
+/** Option tags we know: RFC 3891, RFC 3262, RFC 4028, RFC 4488. */
+export const EXTENSIONS = ['replaces', '100rel', 'timer', 'norefersub'];
+const ABILITIES: Headers = [['Allow', ALLOW], ['Supported', EXTENSIONS.join(', ')]];
 const REDIRECTS = 5;
+/** Reasons of a CANCEL because another phone answered: RFC 3326 §2, ITU-T Q.850's non-selected user clearing. */
+const ELSEWHERE = ['SIP 200', 'Q.850 26'];
 /** §13.3.1.1: a proxy on the way forgets an INVITE without provisional response after three minutes. */
 const REPEAT_MS = 60_000;
+/** Early dialogs kept of one INVITE; of more branches the oldest is forgotten. */
+const LEGS_MOST = 8;
 
 const FAILED: Readonly<Record<SendFailure, readonly [status: number, why: string]>> = {
   'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'],
@@ -48,7 +56,7 @@ export class CallUnit implements Call, Talk {
   readonly callId: string;
   readonly localTag: string;
   localHost: string;
-  dialog: Dialog | undefined;
+  leg: Leg | undefined;
   /** Event header of the REFER being carried out for the peer; undefined when there is none. */
   referEvent: string | undefined;
   /** How often the peer asked for a transfer. */
@@ -60,6 +68,10 @@ export class CallUnit implements Call, Talk {
   readonly #offers: Offers;
   /** INVITE of theirs that began the call. */
   readonly #server: ServerTransaction | undefined;
+  /** Dialogs of our INVITE while none of its branches has answered. */
+  #legs: Leg[] = [];
+  /** What our INVITE leaves open in each of them. */
+  #open: Open = 'none';
   #transport: Transport = 'udp';
   #phase: CallPhase;
   #inputs: CallInput[] = [];
@@ -74,7 +86,6 @@ export class CallUnit implements Call, Talk {
   #sent: Sent | undefined;
   #seq = 0;
   #response: Message | undefined;
-  #answeredEarly = false;
   #redirects = 0;
 
   constructor(ua: Ua, parts: CallParts) {
@@ -94,8 +105,8 @@ export class CallUnit implements Call, Talk {
     this.#offers = new Offers(ua, this);
     if (parts.invite !== undefined) {
       this.#transport = parts.server!.from.transport;
-      this.dialog = dialogOfRequest(parts.invite, this.localTag);
-      if (hasSdp(parts.invite)) this.#offers.open = 'theirs';
+      const dialog = dialogOfRequest(parts.invite, this.localTag);
+      this.leg = dialog && newLeg(dialog, sessionOf(parts.invite) === undefined ? 'none' : 'theirs', parts.invite);
     }
   }
 
@@ -106,6 +117,18 @@ export class CallUnit implements Call, Talk {
       case 'accepted': case 'confirmed': return 'established';
       default: return 'ended';
     }
+  }
+
+  get dialog(): Dialog | undefined { return this.leg?.dialog; }
+
+  /** The dialog of ours that a request or response belongs to. */
+  legOf(message: Message): Leg | undefined {
+    return (this.leg === undefined ? [] : [this.leg, ...this.#legs]).find((leg) => belongs(leg.dialog, message));
+  }
+
+  /** True when the other side has `tag` in a dialog of this call. */
+  isWith(tag: string): boolean {
+    return this.leg === undefined || [this.leg, ...this.#legs].some((leg) => leg.dialog.remoteTag === tag);
   }
 
   get phase(): CallPhase { return this.#phase; }
@@ -121,7 +144,8 @@ export class CallUnit implements Call, Talk {
 
   /** The first to listen to an incoming call hears its offer. */
   subscribe(on: (event: CallEvent) => void): void {
-    if (this.#on.push(on) === 1 && this.#phase === 'ringing' && this.#offers.open === 'theirs') on({ event: 'offer', body: bodyOf(this.invite!) });
+    const offer = this.#on.push(on) === 1 && this.#phase === 'ringing' ? sessionOf(this.invite!) : undefined;
+    if (offer !== undefined) on({ event: 'offer', body: offer });
   }
 
   emit(event: CallEvent): void {
@@ -132,31 +156,39 @@ export class CallUnit implements Call, Talk {
 
   /** Send the INVITE. `uri` is where to, `display` and `address` who we are when there is no account. */
   dial(uri: string, offer: Uint8Array | undefined, headers: Headers, from: (host: string) => string): void {
-    if (offer !== undefined) this.#offers.open = 'ours';
+    this.#offers.offered = offer;
+    this.#open = offer === undefined ? 'none' : 'ours';
+    this.leg = undefined;
+    this.#legs = [];
     const { account } = this;
     this.#sent = this.#ua.request({
       method: 'INVITE', path: { uri, routes: account?.routes ?? [], hop: uri }, place: account?.place, first: account?.hop,
       from: (host) => `${from(host)};tag=${this.localTag}`, to: `<${this.remote.uri}>`, callId: this.callId, seq: () => ++this.#seq,
-      contact: this.user, headers: [...ABILITIES, ...(offer === undefined ? [] : SDP_LINE), ...headers], body: offer, credentials: account?.credentials,
+      contact: this.user, headers: [...ABILITIES, ...this.#offers.timerLines(true), ...(offer === undefined ? [] : SDP_LINE), ...headers], body: offer, credentials: account?.credentials,
       wanted: () => this.#phase === 'calling' || this.#phase === 'proceeding',
       onRoute: (hop, host) => {
         this.localHost = host;
         this.#transport = hop.transport;
       },
-      on: (result, sent) => this.#onInvite(result, sent, (next) => this.dial(next, offer, headers, from)),
+      on: (result, sent) => this.#onInvite(result, sent, (next = uri) => this.dial(next, offer, headers, from)),
     });
   }
 
   progress(status: 180 | 181 | 182 | 183, body?: Uint8Array): void {
     if (this.#phase !== 'ringing') return;
-    this.#server!.respond(status, { headers: body === undefined ? this.headers() : [...this.headers(), ...SDP_LINE], body });
+    this.#offers.ring(this.#server!, status, body);
     this.#stopRepeat?.();
     this.#stopRepeat = this.#ua.clock.after(REPEAT_MS, () => this.progress(status, body));
   }
 
   accept(body: Uint8Array): void {
     this.#answer = body;
-    this.#input('accept');
+    if (!this.#offers.unheard) this.#input('accept');
+  }
+
+  /** PRACK came: an answer that waited for it goes out. */
+  acknowledged(): void {
+    if (this.#answer !== undefined) this.#input('accept');
   }
 
   reject(status: number, headers: Headers = []): void {
@@ -167,7 +199,7 @@ export class CallUnit implements Call, Talk {
   }
 
   hangUp(reason?: string): void {
-    if (callTable[this.#phase]['hang up'] === undefined) return;
+    if (rowOf(callTable, this.#phase, 'hang up') === undefined) return;
     if (reason !== undefined) this.#reason = [['Reason', `Q.850;cause=16;text=${quote(reason.replace(/[\r\n\0]/g, ' '))}`]];
     const early = this.#phase !== 'confirmed' && this.#phase !== 'accepted';
     this.#end('us', early ? (this.direction === 'out' ? 487 : 603) : 0, reason ?? 'hung up', 'hang up');
@@ -178,25 +210,27 @@ export class CallUnit implements Call, Talk {
   }
 
   offer(body: Uint8Array): void {
-    if (this.state === 'established') this.#offers.offer(body);
+    if (this.state !== 'ended') this.#offers.offer(body);
   }
 
   answerOffer(body: Uint8Array): void {
-    if (this.#phase === 'confirmed') this.#offers.answer(body);
+    if (this.state !== 'ended') this.#offers.answer(body);
   }
 
   refuseOffer(status: 488 | 491 | 500): void {
-    if (this.#phase === 'confirmed') this.#offers.refuse(status);
+    if (this.state !== 'ended') this.#offers.refuse(status);
   }
 
-  transfer(target: string, replaces?: Call): void {
-    const headers = this.state === 'established' ? transferHeaders(this.#ua, this, target, replaces as CallUnit | undefined) : undefined;
+  transfer(target: string, replaces?: Call, report = true): void {
+    // A call that only rings cannot be replaced where it rings (RFC 3891 §3): its address must do
+    const other = replaces?.state === 'established' ? replaces as CallUnit : undefined;
+    const headers = this.state === 'established' ? transferHeaders(this.#ua, this, target, other) : undefined;
     const fail = (status: number, reason: string): void => this.emit({ event: 'transfer progress', status, reason });
     if (headers === undefined) return fail(400, 'no such address');
     this.hasReferred = true;
-    this.ask('REFER', headers, undefined, (r) => {
+    this.ask('REFER', report ? headers : [...headers, ...NO_REPORT], undefined, (r) => {
       if (r.response === undefined) fail(408, FAILED[r.failure][1]);
-      else if (r.response.status >= 300) fail(r.response.status, reasonOf(r.response));
+      else if (r.response.status >= 300 || wantsNoReport(r.response)) fail(r.response.status, reasonOf(r.response));
     });
   }
 
@@ -224,13 +258,15 @@ export class CallUnit implements Call, Talk {
       this.#offers.confirmed(request);
       return true;
     }
-    if (server === undefined || this.dialog === undefined) return false;
-    if (!inOrder(this.dialog, request)) {
+    const leg = this.legOf(request);
+    if (server === undefined || leg === undefined) return false;
+    if (!inOrder(leg.dialog, request)) {
       server.respond(500);
       return true;
     }
     switch (request.method) {
       case 'BYE':
+        if (this.direction === 'out' && this.state === 'ringing') return false; // only who called may end an early dialog so, §15
         server.respond(200);
         if (this.direction === 'in' && this.#phase === 'ringing') this.#end('them', 487, 'the caller gave up', 'bye', request);
         else {
@@ -239,7 +275,10 @@ export class CallUnit implements Call, Talk {
         }
         return true;
       case 'INVITE': case 'UPDATE':
-        this.#offers.take(server);
+        this.#offers.take(server, leg);
+        return true;
+      case 'PRACK':
+        this.#offers.prack(server, leg);
         return true;
       default:
         return takeExtra(this, request, server);
@@ -253,17 +292,18 @@ export class CallUnit implements Call, Talk {
   }
 
   /** A request inside the dialog. */
-  ask(method: string, headers: Headers, body?: Uint8Array, on?: (result: Result) => void): void {
-    const { dialog, account } = this;
+  ask(method: string, headers: Headers, body?: Uint8Array, on?: (result: Result) => void, dialog = this.dialog): void {
+    const { account } = this;
     if (dialog === undefined) return;
     this.#ua.request({
       method, path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
-      contact: method === 'BYE' || method === 'INFO' ? undefined : this.user, headers, body, credentials: account?.credentials,
+      contact: method === 'BYE' || method === 'INFO' || method === 'PRACK' ? undefined : this.user, headers: this.ours(headers), body, credentials: account?.credentials,
       on: (result) => {
         if (result.response !== undefined && result.response.status < 200) return;
         on?.(result);
         const status = result.response?.status ?? (result.failure === 'server silent' ? 408 : 0);
-        if ((status === 481 || status === 408) && method !== 'BYE' && method !== 'NOTIFY') this.lost(status); // §12.2.1.2
+        // §12.2.1.2; a PRACK may cross the final response
+        if ((status === 481 || status === 408) && !['BYE', 'NOTIFY', 'PRACK'].includes(method)) this.lost(status);
       },
     });
   }
@@ -276,10 +316,10 @@ export class CallUnit implements Call, Talk {
     this.#busy = true;
     try {
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        const edge = callTable[this.#phase][next];
-        if (edge === undefined) continue;
-        this.#phase = edge.to;
-        for (const action of edge.do) this.#do(action);
+        const row = rowOf<CallAction>(callTable, this.#phase, next);
+        if (row === undefined) continue;
+        this.#phase = row.to as CallPhase;
+        for (const action of row.do) this.#do(action);
       }
     } finally {
       this.#busy = false;
@@ -289,27 +329,22 @@ export class CallUnit implements Call, Talk {
   #do(action: CallAction): void {
     switch (action) {
       case 'progress': {
-        const response = this.#response!;
-        if (response.status > 100) this.emit({ event: 'progress', status: response.status, reason: reasonOf(response) });
-        if (this.#offers.open === 'ours' && hasSdp(response)) {
-          this.#answeredEarly = true;
-          this.emit({ event: 'answer', body: bodyOf(response), early: true });
-        }
+        const { status } = this.#response!; // 199: a branch of a fork is over, which is no progress (RFC 6228)
+        if (status > 100 && status !== 199) this.emit({ event: 'progress', status, reason: reasonOf(this.#response!) });
         return;
       }
       case 'established': return this.emit({ event: 'established' });
       case 'end':
         this.#quiet();
         return this.emit({ event: 'ended', ending: this.#ending });
-      case 'ack': return this.#offers.acknowledge(this.#response!, this.#sent!, this.state === 'ended', this.#answeredEarly);
+      case 'ack': return this.#offers.acknowledge(this.leg!, this.#response!, this.#sent!, this.state === 'ended');
       case 'CANCEL': return this.#sent?.cancel(this.#reason);
       case 'BYE':
         this.#offers.pay();
         this.#offers.settle(487);
         return this.ask('BYE', this.#reason, undefined, () => this.#input('bye answered'));
       case 'send 2xx':
-        this.#offers.open = this.#offers.open === 'theirs' ? 'none' : 'ack';
-        this.#offers.send2xx(this.#server!, this.#answer!);
+        this.#offers.accept(this.#server!, this.#answer!);
         this.replaces?.hangUp('replaced');
         return;
       case 'send refusal': return void this.#server?.respond(this.#refusal[0], { headers: this.#refusal[1] });
@@ -331,13 +366,14 @@ export class CallUnit implements Call, Talk {
 
   #end(by: Ending['by'], status: number, why: string, input: CallInput, message?: Message): void {
     if (this.state !== 'ended') {
-      const reason = message && text(message, 'reason'), elsewhere = message !== undefined && reasons(message).some((r) => r.protocol === 'SIP' && r.cause === 200);
+      const reason = message && text(message, 'reason'), elsewhere = message !== undefined && reasons(message).some((r) => ELSEWHERE.includes(`${r.protocol} ${r.cause}`));
       this.#ending = { by, status, why: elsewhere && status === 487 ? 'answered elsewhere' : why, ...(reason === undefined ? {} : { reason }) };
     }
     this.#input(input);
   }
 
   lose(by: Ending['by'], why: string): void {
+    this.#refusal = [500, []];
     this.#end(by, 0, why, this.#phase === 'calling' || this.#phase === 'proceeding' ? 'hang up' : 'lost');
   }
 
@@ -346,11 +382,18 @@ export class CallUnit implements Call, Talk {
   }
 
   unconfirmed(): void {
+    this.#refusal = [504, []]; // RFC 3262 §3
+    if (this.#phase === 'ringing') return this.#end('network', 504, 'the other side never confirmed', 'reject');
     this.#end('network', 0, 'the other side never confirmed', 'no ack');
   }
 
   headers(): Headers {
     return [...this.contactLine(), ...ABILITIES];
+  }
+
+  /** Header lines of a request of ours in a call that came in. */
+  ours(headers: Headers): Headers {
+    return this.invite === undefined ? headers : [...headers, ...sessionId(this.invite, this.localTag)];
   }
 
   contactLine(): Headers {
@@ -359,37 +402,64 @@ export class CallUnit implements Call, Talk {
 
   // Our INVITE
 
-  #onInvite(result: Result, sent: Sent, redial: (uri: string) => void): void {
+  #onInvite(result: Result, sent: Sent, redial: (uri?: string) => void): void {
     if (result.response === undefined) {
       const [status, why] = FAILED[result.failure];
       return this.#end('network', status, why, 'failure');
     }
-    const response = result.response, { status } = response;
-    if (status >= 200 && status < 300) return this.#on2xx(response, sent);
-    this.#response = response;
-    if (status < 200) return this.#input('1xx');
-    if (status < 400 && (this.#phase === 'calling' || this.#phase === 'proceeding') && this.#redirects++ < REDIRECTS) {
+    const response = result.response, { status } = response, wanted = this.#phase === 'calling' || this.#phase === 'proceeding';
+    if (status < 200) return this.#on1xx(response, sent);
+    if (status < 300) return this.#on2xx(response, sent);
+    if (wanted && this.#offers.longer(response)) return redial();
+    if (status < 400 && wanted && this.#redirects++ < REDIRECTS) {
       const next = nameAddrs(response, 'contact')?.map((c) => c.uri).find((uri) => parseUri(uri)?.scheme === 'sip');
       if (next !== undefined) return redial(next);
     }
     this.#end('them', status, reasonOf(response) || reasonPhrase(status), 'failure', response);
   }
 
-  #on2xx(response: Message, sent: Sent): void {
-    const known = this.dialog;
-    if (known !== undefined && (tagOf(response, 'to') ?? '') === known.remoteTag) return this.#offers.again();
-    const dialog = dialogOfResponse({ callId: this.callId, from: sent.from, localTag: this.localTag, seq: sent.seq, uri: this.remote.uri }, response);
-    if (dialog === undefined) return this.#end('them', 500, 'the other side sent nonsense', 'failure');
-    if (known !== undefined) { // another branch of a fork answered too, §13.2.2.4
-      this.#ua.ack(dialog, sent.seq, sent.authorization);
-      this.dialog = dialog;
-      this.ask('BYE', []);
-      this.dialog = known;
-      return;
+  /** Each To tag of a 1xx is a dialog of its own (§12.1.2, §13.2.2.4). Who spoke last is heard, until somebody answers. */
+  #on1xx(response: Message, sent: Sent): void {
+    const known = this.legOf(response), dialog = known !== undefined || response.status === 100 || tagOf(response, 'to') === undefined ? undefined : this.#dialogOf(response, sent);
+    const leg = known ?? (dialog && newLeg(dialog, this.#open, response));
+    let rack: Headers | undefined;
+    if (leg !== undefined && hasToken(response, 'require', '100rel')) {
+      const rseq = countOf(response, 'rseq') ?? 0;
+      if (rseq === 0 || (leg.rseq >= 0 && rseq !== leg.rseq + 1)) return; // again, or one before it is missing (RFC 3262 §4)
+      leg.rseq = rseq;
+      rack = [['RAck', `${rseq} ${sent.seq} INVITE`]];
     }
-    this.dialog = dialog;
+    if (leg !== undefined) {
+      const others = this.#legs.filter((l) => l !== leg);
+      this.#legs = response.status === 199 ? others : [...others, leg].slice(-LEGS_MOST);
+      this.leg = this.#legs.at(-1);
+    }
+    this.#response = response;
+    this.#input('1xx');
+    if (leg !== undefined) this.#offers.early(leg, response, rack);
+  }
+
+  #on2xx(response: Message, sent: Sent): void {
+    const answered = this.#phase !== 'calling' && this.#phase !== 'proceeding' && this.#phase !== 'cancel waits' && this.#phase !== 'cancelling';
+    const early = this.legOf(response);
+    if (answered && early !== undefined) return this.#offers.again();
+    const dialog = this.#dialogOf(response, sent);
+    if (dialog === undefined) return answered ? undefined : this.#end('them', 500, 'the other side sent nonsense', 'failure');
+    if (answered) { // another branch of a fork answered too, §13.2.2.4
+      this.#ua.ack(dialog, sent.seq, sent.authorization);
+      return this.ask('BYE', [], undefined, undefined, dialog);
+    }
+    // The route set is that of the 2xx, the rest of an early dialog stays (§13.2.2.4)
+    this.leg = early ?? newLeg(dialog, this.#open, response);
+    this.leg.dialog.routes = dialog.routes;
+    this.leg.dialog.target = dialog.target;
+    this.#legs = [];
     this.#response = response;
     this.#sent = sent;
     this.#input('2xx');
+  }
+
+  #dialogOf(response: Message, sent: Sent): Dialog | undefined {
+    return dialogOfResponse({ callId: this.callId, from: sent.from, localTag: this.localTag, seq: sent.seq, uri: this.remote.uri }, response);
   }
 }

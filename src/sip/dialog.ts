@@ -17,7 +17,7 @@ export interface Dialog {
   /** Remote target: the peer's Contact. */
   target: string;
   /** Route values in the order of sending. */
-  readonly routes: readonly string[];
+  routes: readonly string[];
   localSeq: number;
   /** -1 until the peer's first request. */
   remoteSeq: number;

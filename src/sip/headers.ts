@@ -220,7 +220,8 @@ export const hasToken = (message: Message, name: string, token: string): boolean
 export const unknownRequired = (message: Message, known: readonly string[]): string[] => tokens(message, 'require').filter((t) => !known.includes(t.toLowerCase()));
 
 /** 'application/sdp': type and subtype of Content-Type in lower case; '' without one. */
-export const contentType = (message: Message): string => (text(message, 'content-type') ?? '').split(';')[0]!.replace(/\s+/g, '').toLowerCase();
+export const contentType = (message: Message): string => mediaType(text(message, 'content-type') ?? '');
+export const mediaType = (written: string): string => written.split(';')[0]!.replace(/\s+/g, '').toLowerCase();
 
 /** Reason values (RFC 3326): protocol, cause, text. */
 export function reasons(message: Message): { readonly protocol: string; readonly cause: number | undefined; readonly text: string }[] {

@@ -1,8 +1,9 @@
 // What any UA refuses before it looks at dialogs: RFC 3261 §8.2, §16.3. Pure; the to tag and the sending are the caller's.
 // Max-Forwards 0 is no reason for the UA a request is meant for (RFC 4475 §3.3.11): only who forwards answers 483.
 
+import { understands } from './body.ts';
 import type { Headers } from './build.ts';
-import { contentType, countOf, cseqOf, nameAddr, nameAddrs, tokens, topVia, unknownRequired } from './headers.ts';
+import { countOf, cseqOf, nameAddr, nameAddrs, tokens, topVia, unknownRequired } from './headers.ts';
 import { METHODS, find, methodOf, requestUri, text, versionOf } from './message.ts';
 import type { Malformed, Message } from './message.ts';
 import { parseUri, schemeOf } from './uri.ts';
@@ -74,7 +75,7 @@ export function screen(message: Message, abilities: Abilities = {}): Refusal | u
   if (types === undefined || typed?.includes(message.method) !== true || isDialogEnd) return undefined;
   if (find(message, 'accept') >= 0 && !tokens(message, 'accept').some((t) => ACCEPTS_ALL.includes(t) || types.includes(t.toLowerCase()))) return { status: 406 }; // RFC 4475 §3.3.15
   if (message.bodyEnd > message.bodyStart) {
-    if (!types.includes(contentType(message))) return { status: 415, headers: [['Accept', types.join(', ')]] };
+    if (!understands(message, types)) return { status: 415, headers: [['Accept', types.join(', ')]] };
     if (tokens(message, 'content-encoding').some((t) => t.toLowerCase() !== 'identity')) return { status: 415, headers: [['Accept-Encoding', 'identity']] };
   }
   return undefined;

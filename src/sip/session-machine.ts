@@ -21,71 +21,56 @@ export type CallAction =
   /** Forget the call. */
   | 'gone';
 
-interface Edge { readonly to: CallPhase; readonly do: readonly CallAction[] }
-
-/** An input that is absent from a phase is ignored there: a CANCEL after our 2xx, a BYE answered twice. */
-export const callTable: { readonly [P in CallPhase]: { readonly [I in CallInput]?: Edge } } = {
-  calling: {
-    '1xx':      { to: 'proceeding', do: ['progress'] },
-    '2xx':      { to: 'confirmed', do: ['ack', 'established'] },
-    'failure':  { to: 'ended', do: ['end', 'gone'] },
-    'hang up':  { to: 'cancel waits', do: ['end'] }, // §9.1: no CANCEL before a provisional response
-  },
-  'cancel waits': {
-    '1xx':      { to: 'cancelling', do: ['CANCEL'] },
-    '2xx':      { to: 'leaving', do: ['ack', 'BYE'] },
-    'failure':  { to: 'ended', do: ['gone'] },
-  },
-  proceeding: {
-    '1xx':      { to: 'proceeding', do: ['progress'] },
-    '2xx':      { to: 'confirmed', do: ['ack', 'established'] },
-    'failure':  { to: 'ended', do: ['end', 'gone'] },
-    'hang up':  { to: 'cancelling', do: ['CANCEL', 'end'] },
-  },
-  cancelling: {
-    '2xx':      { to: 'leaving', do: ['ack', 'BYE'] }, // the 200 crossed the CANCEL, §15
-    'failure':  { to: 'ended', do: ['gone'] }, // 487, or nothing for 64·T1 (§9.1)
-  },
-  ringing: {
-    'accept':   { to: 'accepted', do: ['send 2xx', 'established'] },
-    'reject':   { to: 'ended', do: ['send refusal', 'end', 'gone'] },
-    'hang up':  { to: 'ended', do: ['603', 'end', 'gone'] },
-    'cancel':   { to: 'ended', do: ['487', 'end', 'gone'] },
-    'bye':      { to: 'ended', do: ['487', 'end', 'gone'] }, // §15.1.2
-    'lost':     { to: 'ended', do: ['end', 'gone'] },
-  },
-  accepted: {
-    'ack':      { to: 'confirmed', do: ['stop resending'] },
-    'no ack':   { to: 'leaving', do: ['BYE', 'end'] }, // §13.3.1.4
-    'hang up':  { to: 'bye waits', do: ['end'] }, // §15: no BYE before the ACK
-    'bye':      { to: 'ended', do: ['stop resending', 'end', 'gone'] },
-    'lost':     { to: 'leaving', do: ['stop resending', 'BYE', 'end'] },
-  },
-  'bye waits': {
-    'ack':      { to: 'leaving', do: ['stop resending', 'BYE'] },
-    'no ack':   { to: 'leaving', do: ['BYE'] },
-    'bye':      { to: 'ended', do: ['stop resending', 'gone'] },
-  },
-  confirmed: {
-    'hang up':  { to: 'leaving', do: ['BYE', 'end'] },
-    'bye':      { to: 'ended', do: ['end', 'gone'] },
-    'no ack':   { to: 'leaving', do: ['BYE', 'end'] }, // of a re-INVITE's 2xx
-    'lost':     { to: 'leaving', do: ['BYE', 'end'] }, // 481 or 408 inside the dialog, §12.2.1.2
-  },
-  leaving: {
-    'bye answered': { to: 'ended', do: ['gone'] },
-  },
-  ended: {},
-};
+/**
+ * Lines 'phase | input > next phase: actions', read by tables.ts's rowOf. An input that is absent from a phase is ignored there: a CANCEL
+ * after our 2xx, a BYE answered twice. Sections of RFC 3261: calling, hang up: no CANCEL before a provisional response (§9.1); cancelling,
+ * 2xx: it crossed the CANCEL (§15); cancelling, failure: 487, or nothing for 64·T1 (§9.1); ringing, bye: §15.1.2; accepted, no ack: §13.3.1.4;
+ * accepted, hang up: no BYE before the ACK (§15); confirmed, no ack: of a re-INVITE's 2xx; confirmed, lost: 481 or 408 inside the dialog
+ * (§12.2.1.2), or a session that nobody refreshed (RFC 4028 §10).
+ */
+export const callTable = `
+calling | 1xx > proceeding: progress
+calling | 2xx > confirmed: ack, established
+calling | failure > ended: end, gone
+calling | hang up > cancel waits: end
+cancel waits | 1xx > cancelling: CANCEL
+cancel waits | 2xx > leaving: ack, BYE
+cancel waits | failure > ended: gone
+proceeding | 1xx > proceeding: progress
+proceeding | 2xx > confirmed: ack, established
+proceeding | failure > ended: end, gone
+proceeding | hang up > cancelling: CANCEL, end
+cancelling | 2xx > leaving: ack, BYE
+cancelling | failure > ended: gone
+ringing | accept > accepted: send 2xx, established
+ringing | reject > ended: send refusal, end, gone
+ringing | hang up > ended: 603, end, gone
+ringing | cancel > ended: 487, end, gone
+ringing | bye > ended: 487, end, gone
+ringing | lost > ended: send refusal, end, gone
+accepted | ack > confirmed: stop resending
+accepted | no ack > leaving: BYE, end
+accepted | hang up > bye waits: end
+accepted | bye > ended: stop resending, end, gone
+accepted | lost > leaving: stop resending, BYE, end
+bye waits | ack > leaving: stop resending, BYE
+bye waits | no ack > leaving: BYE
+bye waits | bye > ended: stop resending, gone
+confirmed | hang up > leaving: BYE, end
+confirmed | bye > ended: end, gone
+confirmed | no ack > leaving: BYE, end
+confirmed | lost > leaving: BYE, end
+leaving | bye answered > ended: gone
+`;
 
 /** Whose offer is open. One at a time in a dialog, whatever carries it (RFC 3264 §4, RFC 6337 §2.2). */
 export type Open =
   | 'none'
-  /** We sent INVITE and wait for its final response. */
+  /** We sent INVITE or UPDATE and wait for its answer. */
   | 'ours'
-  /** Their INVITE or UPDATE waits for our final response. */
+  /** Their INVITE, UPDATE or PRACK, or what they offered in a response, waits for our answer. */
   | 'theirs'
-  /** We offered in a 2xx; the ACK brings the answer. */
+  /** We offered in a response; the ACK or PRACK brings the answer. */
   | 'ack';
 
 /** What to answer to an INVITE or an UPDATE with an offer that comes now: undefined lets it in (§14.2, RFC 3311 §5.2). */

@@ -15,7 +15,7 @@ export type Event = 'request' | 'ack' | '1xx' | '2xx' | '3xx-6xx' | 'send 1xx' |
  */
 export type Action = 'send' | 'send 100' | 'ack' | 'pass up' | 'time out' | 'give up' | `start ${Timer}` | `stop ${Timer}` | `double ${'A' | 'E' | 'G'}` | 'pause E';
 
-export interface Row { readonly to: string; readonly do: readonly Action[] }
+export interface Row<A = Action> { readonly to: string; readonly do: readonly A[] }
 
 /** Lines 'state | event > next state: actions'. Kept as text: half the heap that objects take; test/sip/tables.test.ts checks each word. */
 export type Machine = string;
@@ -98,23 +98,23 @@ completed | timer J > terminated:
 `;
 
 /** What `event` does in `state`; undefined when nothing. */
-export function rowOf(machine: Machine, state: string, event: Event): Row | undefined {
+export function rowOf<A = Action>(machine: Machine, state: string, event: string): Row<A> | undefined {
   const key = `\n${state} | ${event} > `;
   const at = machine.indexOf(key);
   return at < 0 ? undefined : readRow(machine.slice(at + key.length, machine.indexOf('\n', at + key.length)));
 }
 
-function readRow(text: string): Row {
+function readRow<A>(text: string): Row<A> {
   const colon = text.indexOf(':');
   const actions = text.slice(colon + 2);
-  return { to: text.slice(0, colon), do: actions === '' ? [] : actions.split(', ') as Action[] };
+  return { to: text.slice(0, colon), do: actions === '' ? [] : actions.split(', ') as A[] };
 }
 
 /** All rows of a machine, for the drawing and the tests. */
-export function rowsOf(machine: Machine): (readonly [state: string, event: Event, row: Row])[] {
+export function rowsOf<E = Event, A = Action>(machine: Machine): (readonly [state: string, event: E, row: Row<A>])[] {
   return machine.trim().split('\n').map((line) => {
     const [state = '', event = '', row = ''] = line.split(/ [|>] /);
-    return [state, event as Event, readRow(row)] as const;
+    return [state, event as E, readRow<A>(row)] as const;
   });
 }
 

@@ -85,6 +85,8 @@ export interface Ua {
   readonly handlers: AgentHandlers;
   /** Random letters for tags, Call-IDs and ids. */
   token(): string;
+  /** Seconds between the refreshes that our calls ask for, 0 for none (RFC 4028). */
+  sessionS(): number;
   request(ask: Ask): Sent;
   /** ACK of a 2xx; the function sends it again. */
   ack(dialog: Dialog, seq: number, authorization: Headers, body?: Uint8Array): () => void;

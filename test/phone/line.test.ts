@@ -17,11 +17,15 @@ function rig(direction: 'in' | 'out') {
   const commands: MediaCommand[] = [];
   const said: LineEvent[] = [];
   const orders: [string, unknown][] = [];
+  let first: Buffer = Buffer.alloc(0);
   let on: (event: CallEvent) => void = () => undefined;
   const order = (name: string) => (what?: unknown) => { orders.push([name, what]); };
   const call: Call = {
     id: 'x', direction, state: 'ringing', account: undefined, remote: { uri: 'sip:b@192.0.2.9', user: 'b', host: '192.0.2.9', display: '' }, localHost: '192.0.2.1', invite: undefined,
-    subscribe: (listener) => { on = listener; },
+    subscribe: (listener) => {
+      on = listener;
+      if (first.length > 0) on({ event: 'offer', body: first });
+    },
     progress: order('progress'), accept: order('accept'), reject: order('reject'), hangUp: order('hangUp'), offer: order('offer'), answerOffer: order('answerOffer'),
     refuseOffer: order('refuseOffer'), transfer: order('transfer'), transferProgress: order('transferProgress'), sendInfoDigit: order('sendInfoDigit'),
   };
@@ -32,10 +36,19 @@ function rig(direction: 'in' | 'out') {
     },
     subscribe: () => undefined, close: () => undefined,
   };
-  const line: Line = new Line({ clock, media, settings: () => settings({ media: { codecs: ['PCMA'] } }), opus: false, cname: 'x', call: () => call, hostFor: () => Promise.resolve('192.0.2.1') }, 1, direction, 'b', (_, event) => said.push(event));
+  const line: Line = new Line({ clock, media, settings: () => settings({ media: { codecs: ['PCMA'] } }), opus: false, cname: 'x', call: (options) => { orders.push(['call', options.offer]); return call; }, hostFor: () => Promise.resolve('192.0.2.1') }, 1, direction, 'b', (_, event) => said.push(event));
   return {
     clock, line, call, commands, said, orders,
-    event: (event: CallEvent) => on(event),
+    /** The call comes in with `offer`, empty for none. */
+    ring: (ringS: number, offer: Buffer) => {
+      first = offer;
+      line.ring(call, ringS);
+    },
+    /** An answer is one to our last offer, unless said otherwise. */
+    event: (event: CallEvent | Omit<Extract<CallEvent, { event: 'answer' }>, 'offer'>) => {
+      const offer = ['offer', 'answerOffer', 'accept', 'call'].map((name) => orders.findLast((o) => o[0] === name)?.[1] as Buffer | undefined).find((o) => o !== undefined);
+      on(event.event === 'answer' ? { offer: offer!, ...event } : event);
+    },
     media: (event: MediaEvent) => line.onMedia(event),
     last: (name: string) => orders.findLast((o) => o[0] === name)?.[1] as Buffer | undefined,
     route: () => commands.findLast((c) => c.do === 'route')?.route,
@@ -50,7 +63,7 @@ function rig(direction: 'in' | 'out') {
 /** An incoming call with an offer, answered at the handset. */
 const answered = () => {
   const r = rig('in');
-  r.line.ring(r.call, 60, makeOffer(far));
+  r.ring(60, makeOffer(far));
   r.line.pickUp('handset');
   r.event({ event: 'established' });
   return r;
@@ -118,7 +131,7 @@ describe('holding', () => {
 describe('offer and answer', () => {
   test('an INVITE without an offer gets ours in the 200; the sound begins with the ACK, beep before microphone (RFC 3261 §13.3.1)', () => {
     const r = rig('in');
-    r.line.ring(r.call, 60, Buffer.alloc(0));
+    r.ring(60, Buffer.alloc(0));
     r.line.auto = { place: 'speaker', beep: intercomBeep, maxS: 60 };
     r.line.pickUp('handset');
     r.event({ event: 'established' });
@@ -131,7 +144,7 @@ describe('offer and answer', () => {
 
   test('a microphone muted by hand stays so after the beep', () => {
     const r = rig('in');
-    r.line.ring(r.call, 60, makeOffer(far));
+    r.ring(60, makeOffer(far));
     r.line.auto = { place: 'speaker', beep: intercomBeep, maxS: 60 };
     r.line.pickUp('speaker');
     r.line.mute(true);
@@ -168,7 +181,7 @@ describe('offer and answer', () => {
 
   test('an answer without sound in common ends the call', () => {
     const r = rig('in');
-    r.line.ring(r.call, 60, Buffer.alloc(0));
+    r.ring(60, Buffer.alloc(0));
     r.line.pickUp('handset');
     r.event({ event: 'established' });
     r.event({ event: 'answer', body: Buffer.from('nonsense'), early: false });

@@ -1,60 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import { text, type Message } from '../../src/sip/message.ts';
+import { text } from '../../src/sip/message.ts';
 import { createAgent } from '../../src/sip/agent.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeRandom } from '../fakes/random.ts';
 import { ANSWER, OFFER, Peer, story, Town } from './agent-bench.ts';
-
-const CONTACT = 'Contact: <sip:peer@10.0.0.2>';
-
-/** An agent at 10.0.0.1 and a peer played by hand at 10.0.0.2. */
-async function bench() {
-  const town = new Town(), phone = await town.phone('10.0.0.1'), peer = await new Peer(town, '10.0.0.2').open();
-  return { town, phone, peer };
-}
-
-/** The agent has called the peer, who has its INVITE. */
-async function called() {
-  const b = await bench();
-  const call = b.phone.agent.call({ target: 'sip:peer@10.0.0.2', offer: OFFER });
-  const told = story(call);
-  await b.town.run(20);
-  return { ...b, call, told, invite: b.peer.last('INVITE') };
-}
-
-let branches = 0;
-/** Lines of a request from the peer; `to` with our tag inside a dialog. */
-function lines(method: string, seq: number, more: readonly string[] = [], tags: { to?: string; from?: string; callId?: string; branch?: string; uri?: string } = {}): string[] {
-  return [
-    `${method} ${tags.uri ?? 'sip:phone@10.0.0.1'} SIP/2.0`, `Via: SIP/2.0/UDP 10.0.0.2:5060;branch=${tags.branch ?? `z9hG4bKp${++branches}`};rport`, 'Max-Forwards: 70',
-    `From: <sip:peer@10.0.0.2>;tag=${tags.from ?? 'peer'}`, `To: <sip:phone@10.0.0.1>${tags.to === undefined ? '' : `;tag=${tags.to}`}`,
-    `Call-ID: ${tags.callId ?? 'peercall'}`, `CSeq: ${seq} ${method}`, ...more,
-  ];
-}
-const SDP = 'Content-Type: application/sdp';
-const tagOf = (m: Message, name: string) => /;tag=([^;>]+)/.exec(text(m, name)!)![1]!;
-
-/** The peer has called the agent: `call` rings. `inside` writes a request of the peer inside that dialog. */
-async function calling(more: readonly string[] = [], body = 'v=0 offer') {
-  const b = await bench();
-  b.phone.onCall = (c) => c.progress(180);
-  b.peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, ...(body === '' ? [] : [SDP]), ...more], { branch: 'z9hG4bKinvite' }), body);
-  await b.town.run(20);
-  const { call, told, source } = b.phone.incoming[0]!;
-  const inside = (method: string, seq: number, extra: readonly string[] = [], content = '', branch?: string) =>
-    b.peer.send('10.0.0.1', lines(method, seq, [...extra, ...(content === '' ? [] : [SDP])], { to: tagOf(b.peer.got[0]!, 'to'), ...(branch === undefined ? {} : { branch }) }), content);
-  return { ...b, call, told, source, inside };
-}
-
-async function answered() {
-  const b = await calling();
-  b.call.accept(ANSWER);
-  await b.town.run(20);
-  b.inside('ACK', 1);
-  await b.town.run(20);
-  return b;
-}
+import { answered, bench, called, calling, CONTACT, lines, SDP, tagOf } from './call-bench.ts';
 
 describe('hanging up a call of ours', () => {
   test('before any response no CANCEL goes out until one comes (RFC 3261 §9.1)', async () => {
@@ -169,9 +120,9 @@ describe('the answer to a call of ours', () => {
     assert.equal(told.at(-1), 'ended by them: the other side sent no session description');
   });
 
-  test('an INVITE of ours asks for no extension (no 100rel)', async () => {
+  test('an INVITE of ours says what it can and requires none of it (RFC 3261 §20.37)', async () => {
     const { invite } = await called();
-    assert.deepEqual([text(invite, 'supported'), text(invite, 'require')], ['replaces', undefined]);
+    assert.deepEqual([text(invite, 'supported'), text(invite, 'require')], ['replaces, 100rel, timer, norefersub', undefined]);
   });
 
   test('a BYE of the peer carries its reason', async () => {
@@ -300,9 +251,28 @@ describe('a call that comes in', () => {
     assert.equal(phone.agent.calls.length, 1);
   });
 
+  test('with a Session-ID gets ours beside its own in every response and request of ours; without one there is none (RFC 7989 §6)', async () => {
+    const theirs = 'ab30317f1a784dc48ff824d0d3715d86';
+    const { town, peer, call, inside } = await calling([`Session-ID: ${theirs};remote=${'0'.repeat(32)}`]);
+    const [, ours] = /^([\da-f]{12}5[\da-f]{3}8[\da-f]{15});remote=(\w+)$/.exec(text(peer.got[0]!, 'session-id')!)!;
+    call.accept(ANSWER);
+    await town.run(20);
+    inside('ACK', 1);
+    inside('INFO', 2, [`Session-ID: ${theirs};remote=${ours}`]);
+    call.offer(OFFER);
+    await town.run(20);
+    peer.answer(peer.last('INVITE'), 488);
+    call.hangUp();
+    await town.run(20);
+    const said = peer.got.filter((m) => m.method !== 'ACK' && m.status !== 100).map((m) => text(m, 'session-id'));
+    assert.deepEqual([...new Set(said)], [`${ours};remote=${theirs}`]);
+    assert.equal(said.length, 5);
+    assert.equal(text((await calling()).peer.got[0]!, 'session-id'), undefined);
+    assert.equal(text((await calling(['Session-ID: nonsense'])).peer.got[0]!, 'session-id'), undefined);
+  });
+
   const REFUSED: [string, readonly string[], readonly string[], number, string, string][] = [
-    ['100rel required (RFC 3262)', ['Require: 100rel'], [SDP], 420, 'unsupported', '100rel'],
-    ['a body that is no session description (RFC 3261 §8.2.3)', ['Content-Type: text/plain'], [], 415, 'accept', 'application/sdp'],
+    ['a body that is no session description (RFC 3261 §8.2.3)', ['Content-Type: text/plain'], [], 415, 'accept', 'application/sdp, multipart/mixed'],
     ['a Replaces of no call of ours (RFC 3891 §3)', ['Replaces: x;to-tag=a;from-tag=b'], [SDP], 481, '', ''],
     ['a Replaces without tags (RFC 3891 §6.1)', ['Replaces: x'], [SDP], 400, '', ''],
   ];
@@ -573,6 +543,49 @@ describe('transfer', () => {
     assert.equal(call.state, 'established');
   });
 
+  test('a REFER that wants no report gets none, and is told so (RFC 4488 §4)', async () => {
+    const { town, peer, call, told, inside } = await answered();
+    inside('REFER', 2, [CONTACT, 'Refer-To: <sip:carol@10.0.0.3>', 'Refer-Sub: false', 'Supported: norefersub']);
+    await town.run(20);
+    assert.deepEqual([peer.statuses().at(-1), text(peer.got.at(-1)!, 'refer-sub'), told.at(-1)], [202, 'false', 'transfer to sip:carol@10.0.0.3']);
+    call.transferProgress(200, 'OK');
+    await town.run(20);
+    assert.equal(peer.count('NOTIFY'), 0);
+    inside('REFER', 3, [CONTACT, 'Refer-To: <sip:dave@10.0.0.3>']);
+    await town.run(20);
+    assert.equal(text(peer.last('NOTIFY'), 'event'), 'refer', 'nothing of it hinders the next');
+  });
+
+  test('a transfer of ours that wants no report ends with the 202 that agrees (RFC 4488 §4)', async () => {
+    const { town, peer, call, told } = await answered();
+    call.transfer('sip:carol@10.0.0.3', undefined, false);
+    await town.run(20);
+    assert.equal(text(peer.last('REFER'), 'refer-sub'), 'false');
+    peer.answer(peer.last('REFER'), 202, [CONTACT, 'Refer-Sub: false']);
+    await town.run(20);
+    assert.equal(told.at(-1), 'transfer 202');
+  });
+
+  test('a transfer to a call that only rings names its address alone: an early dialog of ours cannot be replaced there (RFC 3891 §3)', async () => {
+    const town = new Town(), alice = await town.phone('10.0.0.1'), bob = await new Peer(town, '10.0.0.2').open(), carol = await town.phone('10.0.0.3');
+    const toBob = alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER });
+    await town.run(20);
+    bob.answer(bob.last('INVITE'), 200, [CONTACT], 'v=0 answer');
+    carol.onCall = (c) => c.progress(180);
+    const toCarol = alice.agent.call({ target: 'sip:carol@10.0.0.3', offer: OFFER });
+    await town.run(50);
+    toBob.transfer('sip:carol@10.0.0.3', toCarol);
+    await town.run(20);
+    assert.equal(text(bob.last('REFER'), 'refer-to'), '<sip:carol@10.0.0.3>');
+  });
+
+  test('REFER that belongs to no call is refused: nobody may make us call (RFC 3515 §2.4.2)', async () => {
+    const { town, peer } = await bench();
+    peer.send('10.0.0.1', lines('REFER', 1, [CONTACT, 'Refer-To: <sip:premium@10.0.0.9>']));
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [403]);
+  });
+
   test('NOTIFY that nobody asked for is answered 481 (RFC 6665 §4.1.3)', async () => {
     const { town, peer, inside } = await answered();
     inside('NOTIFY', 2, [CONTACT, 'Event: refer', 'Subscription-State: active']);
@@ -604,5 +617,62 @@ describe('transfer', () => {
     toBob.hangUp();
     await town.run(100);
     assert.deepEqual([alice, bob, carol].map((p) => p.agent.calls.length), [0, 1, 1]);
+  });
+});
+
+describe('picking up (RFC 3891)', () => {
+  /** Alice rings at Bob; Carol, who was told of it, takes it. */
+  async function ringing(early: '' | ';early-only', answer = false) {
+    const town = new Town(), alice = await town.phone('10.0.0.1'), bob = await town.phone('10.0.0.2'), carol = await town.phone('10.0.0.3');
+    bob.onCall = (c) => answer ? c.accept(ANSWER) : c.progress(180);
+    alice.onCall = (c) => c.accept(ANSWER);
+    const call = alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER }), told = story(call);
+    await town.run(100);
+    const invite = town.messages().find((m) => m.words === 'INVITE')!.message, ring = town.messages().find((m) => m.words === (answer ? '200 INVITE' : '180 INVITE'))!.message;
+    const picked = carol.agent.call({ target: 'sip:alice@10.0.0.1', offer: OFFER, replaces: `${text(invite, 'call-id')};to-tag=${tagOf(invite, 'from')};from-tag=${tagOf(ring, 'to')}${early}` });
+    const pickedTold = story(picked);
+    await town.run(100);
+    return { alice, bob, carol, told, pickedTold, town };
+  }
+
+  test('a call that rings elsewhere: the caller drops that for us, and its phone stops ringing (§3, §4)', async () => {
+    const { alice, bob, told, pickedTold } = await ringing(';early-only');
+    assert.deepEqual(pickedTold, ['answer v=0 answer', 'established']);
+    assert.equal(told.at(-1), 'ended by us: replaced (487)');
+    assert.equal(bob.incoming[0]!.told.at(-1), 'ended by them: the caller gave up (487)');
+    assert.equal(alice.agent.calls.length, 1);
+  });
+
+  test('early-only of a call that was answered is refused by 486 (§3)', async () => {
+    const { told, pickedTold } = await ringing(';early-only', true);
+    assert.deepEqual([pickedTold, told.at(-1)], [['ended by them: Busy Here (486)'], 'established']);
+  });
+
+  test('without early-only it is taken over (§3)', async () => {
+    const { told, pickedTold } = await ringing('', true);
+    assert.deepEqual([pickedTold.at(-1), told.at(-1)], ['established', 'ended by us: replaced']);
+  });
+
+  test('an early dialog that began with the other side cannot be replaced: 481 (§3)', async () => {
+    const { town, peer, phone, call } = await calling();
+    peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, SDP, `Replaces: peercall;to-tag=${tagOf(peer.got[0]!, 'to')};from-tag=peer;early-only`], { callId: 'other', from: 'x' }), 'v=0');
+    await town.run(20);
+    assert.deepEqual([peer.statuses().at(-1), phone.incoming.length, call.state], [481, 1, 'ringing']);
+  });
+
+  test('one branch of a fork is enough to name the call', async () => {
+    const { town, phone, peer, invite, told } = await called();
+    phone.onCall = (c) => c.accept(ANSWER);
+    for (const who of ['one', 'two']) peer.answer(invite, 180, [CONTACT], '', who);
+    await town.run(20);
+    peer.send('10.0.0.1', lines('INVITE', 1, [CONTACT, SDP, `Replaces: ${text(invite, 'call-id')};to-tag=${tagOf(invite, 'from')};from-tag=one`], { callId: 'pick', from: 'x' }), 'v=0');
+    await town.run(20);
+    assert.equal(told.at(-1), 'ended by us: replaced (487)');
+    assert.equal(peer.count('CANCEL'), 1);
+  });
+
+  test('a line break in it is refused before anything is sent', async () => {
+    const { phone } = await bench();
+    assert.throws(() => phone.agent.call({ target: 'sip:x@10.0.0.2', replaces: 'a;to-tag=1\r\nEvil: 1;from-tag=2' }), /cannot be sent/);
   });
 });

@@ -1,23 +1,36 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import { callTable, collision, glarePauseMs, type CallInput, type CallPhase } from '../../src/sip/session-machine.ts';
+import { callTable, collision, glarePauseMs, type CallAction, type CallInput, type CallPhase } from '../../src/sip/session-machine.ts';
+import { rowOf, rowsOf } from '../../src/sip/tables.ts';
 
-const phases = Object.keys(callTable) as CallPhase[];
-const edges = phases.flatMap((from) => Object.entries(callTable[from]).map(([input, edge]) => ({ from, input: input as CallInput, ...edge })));
+const edges = rowsOf<CallInput, CallAction>(callTable).map(([from, input, row]) => ({ from: from as CallPhase, input, to: row.to as CallPhase, do: row.do }));
+const phases = [...new Set<CallPhase>([...edges.map((e) => e.from), 'ended'])];
 
 function walk(from: CallPhase, ...inputs: CallInput[]) {
   const done: string[] = [];
   let phase = from;
   for (const input of inputs) {
-    const edge = callTable[phase][input];
+    const edge = rowOf<CallAction>(callTable, phase, input);
     if (edge === undefined) continue;
-    phase = edge.to;
+    phase = edge.to as CallPhase;
     done.push(...edge.do);
   }
   return { phase, done };
 }
 
 describe('the table of a call', () => {
+  test('has only words that the call understands', () => {
+    const known: Record<CallAction, true> = {
+      progress: true, established: true, end: true, ack: true, CANCEL: true, BYE: true, 'send 2xx': true, 'send refusal': true, 487: true, 603: true, 'stop resending': true, gone: true,
+    };
+    for (const e of edges) for (const action of e.do) assert.ok(action in known, `${e.from} ${e.input}: ${action}`);
+    const inputs: Record<CallInput, true> = {
+      '1xx': true, '2xx': true, failure: true, 'hang up': true, accept: true, reject: true, cancel: true, ack: true, 'no ack': true, bye: true, 'bye answered': true, lost: true,
+    };
+    for (const e of edges) assert.ok(e.input in inputs, e.input);
+    assert.equal(new Set(edges.map((e) => `${e.from} ${e.input}`)).size, edges.length);
+  });
+
   test('names only phases that exist, and every phase is reached', () => {
     const reached = new Set<string>(['calling', 'ringing', ...edges.map((e) => e.to)]);
     assert.deepEqual([...reached].sort(), [...phases].sort());
@@ -30,7 +43,7 @@ describe('the table of a call', () => {
       if (phase === 'ended') assert.equal(ends, 1);
       if (seen.has(`${phase} ${ends}`)) return;
       seen.add(`${phase} ${ends}`);
-      for (const edge of Object.values(callTable[phase])) visit(edge.to, ends + edge.do.filter((a) => a === 'end').length);
+      for (const edge of edges.filter((e) => e.from === phase)) visit(edge.to, ends + edge.do.filter((a) => a === 'end').length);
     };
     visit('calling', 0);
     visit('ringing', 0);
@@ -42,7 +55,7 @@ describe('the table of a call', () => {
 
   test('lets a person hang up wherever the call has not ended for him', () => {
     for (const phase of ['calling', 'proceeding', 'ringing', 'accepted', 'confirmed'] as const) {
-      assert.ok(callTable[phase]['hang up']?.do.includes('end'), phase);
+      assert.ok(rowOf<CallAction>(callTable, phase, 'hang up')?.do.includes('end'), phase);
     }
   });
 });

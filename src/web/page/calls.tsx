@@ -9,7 +9,7 @@ export function CallRow({ call, onCall }: { readonly call: CallLogEntry; readonl
     <li class={`call ${kind}`}>
       <svg viewBox="0 0 16 16" aria-hidden="true"><path d={kind === 'out' ? 'M4 12 12 4M6 4h6v6' : 'M12 4 4 12M10 12H4V6'} /></svg>
       <span class="who"><strong>{call.name || call.who || 'unknown'}</strong>{call.name !== '' && call.name !== call.who && <span class="aside"> {call.who}</span>}
-        <span class="visually-hidden">{kind === 'missed' ? ', missed' : kind === 'in' ? ', incoming' : ', outgoing'}</span>{call.intercom && <span class="badge">intercom</span>}</span>
+        <span class="visually-hidden">{kind === 'missed' ? ', missed' : kind === 'in' ? ', incoming' : ', outgoing'}</span>{call.diverted && <span class="aside"> for {call.diverted}</span>}{call.intercom && <span class="badge">intercom</span>}</span>
       <span class="how">{callWords(call)}</span>
       <time class="aside" dateTime={new Date(call.at).toISOString()}>{when(call.at, Date.now())}</time>
       {call.who !== '' && <button type="button" class="quiet" aria-label={`Call ${call.name || call.who}`} title={`Call ${call.who}`} onClick={() => onCall(call.who)}>Call</button>}

@@ -91,7 +91,7 @@ function LiveCall({ call, since, hook, onCommand }: { readonly call: PhoneStatus
   const [target, setTarget] = useState<string>();
   const established = call.state === 'established';
   const seconds = call.seconds + Math.max(0, now - since) / 1_000;
-  const facts = [call.direction === 'in' ? 'incoming' : 'outgoing', call.codec, call.held ? 'on hold' : '', call.remoteHeld ? 'held by them' : '', call.muted ? 'muted' : '', call.intercom ? 'intercom' : '', call.emergency ? 'emergency' : ''];
+  const facts = [call.direction === 'in' ? 'incoming' : 'outgoing', call.diverted ? `for ${call.diverted}` : '', call.codec, call.held ? 'on hold' : '', call.remoteHeld ? 'held by them' : '', call.muted ? 'muted' : '', call.intercom ? 'intercom' : '', call.emergency ? 'emergency' : ''];
   return (
     <li>
       <div class="who"><strong>{call.remoteName || call.remote}</strong>{call.remoteName !== '' && call.remoteName !== call.remote && <span class="aside"> {call.remote}</span>}

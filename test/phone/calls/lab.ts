@@ -14,7 +14,7 @@ import type { Command, Outcome, PhoneEvent } from '../../../src/phone/status.ts'
 import type { Hardware, Key } from '../../../src/ports/hardware.ts';
 import { createAgent } from '../../../src/sip/agent.ts';
 import type { AgentHandlers } from '../../../src/sip/agent-types.ts';
-import { bodyOf, texts } from '../../../src/sip/message.ts';
+import { texts } from '../../../src/sip/message.ts';
 import { request } from '../../../src/sip/outside.ts';
 import { Subscriptions } from '../../../src/sip/subscriptions.ts';
 import { FakeAudio } from '../../fakes/audio.ts';
@@ -88,7 +88,7 @@ export function createLab(seed = 1): Lab {
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
-        clock, log, random, media, store, sounds: tones, opus: false, bodyOf,
+        clock, log, random, media, store, sounds: tones, opus: false,
         beyond: async () => ({ request, Subscriptions }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
