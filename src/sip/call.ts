@@ -4,7 +4,7 @@
 import type { Call, CallEvent, CallState, Ending, Party, Transport } from './agent-types.ts';
 import { reasonPhrase, type Headers } from './build.ts';
 import { takeExtra, transferHeaders } from './call-requests.ts';
-import { dialogOfRequest, dialogOfResponse, inOrder, pathOf, type Dialog } from './dialog.ts';
+import { dialogOfRequest, dialogOfResponse, inOrder, pathOf, wantsSips, type Dialog } from './dialog.ts';
 import { nameAddrs, quote, reasons, tagOf } from './headers.ts';
 import { bodyOf, reasonOf, text, type Message } from './message.ts';
 import { hasSdp, Offers, SDP_LINE, type Talk } from './offers.ts';
@@ -22,7 +22,7 @@ const REDIRECTS = 5;
 const REPEAT_MS = 60_000;
 
 const FAILED: Readonly<Record<SendFailure, readonly [status: number, why: string]>> = {
-  'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'],
+  'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'], 'not trusted': [503, 'the certificate is not to be trusted'],
   'no network': [503, 'no network'], 'no such server': [404, 'no such address'],
 };
 
@@ -354,7 +354,7 @@ export class CallUnit implements Call, Talk {
   }
 
   contactLine(): Headers {
-    return [['Contact', this.#ua.contact(this.user, this.localHost, { transport: this.#transport })]];
+    return [['Contact', this.#ua.contact(this.user, this.localHost, { transport: this.#transport }, this.invite !== undefined && wantsSips(this.invite))]];
   }
 
   // Our INVITE

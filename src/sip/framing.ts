@@ -16,8 +16,8 @@ export interface FrameHandler {
   onPong(): void;
 }
 
-/** Returns the function that takes the next chunk; it owns the chunk and hands out views of it. */
-export function framer(handler: FrameHandler): (chunk: Buffer) => void {
+/** Returns the function that takes the next chunk; it owns the chunk and hands out views of it. True: a message has begun and not ended. */
+export function framer(handler: FrameHandler): (chunk: Buffer) => boolean {
   let held: Buffer | undefined;      // the beginning of a message
   let searched = 0;                  // bytes of it known to hold no end of header
   let head: Message | Malformed | undefined; // its header once whole, waiting for the body
@@ -39,7 +39,7 @@ export function framer(handler: FrameHandler): (chunk: Buffer) => void {
           }
           if (at === bytes.length) {
             if (breaks === 1) handler.onPong(); // half a ping looks the same: harmless
-            return;
+            return false;
           }
           breaks = 0;
           bytes = bytes.subarray(at);
@@ -49,7 +49,7 @@ export function framer(handler: FrameHandler): (chunk: Buffer) => void {
           if (bytes.length > MAX_BYTES) return lose(parseMessage(bytes, true));
           searched = bytes.length;
           held = bytes;
-          return;
+          return true;
         }
         head = parseMessage(bytes.subarray(0, end), true);
       }
@@ -59,7 +59,7 @@ export function framer(handler: FrameHandler): (chunk: Buffer) => void {
       if (bytes.length < size) {
         searched = bytes.length;
         held = bytes;
-        return;
+        return true;
       }
       const whole: Message = { ...message!, bytes: bytes.subarray(0, size) };
       const was = head;
@@ -69,12 +69,14 @@ export function framer(handler: FrameHandler): (chunk: Buffer) => void {
       if (was.kind === 'malformed') handler.onMalformed({ ...was, message: whole });
       else handler.onMessage(whole);
     }
+    return false;
   };
 
-  function lose(why: Message | Malformed): void {
+  function lose(why: Message | Malformed): boolean {
     lost = true;
     held = undefined;
     handler.onMalformed(why.kind === 'malformed' ? why : { kind: 'malformed', malformed: 'the header is too long', status: 513, message: undefined, framed: false });
+    return false;
   }
 }
 
