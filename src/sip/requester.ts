@@ -13,7 +13,7 @@ import type { Failure, TransportLayer } from './transport.ts';
 import type { Ask, SendFailure, Sent, Ua } from './ua.ts';
 import type { Dialog } from './dialog.ts';
 import { pathOf } from './dialog.ts';
-import { parseUri } from './uri.ts';
+import { isSips, parseUri } from './uri.ts';
 
 export interface RequesterParts {
   readonly transport: TransportLayer;
@@ -112,7 +112,8 @@ class Sending implements Sent {
   }
 
   start(): void {
-    const { path, first, skip = 0 } = this.#ask, place = this.#ask.place ?? placeOf(path.hop);
+    const { path, first, skip = 0 } = this.#ask, asked = this.#ask.place ?? placeOf(path.hop);
+    const place = asked !== undefined && isSips(path.uri) && asked.transport !== 'tls' && asked.transport !== 'wss' ? { host: asked.host, transport: 'tls' as const } : asked; // §26.2.2
     const located = place === undefined ? Promise.resolve([]) : this.#parts.locator.locate(place);
     located.then((hops) => {
       if (hops.length === 0) return this.#fail('no such server', `${place?.host ?? path.uri} has no address`);
@@ -140,7 +141,7 @@ class Sending implements Sent {
     this.from = ask.from(host);
     this.authorization = ask.credentials?.headers(method, uri, body) ?? [];
     const headers = common(this.from, ask.to, ask.callId, this.seq, method, routes, userAgent);
-    if (ask.contact !== undefined) headers.push(['Contact', contact(ask.contact, host, hop, /^<?sips:/i.test(routes[0] ?? uri)) + (ask.contactParams ?? '')]);
+    if (ask.contact !== undefined) headers.push(['Contact', contact(ask.contact, host, hop, isSips(routes[0] ?? uri)) + (ask.contactParams ?? '')]);
     const request = { method, uri, headers: [...headers, ...(ask.headers ?? []), ...this.authorization], body };
     let client: ClientTransaction;
     const user: ClientUser = {

@@ -91,12 +91,9 @@ function wrap(socket: Socket, handlerOf: (stream: StreamSocket) => StreamHandler
 const localOf = (socket: Socket): Endpoint => ({ host: plain(socket.localAddress ?? ''), port: socket.localPort ?? 0 });
 
 const connected = (socket: Socket): Promise<void> => new Promise((resolve, reject) => {
-  socket.once('error', reject);
+  socket.on('error', reject); // stays: between two layers nobody else listens
   socket.once('close', () => reject(new Error('the connection was closed')));
-  socket.once('connect', () => {
-    socket.off('error', reject);
-    resolve();
-  });
+  socket.once('connect', () => resolve());
 });
 
 export function systemNetwork({ log, dscp = 0, tls: files, server }: NetworkOptions = {}): Network {
@@ -127,18 +124,21 @@ export function systemNetwork({ log, dscp = 0, tls: files, server }: NetworkOpti
       const { checking = 'on', webSocketPath = '/' } = server?.(name) ?? {};
       let carrier = raw, words: ((error: Error) => Error) | undefined;
       if (kind !== 'ws') {
-        const secured = carrier = await (await tlsRoom()).open(raw, name, checking), { covers: covered, explained } = await import('./tls.ts');
-        covers = (other) => checking === 'off' || covered(secured, other, checking);
+        const { explained } = await import('./tls.ts'), secured = await (await tlsRoom()).open(raw, name, checking);
+        carrier = secured.socket;
+        covers = secured.covers;
         words = (error) => explained(error, `${name} port ${remote.port}`, files?.().cert !== '');
       }
       if (over) return void carrier.destroy();
       const upper: StreamHandler = { onOpen: () => handler.onOpen(), onBytes: (bytes) => handler.onBytes(bytes), onClose: fail };
+      if (carrier.destroyed) throw new Error('the connection was closed');
       if (kind === 'tls') {
         inner = wrap(carrier, () => upper, remote, words);
         return handler.onOpen();
       }
       const { openWebSocket } = await import('./websocket.ts');
       if (over) return void carrier.destroy();
+      if (carrier.destroyed) throw new Error('the connection was closed');
       inner = openWebSocket(carrier, localOf(raw), remote, upper, kind === 'wss', name, webSocketPath);
     };
     open().catch(fail);
@@ -207,9 +207,12 @@ export function systemNetwork({ log, dscp = 0, tls: files, server }: NetworkOpti
           if (room === undefined) return take(socket);
           if (handshakes >= HANDSHAKES_MOST) return socket.destroy();
           handshakes++;
-          room.accept(socket).then(take, (error: unknown) => log?.debug({ from: remote.host, wrong: String(error) }, 'TLS handshake failed')).finally(() => { handshakes--; });
+          room.accept(socket).then(take, (error: unknown) => {
+            socket.destroy();
+            log?.debug({ from: remote.host, wrong: String(error) }, 'TLS handshake failed');
+          }).finally(() => { handshakes--; });
         });
-        server.once('error', (error) => reject(bindFailure('TCP', local, error)));
+        server.once('error', (error) => reject(bindFailure(kind.toUpperCase(), local, error)));
         server.listen({ port: local.port, ...(local.host === ANY ? { host: '0.0.0.0' } : { host: local.host }), exclusive: true }, () => {
           const bound = server.address();
           resolve({

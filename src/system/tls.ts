@@ -27,9 +27,15 @@ const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 /** An error that failureOf of the sip room takes for `code`; the message is for the owner of the phone. */
 const fault = (code: 'NOT_TRUSTED' | 'ECONNREFUSED' | 'ETIMEDOUT', message: string, cause?: unknown): Error => Object.assign(new Error(message, { cause }), { code });
 
+export interface Secured {
+  readonly socket: TLSSocket;
+  /** Whether the certificate is good for `name` too. */
+  covers(name: string): boolean;
+}
+
 export interface Tls {
   /** TLS over a connected `raw`; resolves when the certificate has passed for `name`, rejects with a NOT_TRUSTED or a system's error. */
-  open(raw: Socket, name: string, checking: Checking): Promise<TLSSocket>;
+  open(raw: Socket, name: string, checking: Checking): Promise<Secured>;
   /** The server's side of it. */
   accept(raw: Socket): Promise<TLSSocket>;
   /** What cannot be used of the files, in words. */
@@ -38,7 +44,8 @@ export interface Tls {
 
 export function createTls(files: () => TlsFiles): Tls {
   let known: { readonly stamp: string; readonly context: SecureContext } | undefined;
-  const sessions = new Map<string, Buffer>();
+  /** With the certificate that was seen when the session began: a resumed one shows none. */
+  const sessions = new Map<string, { readonly session: Buffer; readonly certificate: X509Certificate | undefined }>();
 
   function context(): SecureContext {
     const { ca, cert, key } = files();
@@ -58,20 +65,22 @@ export function createTls(files: () => TlsFiles): Tls {
 
   return {
     open: (raw, name, checking) => new Promise((resolve, reject) => {
-      const where = `${name} port ${raw.remotePort}`, id = `${checking} ${raw.remoteAddress} ${where}`, session = sessions.get(id);
+      const secureContext = context(); // first: it may forget sessions
+      const where = `${name} port ${raw.remotePort}`, id = `${checking} ${raw.remoteAddress} ${where}`, before = sessions.get(id);
       const socket = connect({
-        socket: raw, secureContext: context(), servername: isIP(name) === 0 ? name : '', rejectUnauthorized: false, // judged below, where the certificate can be named
-        checkServerIdentity: () => undefined, ...(session === undefined ? {} : { session }),
+        socket: raw, secureContext, servername: isIP(name) === 0 ? name : '', rejectUnauthorized: false, // judged below, where the certificate can be named
+        checkServerIdentity: () => undefined, ...(before === undefined ? {} : { session: before.session }),
       });
-      let fresh: Buffer | undefined, trusted = false;
+      let fresh: Buffer | undefined, certificate: X509Certificate | undefined, trusted = false; // from then on the stream's user listens too
       const keep = (): void => {
-        if (fresh === undefined) return;
+        if (fresh === undefined || known?.context !== secureContext) return;
         sessions.delete(id);
         if (sessions.size >= SESSIONS_MOST) sessions.delete(sessions.keys().next().value!);
-        sessions.set(id, fresh);
+        sessions.set(id, { session: fresh, certificate });
       };
       const stop = deadline(socket, where);
       const fail = (error: Error): void => {
+        if (trusted) return;
         stop();
         sessions.delete(id);
         socket.destroy();
@@ -85,37 +94,36 @@ export function createTls(files: () => TlsFiles): Tls {
       socket.on('close', () => fail(fault('ECONNREFUSED', `${where} closed the connection in place of a TLS handshake`)));
       socket.once('secureConnect', () => {
         stop();
-        const certificate = socket.getPeerX509Certificate();
+        const resumed = socket.isSessionReused(), late = socket.authorized ? '' : String(socket.authorizationError);
+        certificate = (resumed ? before?.certificate : undefined) ?? socket.getPeerX509Certificate();
         const wrong = checking === 'off' ? undefined : certificate === undefined ? 'it shows no certificate'
-          : chainWrong(certificate, socket.authorized ? '' : String(socket.authorizationError)) ?? nameWrong(certificate, name, checking);
+          : chainWrong(certificate, resumed && new Date(certificate.validTo) < new Date() ? 'CERT_HAS_EXPIRED' : late) ?? nameWrong(certificate, name, checking);
         if (wrong !== undefined) return fail(fault('NOT_TRUSTED', `${where}: ${wrong}`));
-        socket.off('error', fail);
-        socket.removeAllListeners('close');
         trusted = true;
         keep();
-        resolve(socket);
+        resolve({ socket, covers: (other) => checking === 'off' || (certificate !== undefined && nameWrong(certificate, other, checking) === undefined) });
       });
     }),
 
     accept: (raw) => new Promise((resolve, reject) => {
       const socket = new TLSSocket(raw, { isServer: true, secureContext: context() });
       const stop = deadline(socket, 'who connected');
-      const fail = (error?: Error): void => {
+      const fail = (error?: unknown): void => {
         stop();
         socket.destroy();
-        reject(error ?? fault('ECONNREFUSED', 'the connection was closed in place of a TLS handshake'));
+        reject(error instanceof Error ? error : fault('ECONNREFUSED', 'the connection was closed in place of a TLS handshake'));
       };
       socket.on('error', fail);
       socket.on('close', fail);
       socket.once('secure', () => {
         stop();
-        socket.off('error', fail);
         socket.off('close', fail);
         resolve(socket);
       });
     }),
 
     problem() {
+      if (files().cert === '') return 'sip.tlsCert names no certificate';
       try {
         context();
         return undefined;
@@ -124,12 +132,6 @@ export function createTls(files: () => TlsFiles): Tls {
       }
     },
   };
-}
-
-/** Whether the certificate of a connection that open() gave is good for `name` too. */
-export function covers(socket: TLSSocket, name: string, checking: Checking): boolean {
-  const certificate = socket.getPeerX509Certificate();
-  return certificate !== undefined && nameWrong(certificate, name, checking) === undefined;
 }
 
 function deadline(socket: TLSSocket, where: string): () => void {

@@ -14,16 +14,24 @@ const CRLF = Buffer.from('\r\n'), PING = Buffer.from('\r\n\r\n');
 
 /** Asks for `path` of `name` over `raw`, which is connected and becomes the WebSocket's. `local` is our end of it. */
 export function openWebSocket(raw: Socket, local: Endpoint, remote: Endpoint, handler: StreamHandler, secure: boolean, name: string, path: string): StreamSocket {
-  const host = isIPv6(name) ? `[${name}]` : name;
+  const host = isIPv6(name) ? `[${name}]` : name, where = `${name} port ${remote.port}`;
   const web = new WebSocket(`${secure ? 'wss' : 'ws'}://${host}:${remote.port}${path}`, ['sip'], {
-    createConnection: () => raw, perMessageDeflate: false, maxPayload: MESSAGE_BYTES, handshakeTimeout: UPGRADE_MS, skipUTF8Validation: true,
+    createConnection: () => raw, perMessageDeflate: false, maxPayload: MESSAGE_BYTES, skipUTF8Validation: true,
   });
   let failure: Error | undefined, over = false;
-  web.on('open', () => handler.onOpen());
+  const timer = setTimeout(() => { // ws has such a timer, but it does not run for a connection made before
+    failure = Object.assign(new Error(`${where} took the connection but did not open a WebSocket within ${UPGRADE_MS / 1_000} s`), { code: 'ETIMEDOUT' });
+    web.terminate();
+  }, UPGRADE_MS);
+  web.on('open', () => {
+    clearTimeout(timer);
+    handler.onOpen();
+  });
   web.on('message', (bytes: Buffer) => { if (!over) handler.onBytes(bytes); });
   web.on('pong', () => { if (!over) handler.onBytes(CRLF); });
-  web.on('error', (error) => { failure ??= explained(error, `${name} port ${remote.port}`, path); });
+  web.on('error', (error) => { failure ??= explained(error, where, path); });
   web.on('close', (code) => {
+    clearTimeout(timer);
     if (over) return;
     over = true;
     handler.onClose(failure ?? (code === 1000 || code === 1001 || code === 1005 ? undefined : new Error(`the WebSocket ended with code ${code}`)));
@@ -51,7 +59,6 @@ function explained(error: Error, where: string, path: string): Error {
   const status = /server response: (\d+)/.exec(error.message)?.[1];
   const words = status !== undefined ? `the web server at ${where} answers ${status} to ${path}`
     : /subprotocol/.test(error.message) ? `${where} speaks WebSocket, but not SIP over it`
-      : /timed out/.test(error.message) ? `${where} took the connection but did not open a WebSocket within ${UPGRADE_MS / 1_000} s`
-        : /Parse Error|socket hang up|Sec-WebSocket|Upgrade/i.test(error.message) ? `${where} does not speak WebSocket` : undefined;
-  return words === undefined ? error : Object.assign(new Error(words, { cause: error }), { code: /timed out/.test(error.message) ? 'ETIMEDOUT' : 'ECONNREFUSED' });
+      : /Parse Error|socket hang up|Sec-WebSocket|Upgrade/i.test(error.message) ? `${where} does not speak WebSocket` : undefined;
+  return words === undefined ? error : Object.assign(new Error(words, { cause: error }), { code: 'ECONNREFUSED' });
 }

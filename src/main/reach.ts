@@ -1,0 +1,27 @@
+// What the settings say to the system's network: certificates, marks, and per server how far it is believed.
+
+import type { Settings } from '../config/types.ts';
+import type { Log } from '../ports/log.ts';
+import type { NetworkOptions } from '../system/network.ts';
+
+export function networkOptions(settings: () => Settings, log: Log): NetworkOptions {
+  return {
+    log,
+    dscp: settings().sip.dscp,
+    tls: () => {
+      const { tlsCa: ca, tlsCert: cert, tlsKey: key } = settings().sip;
+      return { ca, cert, key };
+    },
+    /** An account is known by the name that it is reached by; of two at one server the stricter counts. Others are checked in full. */
+    server: (name) => {
+      const there = settings().accounts.filter(({ server, proxy }) => hostOf(proxy || server) === name.toLowerCase());
+      const checkings = there.map((account) => account.tlsVerify);
+      return {
+        checking: checkings.includes('on') ? 'on' : checkings.includes('wildcards') ? 'wildcards' : checkings[0] ?? 'on',
+        webSocketPath: there[0]?.wsPath ?? '/ws',
+      };
+    },
+  };
+}
+
+const hostOf = (place: string): string => /^\[(.*)\]/.exec(place)?.[1] ?? place.replace(/:\d+$/, '').toLowerCase();
