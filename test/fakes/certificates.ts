@@ -24,7 +24,7 @@ export interface Certificate {
 }
 
 export interface Authority extends Certificate {
-  /** 'dns:a.example', 'uri:sip:a.example', 'ip:127.0.0.1'; no names: no subjectAltName. */
+  /** 'dns:a.example', 'uri:sip:a.example', 'ip:127.0.0.1', 'ip:::1'; no names: no subjectAltName. */
   issue(commonName: string, names: readonly string[], dates?: { readonly from?: Date; readonly to?: Date }): Certificate;
 }
 
@@ -34,7 +34,7 @@ let serial = 1;
 function certificate(subject: string, issuer: string, names: readonly string[], publicKey: KeyObject, signer: KeyObject, from: Date, to: Date, authority: boolean): string {
   const general = (name: string): Buffer => {
     const [kind, value] = [name.slice(0, name.indexOf(':')), name.slice(name.indexOf(':') + 1)];
-    return kind === 'dns' ? text(0x82, value) : kind === 'uri' ? text(0x86, value) : der(0x87, Buffer.from(value.split('.').map(Number)));
+    return kind === 'dns' ? text(0x82, value) : kind === 'uri' ? text(0x86, value) : der(0x87, value === '::1' ? Buffer.from([...Buffer.alloc(15), 1]) : Buffer.from(value.split('.').map(Number)));
   };
   const extensions = [
     extension('551d13', true, sequence(...(authority ? [der(0x01, Buffer.from([255]))] : []))),
