@@ -66,7 +66,7 @@ export function inOrder(dialog: Dialog, request: Message): boolean {
 
 /** Whether our Contact in the answer to `request` must be sips: (§12.1.1). */
 export const wantsSips = (request: Message): boolean =>
-  [requestUri(request), texts(request, 'record-route')[0] ?? nameAddr(request, 'contact')?.uri ?? ''].some(isSips);
+  isSips(requestUri(request)) || isSips(text(request, 'record-route') ?? nameAddr(request, 'contact')?.uri ?? '');
 
 /** Target refresh (§12.2.1.2, §12.2.2, RFC 3311 §5.1): the Contact of INVITE, UPDATE and their 2xx. */
 export function refreshTarget(dialog: Dialog, message: Message): void {

@@ -25,6 +25,7 @@ export interface RequesterParts {
 }
 
 const ROUNDS = 4;
+const TRANSPORTS = ['udp', 'tcp', 'tls', 'ws', 'wss'];
 const FAILURES: Readonly<Record<Failure['why'], SendFailure>> = {
   refused: 'server refused', 'no route': 'no network', 'no connection in time': 'server silent', 'connection closed': 'server refused',
   'not trusted': 'not trusted',
@@ -42,7 +43,7 @@ export function placeOf(text: string): Place | undefined {
   const uri = parseUri(text);
   if (uri === undefined || uri.scheme === 'tel') return undefined;
   const { params, host, port, scheme } = uri, asked = params.get('transport')?.toLowerCase() ?? '', sips = scheme === 'sips';
-  const transport = /^wss?$/.test(asked) ? (sips ? 'wss' : asked) : sips ? 'tls' : /^(udp|tcp|tls)$/.test(asked) ? asked : undefined;
+  const transport = sips ? (asked[0] === 'w' ? 'wss' : 'tls') : TRANSPORTS.includes(asked) ? asked : undefined;
   return { host: params.get('maddr') ?? host, port, transport: transport as Transport | undefined };
 }
 

@@ -411,7 +411,11 @@ class Connection implements Flow, StreamHandler {
 }
 
 /** Keep-alives are CRLFs, also the zero bytes of some makers. */
-const isBlank = (bytes: Buffer): boolean => bytes.every((byte) => byte === 13 || byte === 10 || byte === 0);
+function isBlank(bytes: Buffer): boolean {
+  let at = 0;
+  while (at < bytes.length && (bytes[at] === 13 || bytes[at] === 10 || bytes[at] === 0)) at++;
+  return at === bytes.length;
+}
 
 function failureOf(error: Error): Failure {
   const code = 'code' in error ? String(error.code) : '';

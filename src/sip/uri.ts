@@ -92,7 +92,10 @@ export const bracketed = (host: string): string => (host.includes(':') ? `[${hos
 export const hostPort = (host: string, port: number | undefined): string => (port === undefined ? bracketed(host) : `${bracketed(host)}:${port}`);
 
 /** Whether an address, bare or in <> after a name, is a sips: one. */
-export const isSips = (address: string): boolean => /^[^<:]*<?sips:/i.test(address);
+export function isSips(address: string): boolean {
+  const at = address.indexOf('<') + 1;
+  return address.slice(at, at + 5).toLowerCase() === 'sips:';
+}
 
 /** The parameter that names a transport; none for UDP, and for TLS none where sips: says it already (RFC 3261 §26.2.2, RFC 7118 §5.2). */
 export const transportParam = (transport: string, sips = false): string =>
