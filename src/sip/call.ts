@@ -22,7 +22,7 @@ const REDIRECTS = 5;
 const REPEAT_MS = 60_000;
 
 const FAILED: Readonly<Record<SendFailure, readonly [status: number, why: string]>> = {
-  'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'], 'not trusted': [503, 'the certificate is not to be trusted'],
+  'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'], 'not trusted': [503, ''],
   'no network': [503, 'no network'], 'no such server': [404, 'no such address'],
 };
 
@@ -362,7 +362,7 @@ export class CallUnit implements Call, Talk {
   #onInvite(result: Result, sent: Sent, redial: (uri: string) => void): void {
     if (result.response === undefined) {
       const [status, why] = FAILED[result.failure];
-      return this.#end('network', status, why, 'failure');
+      return this.#end('network', status, why || result.detail, 'failure');
     }
     const response = result.response, { status } = response;
     if (status >= 200 && status < 300) return this.#on2xx(response, sent);

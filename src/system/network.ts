@@ -15,6 +15,8 @@ const RECEIVE_BUFFER_BYTES = 1 << 19;
 /** What may wait for a peer that does not read; a stranger who only asks would else fill our memory. */
 const UNSENT_BYTES = 1 << 18;
 const ANY = '';
+/** Loading the C library must not hold up the first registration, which goes out unmarked. */
+const MARK_AFTER_MS = 1_000;
 /** TLS handshakes of strangers under way at once. */
 const HANDSHAKES_MOST = 32;
 
@@ -101,9 +103,10 @@ export function systemNetwork({ log, dscp = 0, tls: files, server }: NetworkOpti
   const tlsRoom = () => (tls ??= import('./tls.ts').then(({ createTls }) => createTls(files ?? (() => ({ ca: '', cert: '', key: '' })))));
   let handshakes = 0;
 
+  const marking = dscp === 0 ? undefined : new Promise((resolve) => { setTimeout(resolve, MARK_AFTER_MS).unref(); }).then(() => import('./dscp.ts'));
+  marking?.catch(() => undefined); // said at each socket
   const mark = (socket: UdpSocket | Socket): void => {
-    if (dscp === 0) return;
-    import('./dscp.ts').then(({ mark: set }) => {
+    marking?.then(({ mark: set }) => {
       const wrong = set(socket, dscp);
       if (wrong !== undefined) log?.debug({ dscp, wrong }, 'packets are not marked');
     }, (error: unknown) => log?.debug({ dscp, wrong: String(error) }, 'packets are not marked'));
@@ -139,7 +142,7 @@ export function systemNetwork({ log, dscp = 0, tls: files, server }: NetworkOpti
       const { openWebSocket } = await import('./websocket.ts');
       if (over) return void carrier.destroy();
       if (carrier.destroyed) throw new Error('the connection was closed');
-      inner = openWebSocket(carrier, localOf(raw), remote, upper, kind === 'wss', name, webSocketPath);
+      inner = openWebSocket({ raw: carrier, local: localOf(raw), remote, name, path: webSocketPath, words }, upper);
     };
     open().catch(fail);
     return {

@@ -18,8 +18,8 @@ export interface TlsFiles {
 /** on: exact names, as RFC 5922 §7.2 wants. wildcards: *.example.org counts too. off: whoever answers is believed. */
 export type Checking = 'on' | 'wildcards' | 'off';
 
-/** Below the transport's own 5 s for a connection, so that this more exact word is heard. */
-const HANDSHAKE_MS = 4_000;
+/** Below the transport's own 5 s for a connection and the 4 s of a try to register, so that this more exact word is heard. */
+const HANDSHAKE_MS = 3_500;
 const SESSIONS_MOST = 16;
 /** Debian's, kept up to date by it; Node's own copy where there is none. */
 const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';

@@ -9,13 +9,25 @@ import type { Endpoint, StreamHandler, StreamSocket } from '../ports/net.ts';
 const MESSAGE_BYTES = 65_535;
 /** What may wait for a peer that does not read. */
 const UNSENT_BYTES = 1 << 18;
-const UPGRADE_MS = 4_000;
+/** As for TLS, below the transport's own patience. */
+const UPGRADE_MS = 3_500;
 const CRLF = Buffer.from('\r\n'), PING = Buffer.from('\r\n\r\n');
 
-/** Asks for `path` of `name` over `raw`, which is connected and becomes the WebSocket's. `local` is our end of it. */
-export function openWebSocket(raw: Socket, local: Endpoint, remote: Endpoint, handler: StreamHandler, secure: boolean, name: string, path: string): StreamSocket {
+/** What to ask for, and over what: a connection that is open and becomes the WebSocket's. */
+export interface Upgrade {
+  readonly raw: Socket;
+  /** Our end of it. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly name: string;
+  readonly path: string;
+  /** Over TLS: what an error means to people. */
+  readonly words: ((error: Error) => Error) | undefined;
+}
+
+export function openWebSocket({ raw, local, remote, name, path, words }: Upgrade, handler: StreamHandler): StreamSocket {
   const host = isIPv6(name) ? `[${name}]` : name, where = `${name} port ${remote.port}`;
-  const web = new WebSocket(`${secure ? 'wss' : 'ws'}://${host}:${remote.port}${path}`, ['sip'], {
+  const web = new WebSocket(`${words === undefined ? 'ws' : 'wss'}://${host}:${remote.port}${path}`, ['sip'], {
     createConnection: () => raw, perMessageDeflate: false, maxPayload: MESSAGE_BYTES, skipUTF8Validation: true,
   });
   let failure: Error | undefined, over = false;
@@ -29,7 +41,7 @@ export function openWebSocket(raw: Socket, local: Endpoint, remote: Endpoint, ha
   });
   web.on('message', (bytes: Buffer) => { if (!over) handler.onBytes(bytes); });
   web.on('pong', () => { if (!over) handler.onBytes(CRLF); });
-  web.on('error', (error) => { failure ??= explained(error, where, path); });
+  web.on('error', (error) => { failure ??= explained(words?.(error) ?? error, where, path); });
   web.on('close', (code) => {
     clearTimeout(timer);
     if (over) return;

@@ -104,9 +104,9 @@ test('messages and sound are marked for the network (RFC 2474), as the kernel se
   const rtp = Number(/^m=audio (\d+)/m.exec(offer)![1]);
   const marks = (...filter: string[]): string[] => [...execFileSync('ss', ['-n', '--tos', ...filter]).toString().matchAll(/tos:0x([\da-f]+)/g)].map((match) => match[1]!);
   const AF31 = (26 << 2).toString(16), EF = (46 << 2).toString(16);
-  expect(marks('-ua', `sport = :${phone.port}`)).toEqual([AF31]);
-  expect(marks('-t', `dport = :${ports.good}`)).toContain(AF31);
-  expect([...marks('-ua', `sport = :${rtp}`), ...marks('-ua', `sport = :${rtp + 1}`)]).toEqual([EF, EF]);
+  await expect.poll(() => marks('-ua', `sport = :${phone.port}`), { timeout: 5_000 }).toEqual([AF31]);
+  await expect.poll(() => marks('-t', `dport = :${ports.good}`), { timeout: 5_000 }).toContain(AF31);
+  await expect.poll(() => [...marks('-ua', `sport = :${rtp}`), ...marks('-ua', `sport = :${rtp + 1}`)], { timeout: 5_000 }).toEqual([EF, EF]);
   await phone.must({ do: 'hangup' });
 });
 
@@ -157,6 +157,24 @@ describe('what is wrong with TLS is said in words', () => {
     const phone = await phoneAt('209', `localhost:${ports.self}`, 'tls', { 'accounts.0.tlsVerify': 'off' });
     await phone.waitFor('registered');
   });
+});
+
+test('without a server: two phones that accept TLS call each other by sip: and sips: addresses', async () => {
+  const door = await freePort(), back = await freePort(), mine = authority.issue('localhost', ['dns:localhost']), ours = authority.issue('a', ['ip:127.0.0.1']);
+  const settings = { 'calls.answer': 'auto', 'sip.allowAddresses': '127.0.0.1', 'sip.tlsCa': ca, 'log.level': 'debug', 'sip.trace': true };
+  const b = await up(startPhone(folder.path, { name: `door-${door}`, set: { ...settings, 'sip.tlsPort': door, 'sip.tlsCert': pem('door.pem', mine.cert + mine.key) } }));
+  const a = await up(startPhone(folder.path, { name: `caller-${back}`, set: { ...settings, 'sip.tlsPort': back, 'sip.tlsCert': pem('a.pem', ours.cert), 'sip.tlsKey': pem('a.key', ours.key) } }));
+  for (const target of [`sip:b@localhost:${door};transport=tls`, `sips:b@localhost:${door}`]) {
+    for (const phone of [a, b]) phone.forget();
+    await a.must({ do: 'call', target });
+    await Promise.all([a.waitFor('answered'), b.waitFor('answered')]);
+    await b.must({ do: 'hangup' }); // to the Contact of the caller
+    await Promise.all([a.waitFor('ended'), b.waitFor('ended')]);
+    const told = b.lines.filter((line) => line.event === 'message' && String(line['message']).startsWith('SIP/2.0 200')).map((line) => String(line['message']));
+    expect(told.at(-1)).toMatch(target.startsWith('sips') ? new RegExp(`^Contact: <sips:b@127.0.0.1:${door}>`, 'm') : new RegExp(`^Contact: <sip:b@127.0.0.1:${door};transport=tls>`, 'm'));
+  }
+  const c = await up(startPhone(folder.path, { name: `doubter-${door}`, set: { ...settings, 'sip.tlsCa': '' } }));
+  expect(await c.say({ do: 'call', target: `sips:b@localhost:${door}` })).toMatchObject({ ok: false, status: 503, why: expect.stringContaining('an authority that is not known here') as string });
 });
 
 test('a Kamailio that was started again is found again over TLS and WebSocket, and calls go on', async () => {

@@ -98,6 +98,16 @@ test('a call to sips: goes over TLS and has a sips: Contact (RFC 3261 §8.1.1.8,
   expect(town.wire.sent).toEqual([]);
 });
 
+test('a call that meets a wrong certificate ends with the sentence about it', async () => {
+  const town = new Town();
+  await listener(town);
+  town.wire.distrusted.add('pbx.example');
+  town.resolver.hosts.set('pbx.example', [SERVER]);
+  const phone = await town.phone('10.0.0.1'), told = story(phone.agent.call({ target: 'sips:bob@pbx.example', offer: OFFER }));
+  await town.run(100);
+  expect(told).toEqual(['ended by network: its certificate is for evil.example (503)']);
+});
+
 test('through an account of UDP too: no message for a sips: address leaves in the clear (§26.2.2)', async () => {
   const town = new Town(), { got } = await listener(town);
   town.resolver.hosts.set('pbx.example', [SERVER]);

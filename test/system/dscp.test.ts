@@ -53,12 +53,12 @@ test('a datagram bears the mark in its IP header, above the two bits of congesti
   await expect.poll(() => {
     near.send(Buffer.from('x'), { host: '127.0.0.1', port: far.port });
     return far.read();
-  }).toBe(46 << 2);
+  }, { timeout: 10_000 }).toBe(46 << 2);
   await expect.poll(() => {
     const got = far.read();
     if (got === undefined) plain.send(Buffer.from('x'), { host: '127.0.0.1', port: far.port });
     return got;
-  }).toBe(0);
+  }, { timeout: 10_000 }).toBe(0);
   near.close();
   plain.close();
   far.close();

@@ -129,6 +129,11 @@ test('over TLS the certificate is checked before anything is said (RFC 7118 §9)
   expect(far.asked).toHaveLength(1);
 });
 
+test('a server that wants a certificate of ours says so (RFC 5246 §7.4.6)', async () => {
+  const port = await portOf(createTlsServer({ ...authority.issue('x', ['dns:pbx.example']), requestCert: true, rejectUnauthorized: true, ca: authority.cert, maxVersion: 'TLSv1.2' }));
+  expect(await meet(port, { kind: 'wss', name: 'pbx.example' }).ended).toMatch(/^(NOT_TRUSTED pbx\.example port \d+ wants a certificate of this phone|ECONN)/);
+});
+
 test('each way to fail has its sentence', async () => {
   const where = String.raw`pbx\.example port \d+`;
   expect(await meet((await serve({ path: '/elsewhere' })).port).ended).toMatch(new RegExp(`^ECONNREFUSED the web server at ${where} answers 404 to /ws$`));
@@ -143,7 +148,7 @@ test('each way to fail has its sentence', async () => {
 
 test('a server that never answers the upgrade is given up', async () => {
   const mute = await portOf(createTcpServer(() => undefined));
-  expect(await meet(mute).ended).toMatch(/^ETIMEDOUT .* took the connection but did not open a WebSocket within 4 s$/);
+  expect(await meet(mute).ended).toMatch(/^ETIMEDOUT .* took the connection but did not open a WebSocket within 3\.5 s$/);
 }, 20_000);
 
 test('the end is told: by the other side, by a code, by a message too great, by a broken connection', async () => {
