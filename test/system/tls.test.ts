@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect as connectTcp, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, createServer, type TlsOptions, type TLSSocket } from 'node:tls';
@@ -214,6 +214,22 @@ describe('the server', () => {
     expect(got).toEqual(['hello']);
     await expect.poll(() => logged.some((line) => line.includes('wrong'))).toBe(true);
   });
+
+  test('has 32 handshakes under way at most, and those that do not come end', async () => {
+    const mine = authority.issue('phone', ['dns:pbx.example']);
+    const { port } = await listening(file(mine.cert), file(mine.key));
+    let closed = 0;
+    const mute: Socket[] = [];
+    for (let i = 0; i < 32; i++) {
+      const socket = connectTcp(port, '127.0.0.1');
+      socket.on('error', () => undefined).on('close', () => { closed++; }).resume();
+      mute.push(socket);
+      await new Promise((resolve) => { socket.once('connect', resolve); });
+    }
+    expect(await hello(networkWith(), port)).toMatch(/^ECONN/);
+    await expect.poll(() => closed, { timeout: 10_000 }).toBe(32);
+    expect(await hello(networkWith(), port)).toBe('hello');
+  }, 20_000);
 
   test('without a usable certificate says so and refuses, until there is one', async () => {
     const path = join(folder, 'later.pem');
