@@ -116,16 +116,16 @@ describe('the client', () => {
     expect(asked).toEqual(['pbx.example', false]);
   });
 
-  test('opens again by resuming the session (RFC 8446 §2.2), and with other files looks at the certificate anew', async () => {
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)('opens again by resuming the session (RFC 5077, RFC 8446 §2.2), and with other files looks at the certificate anew: %s', async (version) => {
     const resumed: boolean[] = [];
-    const port = await echoing(good, {}, (socket) => resumed.push(socket.isSessionReused()));
+    const port = await echoing(good, { minVersion: version, maxVersion: version }, (socket) => resumed.push(socket.isSessionReused()));
     let authorities = ca;
     const network = systemNetwork({ tls: () => ({ ca: authorities, cert: '', key: '' }) });
     for (let i = 0; i < 3; i++) expect(await hello(network, port)).toBe('hello');
     expect(resumed).toEqual([false, true, true]);
     authorities = file(stranger.cert);
     expect(await hello(network, port)).toMatch(/not known here/);
-    expect(resumed).toHaveLength(3);
+    expect(resumed[3] ?? false, 'no resuming').toBe(false); // over TLS 1.3 the server may not come to accept it at all
   });
 
   test('shows its certificate to a server that asks; a renewed file is used without a restart', async () => {
