@@ -14,7 +14,7 @@ export function networkOptions(settings: () => Settings, log: Log): NetworkOptio
     },
     /** An account is known by the name that it is reached by; of two at one server the stricter counts. Others are checked in full. */
     server: (name) => {
-      const there = settings().accounts.filter(({ server, proxy }) => hostOf(proxy || server) === name.toLowerCase());
+      const there = settings().accounts.filter(({ server, proxy, backupServer }) => [proxy || server, backupServer].some((place) => place !== '' && hostOf(place) === name.toLowerCase()));
       const checkings = there.map((account) => account.tlsVerify);
       return {
         checking: checkings.includes('on') ? 'on' : checkings.includes('wildcards') ? 'wildcards' : checkings[0] ?? 'on',
