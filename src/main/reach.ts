@@ -4,10 +4,14 @@ import type { Settings } from '../config/types.ts';
 import type { Log } from '../ports/log.ts';
 import type { NetworkOptions } from '../system/network.ts';
 
+/** Not before the first registration, which the start is measured by. */
+const MARK_AFTER_MS = 1_000;
+
 export function networkOptions(settings: () => Settings, log: Log): NetworkOptions {
   return {
     log,
     dscp: settings().sip.dscp,
+    markAfterMs: MARK_AFTER_MS,
     tls: () => {
       const { tlsCa: ca, tlsCert: cert, tlsKey: key } = settings().sip;
       return { ca, cert, key };

@@ -15,8 +15,6 @@ const RECEIVE_BUFFER_BYTES = 1 << 19;
 /** What may wait for a peer that does not read; a stranger who only asks would else fill our memory. */
 const UNSENT_BYTES = 1 << 18;
 const ANY = '';
-/** Loading the C library must not hold up the first registration, which goes out unmarked. */
-const MARK_AFTER_MS = 1_000;
 /** TLS handshakes of strangers under way at once. */
 const HANDSHAKES_MOST = 32;
 
@@ -24,6 +22,8 @@ export interface NetworkOptions {
   readonly log?: Log | undefined;
   /** The mark of all that is sent (RFC 2474); none when 0 or left out. */
   readonly dscp?: number | undefined;
+  /** How long to wait before the C library is loaded for that; what is sent meanwhile goes unmarked. */
+  readonly markAfterMs?: number | undefined;
   readonly tls?: (() => TlsFiles) | undefined;
   /** What the settings say of the server called `name`. */
   readonly server?: ((name: string) => { readonly checking: Checking; readonly webSocketPath: string }) | undefined;
@@ -98,12 +98,12 @@ const connected = (socket: Socket): Promise<void> => new Promise((resolve, rejec
   socket.once('connect', () => resolve());
 });
 
-export function systemNetwork({ log, dscp = 0, tls: files, server }: NetworkOptions = {}): Network {
+export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, server }: NetworkOptions = {}): Network {
   let tls: Promise<Tls> | undefined;
   const tlsRoom = () => (tls ??= import('./tls.ts').then(({ createTls }) => createTls(files ?? (() => ({ ca: '', cert: '', key: '' })))));
   let handshakes = 0;
 
-  const marking = dscp === 0 ? undefined : new Promise((resolve) => { setTimeout(resolve, MARK_AFTER_MS).unref(); }).then(() => import('./dscp.ts'));
+  const marking = dscp === 0 ? undefined : new Promise((resolve) => { setTimeout(resolve, markAfterMs).unref(); }).then(() => import('./dscp.ts'));
   marking?.catch(() => undefined); // said at each socket
   const mark = (socket: UdpSocket | Socket): void => {
     marking?.then(({ mark: set }) => {
