@@ -26,7 +26,7 @@ const rooms: Readonly<Record<string, Room>> = {
   exchange: { may: ['ports', 'sip'], packages: ['node:crypto'] },
   config: { may: ['ports'], packages: ['@sinclair/typebox', 'smol-toml'] },
   web: { may: ['ports', 'config', 'types:phone'], packages: ['fastify', '@fastify/', 'preact', 'node:crypto'] },
-  system: { may: ['ports'], packages: ['node:', 'koffi'] },
+  system: { may: ['ports'], packages: ['node:', 'koffi', 'ws'] },
 };
 const ONLY_SYSTEM = [/\bsetTimeout\s*\(/, /\bsetInterval\s*\(/, /\bsetImmediate\s*\(/, /\bDate\.now\s*\(/, /\bnew Date\s*\(\s*\)/, /\bMath\.random\s*\(/, /\bperformance\.now\s*\(/];
 

@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins' | 'URL path';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -47,6 +47,9 @@ const LINE = '^[^\\u0000-\\u001f\\u007f]*$';
 /** auto | alsa:NAME | alsa:CAPTURE|PLAYBACK | arecord:... | echo | tone | tone:HZ | silence, also called clock | wav:IN,OUT */
 const DEVICE = '^(auto|echo|silence|clock|tone(:[0-9]{2,4})?|alsa:[^\\r\\n]+|arecord:[^\\r\\n]+|wav:[^\\r\\n,]*(,[^\\r\\n,]*)?)$';
 
+/** The path of a URL, with what may come after a question mark. */
+const URL_PATH = '^/[A-Za-z0-9._~%!$&\'()*+,;=:@/?-]*$';
+
 const ID = '^[A-Za-z0-9_.@-]*$';
 const BOARD = '^[a-z0-9-]+$';
 /** The same, and something of it. */
@@ -63,7 +66,7 @@ const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
-  [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
+  [URL_PATH]: 'URL path', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
 };
 
 export const accountSchema = Type.Object({
@@ -74,7 +77,9 @@ export const accountSchema = Type.Object({
   ha1: text('', { title: 'Password hash', description: 'In place of the password, where its realm is known: MD5:realm:hash or SHA-256:realm:hash, the hash being that of user:realm:password.', applies: 'on registering', secret: true }, HA1, 400),
   authUser: text('', { title: 'Authentication user', description: 'Only where it differs from the user.', applies: 'on registering' }, LINE, 128),
   displayName: text('', { title: 'Shown name', description: 'What the other side shows.', applies: 'on registering' }, LINE, 64),
-  transport: choice('udp', ['udp', 'tcp'], { title: 'Transport', description: 'How messages travel to the server.', applies: 'on registering' }),
+  transport: choice('udp', ['udp', 'tcp', 'tls', 'ws', 'wss'], { title: 'Transport', description: 'How messages travel to the server. tls: encrypted. ws, wss: over WebSocket, plain and encrypted, for servers that phones in browsers use.', applies: 'on registering' }),
+  tlsVerify: choice('on', ['on', 'wildcards', 'off'], { title: 'Check the certificate', description: 'tls, wss: whom to believe that it is the server. on: who has a certificate for its name, as set here. wildcards: *.example.org counts as well. off: anybody who answers; he can then listen to passwords and calls.', applies: 'on registering' }),
+  wsPath: text('/ws', { title: 'WebSocket path', description: 'ws, wss: what to ask the web server for.', applies: 'on registering' }, URL_PATH),
   proxy: text('', { title: 'Outbound proxy', description: 'Where messages go instead of to the server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
   backupServer: text('', { title: 'Second server', description: 'Another server that knows this user and password, optionally with :port.', applies: 'on registering' }, HOST_PORT),
   backupMode: choice('fallback', ['fallback', 'parallel'], { title: 'Second server is used', description: 'fallback: only while the first does not answer. parallel: registered at both, called from both.', applies: 'on registering' }),
@@ -130,6 +135,11 @@ export const settingsSchema = Type.Object({
     host: text('', { title: 'Listen on', description: 'Address of this machine to use; empty is all of them.', applies: 'on restart' }, HOST),
     port: whole(5060, 0, 65_535, { title: 'Port', description: 'UDP and TCP port; 0 takes any free one.', applies: 'on restart' }),
     tcp: flag(true, { title: 'Accept TCP', description: 'Listen for TCP as well.', applies: 'on restart' }),
+    tlsCa: text('', { title: 'TLS authorities', description: 'PEM file with certificates of authorities that may vouch for servers, besides those that Debian knows.', applies: 'on registering' }, LINE),
+    tlsCert: text('', { title: 'TLS certificate', description: 'PEM file with the certificate of this phone and its chain, for servers that ask for one and for sip.tlsPort.', applies: 'on registering' }, LINE),
+    tlsKey: text('', { title: 'TLS key', description: 'PEM file with the private key of that certificate; empty: it is in the same file.', applies: 'on registering' }, LINE),
+    tlsPort: whole(0, 0, 65_535, { title: 'Accept TLS', description: 'Port to accept TLS on, usually 5061; 0 does not. Servers need none: they use the connection that the phone made.', applies: 'on restart' }),
+    dscp: whole(26, 0, 63, { title: 'Priority of messages', description: 'DSCP mark on SIP packets, for switches and Wi-Fi: 26 is AF31, 24 CS3, 0 none.', applies: 'on restart' }),
     acceptFrom: choice('registered', ['registered', 'listed', 'anyone'], { title: 'Who may call', description: 'registered: calls through the server we are registered at, and listed addresses. listed: listed addresses only. anyone: every caller rings (never answered by itself).', applies: 'next call' }),
     allowAddresses: list(Type.String({ pattern: NETWORK, maxLength: 64, kind: 'network' }), [], { title: 'Listed addresses', description: 'Addresses or networks (192.168.1.0/24) that may call directly.', applies: 'next call' }),
     watchers: choice('nobody', ['nobody', 'callers'], { title: 'Who may watch', description: 'Whether other phones may show by a lamp that this one is ringing or busy. callers: whoever may call.', applies: 'on restart' }),
@@ -148,6 +158,7 @@ export const settingsSchema = Type.Object({
     ptimeMs: choice('20', ['10', '20', '40', '60'], { title: 'Packet time', description: 'Sound in each packet.', unit: 'ms', applies: 'next call' }),
     rtpPortMin: whole(16_384, 1_024, 65_534, { title: 'Lowest RTP port', description: 'First port used for sound.', applies: 'next call' }),
     rtpPortMax: whole(32_766, 1_025, 65_535, { title: 'Highest RTP port', description: 'Last port used for sound.', applies: 'next call' }),
+    dscp: whole(46, 0, 63, { title: 'Priority of sound', description: 'DSCP mark on RTP packets: 46 is EF (expedited forwarding), 0 none.', applies: 'on restart' }),
     jitterMinMs: whole(20, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for.', unit: 'ms', applies: 'next call' }),
     jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
     opusBitrate: whole(24_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus.', unit: 'bit/s', applies: 'next call' }),

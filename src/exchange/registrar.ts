@@ -9,7 +9,7 @@ import { text, texts } from '../sip/message.ts';
 import type { Message } from '../sip/message.ts';
 import { isNumeric } from '../sip/locate.ts';
 import type { Destination, Flow } from '../sip/transport.ts';
-import { keyOf } from '../sip/transport.ts';
+import { carries } from '../sip/transport.ts';
 import { equalUris, parseUri } from '../sip/uri.ts';
 import type { Uri } from '../sip/uri.ts';
 
@@ -127,9 +127,8 @@ export class Registrar {
 
   /** A TCP connection is gone: a phone that could be reached by it alone is not there any more. */
   flowFailed(to: Destination): void {
-    const key = keyOf(to);
     for (const [user, list] of this.#bindings) {
-      const left = list.filter((b) => keyOf(b.flow) !== key || wayTo(b, () => false) !== undefined);
+      const left = list.filter((b) => !carries(to, b.flow) || wayTo(b, () => false) !== undefined);
       if (left.length < list.length) this.#put(user, left, list, 'connection lost');
     }
   }

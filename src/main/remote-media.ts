@@ -13,6 +13,8 @@ export type ThreadMessage =
 
 export interface ThreadOptions {
   readonly settings: MediaSettings;
+  /** Mark of RTP and RTCP packets, 0 for none. */
+  readonly dscp: number;
 }
 
 /** Young generation of the media thread: its garbage is a few datagrams, so small and soon swept is best. */

@@ -34,6 +34,7 @@ import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, med
 import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
+import { networkOptions } from './reach.ts';
 import { startMediaThread } from './remote-media.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -118,7 +119,7 @@ async function start(making: Making): Promise<void> {
   const settings = () => house?.withOwnAccount(store.settings) ?? store.settings;
   const ring = new MessageRing();
   // Its own thread gets ready while this one registers.
-  const { media, ready } = startMediaThread({ settings: mediaSettings(settings()) }, log, (error) => {
+  const { media, ready } = startMediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp }, log, (error) => {
     log.error({ code: error.code }, error.message);
     end(1);
   });
@@ -155,7 +156,7 @@ async function start(making: Making): Promise<void> {
     later(() => house?.close());
   }
 
-  const network = systemNetwork();
+  const network = systemNetwork(networkOptions(settings, log));
   const sip = { clock, random, log, network, resolver: systemResolver() };
   const about = { userAgent: `Offhook/${OFFHOOK_VERSION}`, sessionS: () => settings().calls.sessionTimerS };
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
@@ -167,7 +168,7 @@ async function start(making: Making): Promise<void> {
   };
   const instance = await instanceOf(making.files, making.state, random);
   let opus: boolean | undefined;
-  const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp }, handlers);
+  const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp, tlsPort: settings().sip.tlsPort }, handlers);
   const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
   const ports: PhonePorts = {
     clock, log, random, media, hardware, texts, settings,
@@ -289,7 +290,7 @@ function sipAddress({ agent }: Phone): string {
 function withSetting(error: unknown, group: 'sip' | 'exchange' = 'sip'): unknown {
   if (!(error instanceof PhoneError)) return error;
   const mend: Readonly<Record<string, string>> = {
-    PORT_IN_USE: `end it, or choose another port: --set ${group}.port=${group === 'sip' ? 5070 : 5080}`, PORT_FORBIDDEN: `setting ${group}.port`, ADDRESS_NOT_LOCAL: `change ${group}.host, or leave it empty for all addresses`,
+    PORT_IN_USE: `end it, or choose another port: --set ${error.message.startsWith('TLS') ? 'sip.tlsPort=5071' : `${group}.port=${group === 'sip' ? 5070 : 5080}`}`, PORT_FORBIDDEN: `setting ${group}.port`, ADDRESS_NOT_LOCAL: `change ${group}.host, or leave it empty for all addresses`,
   };
   const hint = mend[error.code];
   return hint === undefined ? error : new PhoneError(error.code, `${error.message}: ${hint}`, error);

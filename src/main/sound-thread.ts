@@ -20,7 +20,7 @@ const REHEARSED_PERIODS = 400;
 const port = parentPort;
 if (port === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
 const post = (message: ThreadMessage) => port.postMessage(message);
-const { settings } = workerData as ThreadOptions;
+const { settings, dscp } = workerData as ThreadOptions;
 
 const say = (level: LogLevel) => (fields: LogFields, fact: string) => post({ kind: 'log', level, fields, fact });
 const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') };
@@ -33,7 +33,7 @@ compileSoon();
 await rehearse(random, createCodec, REHEARSED_PERIODS);
 compileLate();
 
-const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork(), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec }, settings);
+const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec }, settings);
 
 engine.subscribe((event) => post({ kind: 'event', event }));
 port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {

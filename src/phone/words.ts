@@ -18,6 +18,7 @@ export const troubles: Readonly<Record<RegistrationFailure, Trouble>> = {
   'no such server': { tone: 'no such server', words: 'The server\'s name is not known: look for a slip in the server setting.' },
   'server silent': { tone: 'server silent', words: 'The server does not answer: it may be off, or a firewall is in between.' },
   'server refused': { tone: 'server silent', words: 'Nothing listens at the server: look at its port and transport.' },
+  'not trusted': { tone: 'not registered', words: 'The certificates of the server and this phone do not fit together, so nothing is sent.' },
   'wrong password': { tone: 'wrong password', words: 'The server did not take the user and password.' },
   'not allowed': { tone: 'not registered', words: 'The server does not allow this phone: ask who runs it.' },
   'server trouble': { tone: 'not registered', words: 'The server has trouble of its own.' },

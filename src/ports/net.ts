@@ -20,18 +20,36 @@ export interface DatagramHandler {
   onError(error: Error, to: Endpoint | undefined): void;
 }
 
-/** A connected TCP stream. */
+/** What goes over a TCP connection: bytes, bytes inside TLS, or messages of WebSocket (RFC 7118), one a call of send() and onBytes(). */
+export type StreamKind = 'tcp' | 'tls' | 'ws' | 'wss';
+
+/** A connected stream. */
 export interface StreamSocket {
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** Over WebSocket CRLFCRLF is sent as its ping; the pong comes to onBytes as CRLF. */
   send(bytes: Uint8Array): void;
   close(): void;
+  /** TLS: whether the certificate of the other side, which was checked, is good for `name` too. */
+  covers?(name: string): boolean;
+}
+
+/** How to connect; TCP unless told. */
+export interface Way {
+  readonly kind?: StreamKind | undefined;
+  /** TLS and WebSocket: whom we mean to reach. The certificate must bear that name. */
+  readonly name?: string | undefined;
+  /** The address of ours to connect from. */
+  readonly localHost?: string | undefined;
 }
 
 export interface StreamHandler {
   onOpen(): void;
   onBytes(bytes: Buffer): void;
-  /** The stream is gone, once; `error` is undefined when the other side closed it. */
+  /**
+   * The stream is gone, once; `error` is undefined when the other side closed it. Its `code` is the system's, or NOT_TRUSTED where TLS failed
+   * by a certificate of either side; its message then is a sentence for the owner of the phone.
+   */
   onClose(error: Error | undefined): void;
 }
 
@@ -43,10 +61,10 @@ export interface StreamListener {
 export interface Network {
   /** Bind a UDP socket; port 0 lets the system choose. Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
   udp(local: Endpoint, handler: DatagramHandler): Promise<DatagramSocket>;
-  /** Open a TCP stream to `remote` (from `localHost` when given). Returns at once; `handler.onOpen` follows. */
-  connect(remote: Endpoint, handler: StreamHandler, localHost?: string): StreamSocket;
-  /** Accept TCP streams; `accept` returns the handler of each. Errors as udp(). */
-  listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler): Promise<StreamListener>;
+  /** Open a stream to `remote`. Returns at once; `handler.onOpen` follows when TLS and WebSocket, where asked for, are through. */
+  connect(remote: Endpoint, handler: StreamHandler, way?: Way): StreamSocket;
+  /** Accept streams; `accept` returns the handler of each. Errors as udp(); for TLS also NO_CERTIFICATE. */
+  listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler, kind?: 'tcp' | 'tls'): Promise<StreamListener>;
   /** The address of ours that packets to `remoteHost` leave from; undefined when there is no route. */
   sourceFor(remoteHost: string): Promise<string | undefined>;
 }

@@ -15,7 +15,7 @@ import { find, reasonOf, type Message } from './message.ts';
 import { registrationOff, shown, step, type Registration, type RegistrationEvent } from './registration-machine.ts';
 import { learn, placeOf } from './requester.ts';
 import type { AccountUnit, Result, Sent, Ua } from './ua.ts';
-import { hostPort, parseUri, sipUri, formatUri } from './uri.ts';
+import { hostPort, parseUri, sipUri, formatUri, transportParam } from './uri.ts';
 
 /** Between keep-alives: below the 30 s that home routers forget UDP after, and within RFC 5626 §4.4.1 for TCP. */
 const KEEP_UDP_MS = 25_000, KEEP_TCP_MS = 30_000;
@@ -89,7 +89,7 @@ export class Registering implements AccountUnit {
     this.from = this.#own = formatNameAddr(options.displayName, this.address);
     this.#registrar = formatUri(sipUri('', server.host, server.port));
     this.contact = options.user;
-    this.routes = this.#proxy = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${options.transport === 'tcp' ? ';transport=tcp' : ''};lr>`];
+    this.routes = this.#proxy = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${transportParam(options.transport)};lr>`];
     this.credentials = options.password === '' && ha1 === '' && !imsRegister ? undefined
       : new DigestClient(ua.random, options.authUser || options.user, options.password, ha1, imsRegister ? server.host : '');
     this.#instance = instance === '' ? '' : `;+sip.instance="<${instance.toLowerCase()}>"`;
@@ -171,7 +171,7 @@ export class Registering implements AccountUnit {
               this.#skip++; // a silent hop: the next one's turn
               const hop = this.#sent?.hop;
               this.#sent?.drop();
-              if (hop?.transport === 'tcp') this.#ways.drop(hop); // a connection may be dead without a word
+              if (hop !== undefined) this.#ways.drop(hop); // a connection may be dead without a word
             }
             this.#feed({ event: 'timer' });
           });

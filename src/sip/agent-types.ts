@@ -21,6 +21,8 @@ export interface AgentOptions {
   /** Where to listen; host '' is every address of ours, and Contact then carries the address that leads to each target. Port 0: any. */
   readonly listen: Endpoint;
   readonly tcp: boolean;
+  /** Accept TLS on this port; 0 or left out: do not. */
+  readonly tlsPort?: number | undefined;
   readonly userAgent: string;
   /** 'urn:uuid:...' of this phone, the same after every start: registrations then carry it (RFC 5626 §4.1). */
   readonly instance?: string;
@@ -30,7 +32,8 @@ export interface AgentOptions {
   readonly trace?: (direction: 'in' | 'out', bytes: Uint8Array, peer: Endpoint, transport: Transport) => void;
 }
 
-export type Transport = 'udp' | 'tcp';
+/** wss is WebSocket over TLS (RFC 7118); in addresses both WebSockets are `transport=ws`. */
+export type Transport = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
 
 export interface AccountOptions {
   /** Stable id chosen by the caller. */
@@ -76,7 +79,8 @@ export type RegistrationFailure =
   | 'no network'        // no route, no address, the local network refused
   | 'no such server'    // the name does not resolve
   | 'server silent'     // no answer (timer F, TCP connect time-out)
-  | 'server refused'    // connection refused
+  | 'server refused'    // connection refused, or no TLS or no WebSocket there
+  | 'not trusted'       // TLS: one side did not take the other's certificate
   | 'wrong password'    // challenged again with a fresh nonce after our answer, or 403 after credentials
   | 'not allowed'       // 403, 404 and such
   | 'server trouble';   // 5xx, 6xx, nonsense

@@ -18,7 +18,7 @@ import { Transactions, type ServerTransaction } from './transactions.ts';
 import { MIN_SE_LINE, tooShort } from './session-timer.ts';
 import { TransportLayer, type Flow } from './transport.ts';
 import type { AccountUnit, Ua } from './ua.ts';
-import { asRequestUri, formatUri, hostPort, escapeUser, parseUri, sipUri, type Params } from './uri.ts';
+import { asRequestUri, formatUri, hostPort, escapeUser, parseUri, sipUri, transportParam, type Params } from './uri.ts';
 
 const TYPES = ['application/sdp', 'multipart/mixed'];
 const METHODS_ALLOWED = ALLOW.split(', ');
@@ -52,8 +52,8 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     onFlowFailed: (to) => { for (const account of accounts) account.flowFailed(to); },
   }, { abilities: { extensions: EXTENSIONS, types: TYPES, typed: ['INVITE', 'UPDATE'] } });
 
-  const contact: Ua['contact'] = (user, host, hop) => isWhole(user) ? user :
-    `<sip:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.local.port)}${hop.transport === 'tcp' ? ';transport=tcp' : ''}>`;
+  const contact: Ua['contact'] = (user, host, hop, sips = false) => isWhole(user) ? user :
+    `<sip${sips ? 's' : ''}:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.portFor(hop.transport))}${transportParam(hop.transport, sips)}>`;
   const parts: RequesterParts = { transport, transactions, locator, log, userAgent: options.userAgent, contact };
 
   const ua: Ua = {

@@ -5,7 +5,7 @@ import type { Call, CallEvent, CallState, Ending, Party, Transport } from './age
 import { reasonPhrase, sessionId, type Headers } from './build.ts';
 import { NO_REPORT, takeExtra, transferHeaders, wantsNoReport } from './call-requests.ts';
 import { sessionOf } from './body.ts';
-import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, type Dialog } from './dialog.ts';
+import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, wantsSips, type Dialog } from './dialog.ts';
 import { countOf, hasToken, nameAddrs, quote, reasons, tagOf } from './headers.ts';
 import { reasonOf, text, type Message } from './message.ts';
 import { newLeg, Offers, SDP_LINE, type Leg, type Talk } from './offers.ts';
@@ -30,7 +30,7 @@ const REPEAT_MS = 60_000;
 const LEGS_MOST = 8;
 
 const FAILED: Readonly<Record<SendFailure, readonly [status: number, why: string]>> = {
-  'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'],
+  'server silent': [408, 'the other side does not answer'], 'server refused': [503, 'the connection was refused'], 'not trusted': [503, ''],
   'no network': [503, 'no network'], 'no such server': [404, 'no such address'],
 };
 
@@ -397,7 +397,7 @@ export class CallUnit implements Call, Talk {
   }
 
   contactLine(): Headers {
-    return [['Contact', this.#ua.contact(this.user, this.localHost, { transport: this.#transport })]];
+    return [['Contact', this.#ua.contact(this.user, this.localHost, { transport: this.#transport }, this.invite !== undefined && wantsSips(this.invite))]];
   }
 
   // Our INVITE
@@ -405,7 +405,7 @@ export class CallUnit implements Call, Talk {
   #onInvite(result: Result, sent: Sent, redial: (uri?: string) => void): void {
     if (result.response === undefined) {
       const [status, why] = FAILED[result.failure];
-      return this.#end('network', status, why, 'failure');
+      return this.#end('network', status, why || result.detail, 'failure');
     }
     const response = result.response, { status } = response, wanted = this.#phase === 'calling' || this.#phase === 'proceeding';
     if (status < 200) return this.#on1xx(response, sent);

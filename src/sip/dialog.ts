@@ -2,9 +2,9 @@
 
 import { cseqOf, nameAddr, nameAddrs, tagOf, topVia } from './headers.ts';
 import { COOKIE } from './matching.ts';
-import { text, texts } from './message.ts';
+import { requestUri, text, texts } from './message.ts';
 import type { Message } from './message.ts';
-import { asRequestUri, formatUri, parseUri } from './uri.ts';
+import { asRequestUri, formatUri, isSips, parseUri } from './uri.ts';
 
 export interface Dialog {
   readonly callId: string;
@@ -63,6 +63,10 @@ export function inOrder(dialog: Dialog, request: Message): boolean {
   dialog.remoteSeq = number;
   return true;
 }
+
+/** Whether our Contact in the answer to `request` must be sips: (§12.1.1). */
+export const wantsSips = (request: Message): boolean =>
+  isSips(requestUri(request)) || isSips(text(request, 'record-route') ?? nameAddr(request, 'contact')?.uri ?? '');
 
 /** Target refresh (§12.2.1.2, §12.2.2, RFC 3311 §5.1): the Contact of INVITE, UPDATE and their 2xx. */
 export function refreshTarget(dialog: Dialog, message: Message): void {

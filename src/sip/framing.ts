@@ -16,16 +16,19 @@ export interface FrameHandler {
   onPong(): void;
 }
 
-/** Returns the function that takes the next chunk; it owns the chunk and hands out views of it. */
-export function framer(handler: FrameHandler): (chunk: Buffer) => void {
+const NONE = Buffer.alloc(0);
+
+/** Returns the function that takes the next chunk; it owns the chunk and hands out views of it. True: a message has begun and not ended. */
+export function framer(handler: FrameHandler): (chunk: Buffer) => boolean {
   let held: Buffer | undefined;      // the beginning of a message
+  let room = NONE;                   // where it grows, by halves: a byte at a time must not copy all before it each time
   let searched = 0;                  // bytes of it known to hold no end of header
   let head: Message | Malformed | undefined; // its header once whole, waiting for the body
   let breaks = 0;                    // line feeds since the last message
   let lost = false;
 
   return (chunk) => {
-    let bytes = held === undefined ? chunk : Buffer.concat([held, chunk]);
+    let bytes = held === undefined ? chunk : joined(held, chunk);
     held = undefined;
     while (!lost && bytes.length > 0) {
       if (head === undefined) {
@@ -39,7 +42,7 @@ export function framer(handler: FrameHandler): (chunk: Buffer) => void {
           }
           if (at === bytes.length) {
             if (breaks === 1) handler.onPong(); // half a ping looks the same: harmless
-            return;
+            return false;
           }
           breaks = 0;
           bytes = bytes.subarray(at);
@@ -49,7 +52,7 @@ export function framer(handler: FrameHandler): (chunk: Buffer) => void {
           if (bytes.length > MAX_BYTES) return lose(parseMessage(bytes, true));
           searched = bytes.length;
           held = bytes;
-          return;
+          return true;
         }
         head = parseMessage(bytes.subarray(0, end), true);
       }
@@ -59,22 +62,35 @@ export function framer(handler: FrameHandler): (chunk: Buffer) => void {
       if (bytes.length < size) {
         searched = bytes.length;
         held = bytes;
-        return;
+        return true;
       }
       const whole: Message = { ...message!, bytes: bytes.subarray(0, size) };
       const was = head;
       bytes = bytes.subarray(size);
+      room = NONE; // the message's now
       head = undefined;
       searched = 0;
       if (was.kind === 'malformed') handler.onMalformed({ ...was, message: whole });
       else handler.onMessage(whole);
     }
+    return false;
   };
 
-  function lose(why: Message | Malformed): void {
+  function joined(before: Buffer, chunk: Buffer): Buffer {
+    const size = before.length + chunk.length;
+    if (before.buffer !== room.buffer || before.byteOffset !== room.byteOffset || size > room.length) {
+      room = Buffer.allocUnsafeSlow(Math.max(512, size * 1.5 | 0));
+      before.copy(room);
+    }
+    chunk.copy(room, before.length);
+    return room.subarray(0, size);
+  }
+
+  function lose(why: Message | Malformed): boolean {
     lost = true;
     held = undefined;
     handler.onMalformed(why.kind === 'malformed' ? why : { kind: 'malformed', malformed: 'the header is too long', status: 513, message: undefined, framed: false });
+    return false;
   }
 }
 

@@ -6,8 +6,8 @@ import type { Resolver, SrvRecord } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Transport } from './agent-types.ts';
 
-/** One address to send to. */
-export interface Hop { readonly host: string; readonly port: number; readonly transport: Transport }
+/** One address to send to; over TLS and WebSocket with the name it was asked for, which the certificate must bear (RFC 5922 §7.2: that before SRV). */
+export interface Hop { readonly host: string; readonly port: number; readonly transport: Transport; readonly name?: string | undefined }
 
 /** What to look for; `host` without brackets. Without `transport` UDP is preferred. */
 export interface Place { readonly host: string; readonly port?: number | undefined; readonly transport?: Transport | undefined }
@@ -22,7 +22,9 @@ export interface Locator {
 /** How long an answer is not asked for again; the resolver tells no TTL. */
 const FRESH_MS = 30_000;
 const CACHE_MOST = 32;
-const DEFAULT_PORT = 5060;
+
+/** The port where none is told (RFC 3261 §19.1.2, RFC 7118 §5.3). */
+const portOf = (transport: Transport): number => (transport === 'tls' ? 5061 : transport === 'ws' ? 80 : transport === 'wss' ? 443 : 5060);
 
 export const isNumeric = (host: string): boolean => host.includes(':') || /^\d+\.\d+\.\d+\.\d+$/.test(host);
 
@@ -35,6 +37,8 @@ export function parsePlace(text: string, transport?: Transport): Place | undefin
   return { host: (match[1] ?? match[2]!).toLowerCase(), port, transport };
 }
 
+const toHop = (host: string, port: number, transport: Transport, name: string): Hop => (transport === 'udp' || transport === 'tcp' ? { host, port, transport } : { host, port, transport, name });
+
 export function createLocator(ports: { readonly resolver: Resolver; readonly clock: Clock; readonly random: Random }): Locator {
   const { resolver, clock, random } = ports;
   const known = new Map<string, { readonly hops: readonly Hop[]; freshUntilMs: number }>();
@@ -46,26 +50,27 @@ export function createLocator(ports: { readonly resolver: Resolver; readonly clo
     return all;
   }
 
-  async function toHops(name: string, port: number, transport: Transport): Promise<Hop[]> {
-    return (isNumeric(name) ? [name] : await addresses(name)).map((host) => ({ host, port, transport }));
+  async function toHops(name: string, port: number, transport: Transport, asked: string): Promise<Hop[]> {
+    return (isNumeric(name) ? [name] : await addresses(name)).map((host) => toHop(host, port, transport, asked));
   }
 
   async function ask({ host, port, transport }: Place): Promise<Hop[]> {
-    if (port !== undefined) return toHops(host, port, transport ?? 'udp'); // §4.2
+    if (port !== undefined) return toHops(host, port, transport ?? 'udp', host); // §4.2
     for (const t of transport === undefined ? (['udp', 'tcp'] as const) : [transport]) {
-      const records = await resolver.srv(`_sip._${t}.${host}`);
+      const records = t === 'ws' || t === 'wss' ? [] : await resolver.srv(`${t === 'tls' ? '_sips._tcp' : `_sip._${t}`}.${host}`);
       if (records.length === 0) continue;
       if (records.length === 1 && (records[0]!.name === '.' || records[0]!.name === '')) return []; // the service is decidedly absent, RFC 2782
-      const found = await Promise.allSettled(order(records, random).map((r) => toHops(r.name.replace(/\.$/, ''), r.port, t)));
+      const found = await Promise.allSettled(order(records, random).map((r) => toHops(r.name.replace(/\.$/, ''), r.port, t, host)));
       const hops = found.flatMap((f) => (f.status === 'fulfilled' ? f.value : []));
       if (hops.length > 0) return hops;
     }
-    return toHops(host, DEFAULT_PORT, transport ?? 'udp');
+    return toHops(host, portOf(transport ?? 'udp'), transport ?? 'udp', host);
   }
 
   return {
     async locate(place) {
-      if (isNumeric(place.host)) return [{ host: place.host, port: place.port ?? DEFAULT_PORT, transport: place.transport ?? 'udp' }];
+      const { host, transport = 'udp' } = place;
+      if (isNumeric(host)) return [toHop(host, place.port ?? portOf(transport), transport, host)];
       const key = `${place.host}|${place.port ?? ''}|${place.transport ?? ''}`;
       const before = known.get(key);
       if (before !== undefined && clock.now() < before.freshUntilMs) return before.hops;

@@ -50,7 +50,7 @@ export type RegistrationEvent =
   | { readonly event: 'too brief'; readonly minS: number }
   | { readonly event: 'redirected'; readonly to: string; readonly status: number }
   | { readonly event: 'refused'; readonly status: number; readonly detail: string; readonly retryAfterS?: number; readonly credentials: boolean }
-  | { readonly event: 'failed'; readonly why: 'no network' | 'no such server' | 'server silent' | 'server refused'; readonly detail: string };
+  | { readonly event: 'failed'; readonly why: 'no network' | 'no such server' | 'server silent' | 'server refused' | 'not trusted'; readonly detail: string };
 
 export type RegistrationAction =
   /** Send REGISTER with the next CSeq in place of any under way; expires 0 takes the binding back. */

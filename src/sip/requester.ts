@@ -2,6 +2,7 @@
 // (RFC 3261 §8.1, §22; RFC 3263 §4.3). What the response means is the asker's.
 
 import { PhoneError } from '../ports/errors.ts';
+import type { Transport } from './agent-types.ts';
 import type { Headers } from './build.ts';
 import type { DigestClient, Learned } from './digest.ts';
 import type { Log } from '../ports/log.ts';
@@ -12,7 +13,7 @@ import type { Failure, TransportLayer } from './transport.ts';
 import type { Ask, SendFailure, Sent, Ua } from './ua.ts';
 import type { Dialog } from './dialog.ts';
 import { pathOf } from './dialog.ts';
-import { parseUri } from './uri.ts';
+import { isSips, parseUri } from './uri.ts';
 
 export interface RequesterParts {
   readonly transport: TransportLayer;
@@ -24,8 +25,10 @@ export interface RequesterParts {
 }
 
 const ROUNDS = 4;
+const TRANSPORTS = ['udp', 'tcp', 'tls', 'ws', 'wss'];
 const FAILURES: Readonly<Record<Failure['why'], SendFailure>> = {
   refused: 'server refused', 'no route': 'no network', 'no connection in time': 'server silent', 'connection closed': 'server refused',
+  'not trusted': 'not trusted',
 };
 
 /** Throws PhoneError BAD_HEADER when a header line of the owner's, or `words` of his, cannot be sent. */
@@ -35,12 +38,13 @@ export function checkHeaders(headers: Headers, words = ''): void {
   }
 }
 
-/** Where a URI leads (RFC 3263 §4.1); undefined for tel: and what is none. */
+/** Where a URI leads (RFC 3263 §4.1), sips: over TLS alone (RFC 3261 §26.2.2); undefined for tel: and what is none. */
 export function placeOf(text: string): Place | undefined {
   const uri = parseUri(text);
   if (uri === undefined || uri.scheme === 'tel') return undefined;
-  const transport = uri.params.get('transport')?.toLowerCase();
-  return { host: uri.params.get('maddr') ?? uri.host, port: uri.port, transport: uri.scheme === 'sips' || transport === 'tcp' ? 'tcp' : transport === 'udp' ? 'udp' : undefined };
+  const { params, host, port, scheme } = uri, asked = params.get('transport')?.toLowerCase() ?? '', sips = scheme === 'sips';
+  const transport = sips ? (asked[0] === 'w' ? 'wss' : 'tls') : TRANSPORTS.includes(asked) ? asked : undefined;
+  return { host: params.get('maddr') ?? host, port, transport: transport as Transport | undefined };
 }
 
 export function sendRequest(parts: RequesterParts, ask: Ask): Sent {
@@ -109,7 +113,8 @@ class Sending implements Sent {
   }
 
   start(): void {
-    const { path, first, skip = 0 } = this.#ask, place = this.#ask.place ?? placeOf(path.hop);
+    const { path, first, skip = 0 } = this.#ask, asked = this.#ask.place ?? placeOf(path.hop);
+    const place = asked !== undefined && isSips(path.uri) && asked.transport !== 'tls' && asked.transport !== 'wss' ? { host: asked.host, transport: 'tls' as const } : asked; // §26.2.2
     const located = place === undefined ? Promise.resolve([]) : this.#parts.locator.locate(place);
     located.then((hops) => {
       if (hops.length === 0) return this.#fail('no such server', `${place?.host ?? path.uri} has no address`);
@@ -137,7 +142,7 @@ class Sending implements Sent {
     this.from = ask.from(host);
     this.authorization = ask.credentials?.headers(method, uri, body) ?? [];
     const headers = common(this.from, ask.to, ask.callId, this.seq, method, routes, userAgent);
-    if (ask.contact !== undefined) headers.push(['Contact', contact(ask.contact, host, hop) + (ask.contactParams ?? '')]);
+    if (ask.contact !== undefined) headers.push(['Contact', contact(ask.contact, host, hop, isSips(routes[0] ?? uri)) + (ask.contactParams ?? '')]);
     const request = { method, uri, headers: [...headers, ...(ask.headers ?? []), ...this.authorization], body };
     let client: ClientTransaction;
     const user: ClientUser = {

@@ -23,7 +23,7 @@ export class Timers {
   }
 
   start(entry: Entry, timer: Timer): void {
-    const ms = timerMs(timer, entry.to.transport === 'tcp');
+    const ms = timerMs(timer, entry.to.transport !== 'udp');
     if (ms === undefined) return;
     if (ms === 0) return this.#due(entry, timer);
     if (timer === 'A' || timer === 'E' || timer === 'G' || timer === '100') return this.#resend(entry, timer, ms);

@@ -18,7 +18,7 @@ import { Timers } from './timers.ts';
 import type { Again } from './timers.ts';
 import { Client, NEVER, Server, newEntry } from './transaction.ts';
 import type { ClientTransaction, ClientUser, Entry, Layer, ServerTransaction } from './transaction.ts';
-import { keyOf } from './transport.ts';
+import { carries } from './transport.ts';
 import type { Destination, Failure, Flow, TransportLayer, TransportUser } from './transport.ts';
 
 export type { ClientTransaction, ClientUser, ServerTransaction } from './transaction.ts';
@@ -150,13 +150,12 @@ export class Transactions implements TransportUser, Layer {
   }
 
   onFailure(to: Destination, failure: Failure): void {
-    const key = keyOf(to);
     for (const map of [this.#clients, this.#servers]) {
       for (const entry of [...map.values()]) {
-        if (keyOf(entry.to) !== key) continue;
+        if (!carries(to, entry.to)) continue;
         // Over TCP a lost connection fails who waits for an answer on it, but a server answers elsewhere (§18.2.2). Over UDP an
         // error is the echo of something sent: who sends nothing now is not meant
-        if (to.transport === 'tcp' ? !entry.ours : entry.ours && entry.state === 'proceeding') continue;
+        if (to.transport !== 'udp' ? !entry.ours : entry.ours && entry.state === 'proceeding') continue;
         this.#raise(entry, 'transport error', undefined, undefined, failure);
       }
     }

@@ -1,9 +1,9 @@
-// UDP and TCP under the transactions: RFC 3261 §18, RFC 3581, RFC 5626 keep-alive. Frames, connects, reuses connections, picks the
-// Via address; never reads further into a message than its index.
+// UDP, TCP, TLS and WebSocket under the transactions: RFC 3261 §18, RFC 3581, RFC 5626 keep-alive, RFC 7118. Frames, connects, reuses
+// connections, picks the Via address; never reads further into a message than its index. TLS and WebSocket themselves are the network's.
 
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { DatagramSocket, Endpoint, Network, StreamHandler, StreamListener, StreamSocket } from '../ports/net.ts';
+import type { DatagramSocket, Endpoint, Network, StreamHandler, StreamKind, StreamListener, StreamSocket } from '../ports/net.ts';
 import type { Transport } from './agent-types.ts';
 import { framer } from './framing.ts';
 import { formatVia, topVia } from './headers.ts';
@@ -13,9 +13,11 @@ import type { Malformed, Message } from './message.ts';
 /** Where to send: numeric host and port. */
 export interface Destination extends Endpoint {
   readonly transport: Transport;
+  /** Over TLS and WebSocket the name that was looked up. */
+  readonly name?: string | undefined;
 }
 
-/** Where a message came from and may be answered to: a UDP peer, or one TCP connection, the same object for each of its messages. */
+/** Where a message came from and may be answered to: a UDP peer, or one connection, the same object for each of its messages. */
 export interface Flow extends Destination {
   /** Our end. */
   readonly local: Endpoint;
@@ -23,7 +25,7 @@ export interface Flow extends Destination {
 
 /** Why nothing could be sent. */
 export interface Failure {
-  readonly why: 'refused' | 'no route' | 'no connection in time' | 'connection closed';
+  readonly why: 'refused' | 'no route' | 'no connection in time' | 'connection closed' | 'not trusted';
   readonly detail: string;
 }
 
@@ -38,6 +40,8 @@ export interface TransportOptions {
   readonly listen: Endpoint;
   /** Accept TCP; connections of our own making work in any case. */
   readonly tcp: boolean;
+  /** Accept TLS on this port; 0 or left out: do not. */
+  readonly tlsPort?: number | undefined;
   readonly trace?: ((direction: 'in' | 'out', bytes: Uint8Array, peer: Endpoint, transport: Transport) => void) | undefined;
 }
 
@@ -51,21 +55,30 @@ export interface TransportPorts {
 const CONNECT_MS = 5_000;
 /** RFC 5626 §4.4.1: no pong within 10 s and the flow is dead. */
 const PONG_MS = 10_000;
+/** A message that is not whole by then never will be (RFC 3261 §18.3 leaves the time to us: 64*T1). */
+const MESSAGE_MS = 32_000;
 /** Beyond this the accepted connection that was silent longest is closed. */
 const MAX_CONNECTIONS = 64;
 /** How long the answer of Network.sourceFor is believed. */
 const SOURCE_MS = 60_000;
 const CRLF = Buffer.from('\r\n'), PING = Buffer.from('\r\n\r\n');
 
-export const keyOf = (to: Destination): string => `${to.transport} ${to.host} ${to.port}`;
+/**
+ * Whether `way` carries what is for `to`. Over TLS its certificate must be good for the name, unless `to` is a mere address (RFC 5922 §7.3);
+ * `transport=ws` may be either WebSocket (RFC 7118 §5.2).
+ */
+export const carries = (way: Destination & { covers?(name: string): boolean }, to: Destination): boolean =>
+  way.host === to.host && way.port === to.port && way.transport.startsWith(to.transport)
+  && (to.name === undefined || to.name === to.host || to.name === way.name || way.covers?.(to.name) === true);
 
 export class TransportLayer {
   readonly #ports: TransportPorts;
   readonly #options: TransportOptions;
-  readonly #connections = new Map<string, Connection>(); // in order of use
+  readonly #connections = new Set<Connection>(); // in order of use
   #user: TransportUser | undefined;
   #udp: DatagramSocket | undefined;
   #listener: StreamListener | undefined;
+  #tlsListener: StreamListener | undefined;
   #sources = new Map<string, string>();
   #sourcesAtMs = 0;
   #closed = false;
@@ -82,9 +95,9 @@ export class TransportLayer {
     this.#user = user;
   }
 
-  /** Bind UDP and, when asked, TCP on the same port. Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
+  /** Bind UDP and, when asked, TCP on the same port and TLS on its own. Rejects with PhoneError PORT_IN_USE, ADDRESS_NOT_LOCAL or NO_CERTIFICATE. */
   async start(): Promise<void> {
-    const { listen, tcp } = this.#options;
+    const { listen, tcp, tlsPort = 0 } = this.#options;
     for (let tries = listen.port === 0 ? 8 : 1; ; tries--) {
       const udp = await this.#ports.network.udp(listen, {
         onDatagram: (bytes, from) => this.#onDatagram(bytes, from),
@@ -93,9 +106,11 @@ export class TransportLayer {
         },
       });
       try {
-        if (tcp) this.#listener = await this.#ports.network.listen({ host: listen.host, port: udp.local.port }, (socket) => this.#accept(socket));
+        if (tcp) this.#listener = await this.#ports.network.listen({ host: listen.host, port: udp.local.port }, (socket) => this.#accept(socket, 'tcp'));
+        if (tlsPort !== 0) this.#tlsListener = await this.#ports.network.listen({ host: listen.host, port: tlsPort }, (socket) => this.#accept(socket, 'tls'), 'tls');
       } catch (error) {
         udp.close();
+        this.#listener?.close();
         if (tries > 1) continue; // the system chose a UDP port whose TCP twin is taken
         throw error;
       }
@@ -107,6 +122,11 @@ export class TransportLayer {
   /** Where UDP listens, the port as bound. */
   get local(): Endpoint {
     return this.#udp?.local ?? this.#options.listen;
+  }
+
+  /** Where others reach us: for Via and Contact. */
+  portFor(transport: Transport): number {
+    return transport === 'tls' && this.#tlsListener !== undefined ? this.#tlsListener.local.port : this.local.port;
   }
 
   /** The address of ours that leads to `host`, when it is known already; see learnAddress. */
@@ -138,12 +158,12 @@ export class TransportLayer {
 
   /** Via of a request of ours to `to` (RFC 3261 §18.1.1, rport of RFC 3581 §3); undefined while addressFor is. */
   via(to: Destination, branch: string): string | undefined {
-    const host = this.addressFor(to.host);
-    return host === undefined ? undefined : formatVia(to.transport, host, this.local.port, branch);
+    const host = this.addressFor(to.host), transport = this.#find(to)?.transport ?? to.transport;
+    return host === undefined ? undefined : formatVia(transport, host, this.portFor(transport), branch);
   }
 
   /**
-   * Send `bytes`; over TCP the flow's own connection, else one to that peer, else a new one. Failures arrive at onFailure. Departs from
+   * Send `bytes`; over connections the flow's own connection, else one to that peer, else a new one. Failures arrive at onFailure. Departs from
    * RFC 3261 §18.1.1: a request above 1300 bytes stays on UDP when its destination says UDP, for most registrars listen there alone.
    */
   send(bytes: Buffer, to: Destination): void {
@@ -156,26 +176,26 @@ export class TransportLayer {
 
   /** True when a send to `to` needs no new connection. */
   isOpen(to: Destination): boolean {
-    return to.transport === 'udp' || (to instanceof Connection ? !to.ended : this.#connections.has(keyOf(to)));
+    return to.transport === 'udp' || this.#find(to) !== undefined;
   }
 
   /**
-   * Keep the way to `to` open: CRLFCRLF (RFC 5626 §3.5.1). Over TCP a missing pong is a failure of the flow, when the peer has ever sent
-   * one: many servers do not. False when there is no connection.
+   * Keep the way to `to` open: CRLFCRLF (RFC 5626 §3.5.1). Over a connection a missing pong is a failure of the flow, when the peer has
+   * ever sent one: many servers do not. False when there is no connection.
    */
   ping(to: Destination): boolean {
     if (to.transport === 'udp') {
       this.#udp?.send(PING, to);
       return this.#udp !== undefined;
     }
-    const connection = to instanceof Connection && !to.ended ? to : this.#connections.get(keyOf(to));
+    const connection = this.#find(to);
     connection?.ping();
     return connection !== undefined;
   }
 
   /** Give up the connection to `to`, as lost: the next send opens another. */
   drop(to: Destination): void {
-    this.#connections.get(keyOf(to))?.fail({ why: 'connection closed', detail: 'given up' });
+    this.#find(to)?.fail({ why: 'connection closed', detail: 'given up' });
   }
 
   /**
@@ -183,29 +203,25 @@ export class TransportLayer {
    * stranger aim our responses at anybody.
    */
   replyTo(request: Message, flow: Flow): Destination {
-    if (flow.transport === 'tcp' && this.isOpen(flow)) return flow;
+    if (flow.transport !== 'udp' && this.isOpen(flow)) return flow;
     const via = topVia(request);
     if (flow.transport === 'udp' && via?.params.has('rport') === true) return flow;
-    return { transport: flow.transport, host: flow.host, port: via?.port ?? 5060 };
+    return { transport: flow.transport, host: flow.host, port: via?.port ?? (flow.transport === 'tls' ? 5061 : 5060), name: flow.name };
   }
 
   close(): void {
     this.#closed = true;
-    for (const connection of [...this.#connections.values()]) connection.end();
+    for (const connection of this.#connections) connection.end();
     this.#connections.clear();
     this.#listener?.close();
+    this.#tlsListener?.close();
     this.#udp?.close();
   }
 
   #onDatagram(bytes: Buffer, from: Endpoint): void {
     if (this.#closed) return;
-    let blank = 0;
-    while (blank < bytes.length && (bytes[blank] === 13 || bytes[blank] === 10 || bytes[blank] === 0)) blank++;
-    if (blank === bytes.length) { // keep-alives: CRLFs, also the zero bytes of some makers
-      this.counts.keepAlives++;
-      return;
-    }
-    this.#deliver(parseMessage(bytes), { transport: 'udp', host: from.host, port: from.port, local: this.local }, bytes);
+    if (isBlank(bytes)) this.counts.keepAlives++;
+    else this.#deliver(parseMessage(bytes), { transport: 'udp', host: from.host, port: from.port, local: this.local }, bytes);
   }
 
   #deliver(message: Message | Malformed, flow: Flow, bytes: Buffer): void {
@@ -219,12 +235,12 @@ export class TransportLayer {
     }
   }
 
-  #accept(socket: StreamSocket): StreamHandler {
-    const connection = new Connection(socket.remote, this.#callbacks(), this.#ports.clock, false);
+  #accept(socket: StreamSocket, transport: Transport): StreamHandler {
+    const connection = new Connection({ host: socket.remote.host, port: socket.remote.port, transport }, this.#callbacks(), this.#ports.clock, false);
     connection.socket = socket;
-    this.#connections.set(keyOf(connection), connection);
+    this.#connections.add(connection);
     if (this.#connections.size > MAX_CONNECTIONS) {
-      for (const other of this.#connections.values()) {
+      for (const other of this.#connections) {
         if (other.ours || other === connection) continue;
         other.fail({ why: 'connection closed', detail: 'too many connections' });
         break;
@@ -234,32 +250,35 @@ export class TransportLayer {
   }
 
   #connection(to: Destination): Connection {
-    if (to instanceof Connection && !to.ended) return to;
-    const key = keyOf(to);
-    const known = this.#connections.get(key);
+    const known = this.#find(to);
     if (known !== undefined) return known;
     const connection = new Connection(to, this.#callbacks(), this.#ports.clock, true);
-    this.#connections.set(key, connection);
+    this.#connections.add(connection);
     const { host } = this.#options.listen;
-    connection.socket = this.#ports.network.connect({ host: to.host, port: to.port }, connection, host === '' || host === '0.0.0.0' || host === '::' ? undefined : host);
+    connection.socket = this.#ports.network.connect({ host: to.host, port: to.port }, connection, {
+      kind: to.transport as StreamKind, name: to.name, localHost: host === '' || host === '0.0.0.0' || host === '::' ? undefined : host,
+    });
     return connection;
+  }
+
+  /** The connection to use for `to` (RFC 3261 §18.1.1), open or opening: the very one, or the one used last of those that carry it. */
+  #find(to: Destination): Connection | undefined {
+    if (to instanceof Connection && !to.ended) return to;
+    let found: Connection | undefined;
+    if (to.transport !== 'udp') for (const connection of this.#connections) if (carries(connection, to)) found = connection;
+    return found;
   }
 
   #callbacks(): ConnectionUser {
     return {
       onMessage: (message, connection) => {
-        const key = keyOf(connection);
-        if (this.#connections.get(key) === connection) { // to the end of the order of use
-          this.#connections.delete(key);
-          this.#connections.set(key, connection);
-        }
+        if (this.#connections.delete(connection)) this.#connections.add(connection); // to the end of the order of use
         const bytes = message.kind === 'malformed' ? message.message?.bytes : message.bytes;
         this.#deliver(message, connection, bytes ?? CRLF);
       },
       onKeepAlive: () => { this.counts.keepAlives++; },
       onEnd: (connection, failure) => {
-        const key = keyOf(connection);
-        if (this.#connections.get(key) === connection) this.#connections.delete(key);
+        this.#connections.delete(connection);
         if (!this.#closed) this.#user?.onFailure(connection, failure);
       },
     };
@@ -272,33 +291,38 @@ interface ConnectionUser {
   onEnd(connection: Connection, failure: Failure): void;
 }
 
-/** One TCP connection; sends queue until it is open. */
+/** One connection; sends queue until it is open. */
 class Connection implements Flow, StreamHandler {
-  readonly transport = 'tcp';
+  readonly transport: Transport;
   readonly host: string;
   readonly port: number;
+  readonly name: string | undefined;
   /** True for one that we opened. */
   readonly ours: boolean;
   socket: StreamSocket | undefined;
   ended = false;
   readonly #user: ConnectionUser;
   readonly #clock: Clock;
-  readonly #take: (chunk: Buffer) => void;
+  readonly #take: (chunk: Buffer) => boolean;
   #queue: Buffer[] | undefined;
   #pongs = false;
   #stopTimer: (() => void) | undefined;
+  /** When the message that comes in now must be whole. */
+  #dueMs: number | undefined;
 
-  constructor(remote: Endpoint, user: ConnectionUser, clock: Clock, ours: boolean) {
+  constructor(remote: Destination, user: ConnectionUser, clock: Clock, ours: boolean) {
+    this.transport = remote.transport;
     this.host = remote.host;
     this.port = remote.port;
+    this.name = remote.name;
     this.ours = ours;
     this.#user = user;
     this.#clock = clock;
     if (ours) {
       this.#queue = [];
       this.#stopTimer = clock.after(CONNECT_MS, () => this.fail({ why: 'no connection in time', detail: `${remote.host} port ${remote.port} did not answer` }));
-    }
-    this.#take = framer({
+    } else this.#await(true);
+    this.#take = remote.transport.startsWith('ws') ? (bytes) => this.#takeWhole(bytes) : framer({
       onMessage: (message) => { if (!this.ended) user.onMessage(message, this); },
       onMalformed: (malformed) => {
         if (this.ended) return;
@@ -314,6 +338,18 @@ class Connection implements Flow, StreamHandler {
         user.onKeepAlive();
       },
     });
+  }
+
+  /** RFC 7118 §5: what comes is one message, with or without Content-Length; every WebSocket answers pings. */
+  #takeWhole(bytes: Buffer): boolean {
+    this.#pongs = true;
+    if (isBlank(bytes)) this.#user.onKeepAlive();
+    else this.#user.onMessage(parseMessage(bytes), this);
+    return false;
+  }
+
+  covers(name: string): boolean {
+    return this.socket?.covers?.(name) === true;
   }
 
   get local(): Endpoint {
@@ -342,7 +378,13 @@ class Connection implements Flow, StreamHandler {
   onBytes(bytes: Buffer): void {
     if (this.ended) return;
     if (this.#queue === undefined) this.#quiet(); // anything heard is a pong
-    this.#take(bytes);
+    this.#await(this.#take(bytes));
+  }
+
+  #await(message: boolean): void {
+    if (!message || this.ended) return void (this.#dueMs = undefined);
+    const nowMs = this.#clock.now(), dueMs = (this.#dueMs ??= nowMs + MESSAGE_MS);
+    this.#stopTimer = this.#clock.after(Math.max(0, dueMs - nowMs), () => this.fail({ why: 'connection closed', detail: 'a message never came to its end' }));
   }
 
   onClose(error: Error | undefined): void {
@@ -368,8 +410,15 @@ class Connection implements Flow, StreamHandler {
   }
 }
 
+/** Keep-alives are CRLFs, also the zero bytes of some makers. */
+function isBlank(bytes: Buffer): boolean {
+  let at = 0;
+  while (at < bytes.length && (bytes[at] === 13 || bytes[at] === 10 || bytes[at] === 0)) at++;
+  return at === bytes.length;
+}
+
 function failureOf(error: Error): Failure {
   const code = 'code' in error ? String(error.code) : '';
-  const why = code === 'ECONNREFUSED' ? 'refused' : code === 'ECONNRESET' || code === 'EPIPE' ? 'connection closed' : code === 'ETIMEDOUT' ? 'no connection in time' : 'no route';
+  const why = code === 'NOT_TRUSTED' ? 'not trusted' : code === 'ECONNREFUSED' ? 'refused' : code === 'ECONNRESET' || code === 'EPIPE' ? 'connection closed' : code === 'ETIMEDOUT' ? 'no connection in time' : 'no route';
   return { why, detail: error.message };
 }

@@ -28,7 +28,7 @@ export interface AccountUnit extends Account {
   hop: Hop | undefined;
 }
 
-export type SendFailure = Extract<RegistrationFailure, 'no network' | 'no such server' | 'server silent' | 'server refused'>;
+export type SendFailure = Extract<RegistrationFailure, 'no network' | 'no such server' | 'server silent' | 'server refused' | 'not trusted'>;
 
 /** How one try ended or goes on: 1xx and one final response, or a failure. */
 export type Result =
@@ -90,8 +90,11 @@ export interface Ua {
   request(ask: Ask): Sent;
   /** ACK of a 2xx; the function sends it again. */
   ack(dialog: Dialog, seq: number, authorization: Headers, body?: Uint8Array): () => void;
-  /** A Contact value; a `user` that begins with < is one already. */
-  contact(user: string, host: string, hop: Pick<Hop, 'transport'>): string;
+  /**
+   * A Contact value; a `user` that begins with < is one already. `sips`: the request, or its topmost Route or Record-Route, is for a sips:
+   * address (RFC 3261 §8.1.1.8, §12.1.1).
+   */
+  contact(user: string, host: string, hop: Pick<Hop, 'transport'>, sips?: boolean): string;
   /** An account with what a request needs of it: at its second server while that alone serves. */
   unit(account: Account | undefined): AccountUnit | undefined;
   /** The call is over and all its messages are through. */

@@ -91,6 +91,16 @@ export const bracketed = (host: string): string => (host.includes(':') ? `[${hos
 /** host or host:port. */
 export const hostPort = (host: string, port: number | undefined): string => (port === undefined ? bracketed(host) : `${bracketed(host)}:${port}`);
 
+/** Whether an address, bare or in <> after a name, is a sips: one. */
+export function isSips(address: string): boolean {
+  const at = address.indexOf('<') + 1;
+  return address.slice(at, at + 5).toLowerCase() === 'sips:';
+}
+
+/** The parameter that names a transport; none for UDP, and for TLS none where sips: says it already (RFC 3261 §26.2.2, RFC 7118 §5.2). */
+export const transportParam = (transport: string, sips = false): string =>
+  transport === 'udp' || (sips && transport === 'tls') ? '' : `;transport=${transport === 'wss' ? 'ws' : transport}`;
+
 /** The URI as written on the wire. */
 export function formatUri(uri: Uri): string {
   let out = `${uri.scheme}:`;

@@ -1,17 +1,33 @@
-// Sockets and DNS of the machine, behind the ports. Does not retry, queue or time out: the rooms decide that.
+// Sockets and DNS of the machine, behind the ports. Does not retry or queue: the rooms decide that. TLS, WebSocket and the C library
+// are loaded when the first socket wants them.
 
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { Resolver as DnsResolver } from 'node:dns/promises';
 import { promises as dns } from 'node:dns';
 import { createServer, isIPv6, Socket } from 'node:net';
 import { PhoneError } from '../ports/errors.ts';
-import type { Endpoint, Network, Resolver, StreamHandler, StreamSocket } from '../ports/net.ts';
+import type { Log } from '../ports/log.ts';
+import type { Endpoint, Network, Resolver, StreamHandler, StreamKind, StreamSocket } from '../ports/net.ts';
+import type { Checking, Tls, TlsFiles } from './tls.ts';
 
 /** Datagrams the kernel may hold for us while the thread is busy. */
 const RECEIVE_BUFFER_BYTES = 1 << 19;
 /** What may wait for a peer that does not read; a stranger who only asks would else fill our memory. */
 const UNSENT_BYTES = 1 << 18;
 const ANY = '';
+/** TLS handshakes of strangers under way at once. */
+const HANDSHAKES_MOST = 32;
+
+export interface NetworkOptions {
+  readonly log?: Log | undefined;
+  /** The mark of all that is sent (RFC 2474); none when 0 or left out. */
+  readonly dscp?: number | undefined;
+  /** How long to wait before the C library is loaded for that; what is sent meanwhile goes unmarked. */
+  readonly markAfterMs?: number | undefined;
+  readonly tls?: (() => TlsFiles) | undefined;
+  /** What the settings say of the server called `name`. */
+  readonly server?: ((name: string) => { readonly checking: Checking; readonly webSocketPath: string }) | undefined;
+}
 
 function bindFailure(kind: string, local: Endpoint, error: NodeJS.ErrnoException): PhoneError {
   if (error.code === 'EADDRINUSE') {
@@ -44,11 +60,12 @@ function bindUdp(local: Endpoint, receiveBuffer: number): Promise<UdpSocket> {
   });
 }
 
-function wrap(socket: Socket, handlerOf: (stream: StreamSocket) => StreamHandler, remote: Endpoint): StreamSocket {
+/** `words` turns a late error into one for people. */
+function wrap(socket: Socket, handlerOf: (stream: StreamSocket) => StreamHandler, remote: Endpoint, words: (error: Error) => Error = (error) => error): StreamSocket {
   let failure: Error | undefined;
   let over = false;
   const stream: StreamSocket = {
-    get local() { return { host: plain(socket.localAddress ?? ''), port: socket.localPort ?? 0 }; },
+    get local() { return localOf(socket); },
     remote,
     send(bytes) {
       if (over) return;
@@ -63,9 +80,8 @@ function wrap(socket: Socket, handlerOf: (stream: StreamSocket) => StreamHandler
   };
   const handler = handlerOf(stream);
   socket.setNoDelay(true);
-  socket.on('connect', () => handler.onOpen());
   socket.on('data', (bytes: Buffer) => { if (!over) handler.onBytes(bytes); });
-  socket.on('error', (error) => { failure = error; });
+  socket.on('error', (error) => { failure = words(error); });
   socket.on('close', () => {
     if (over) return;
     over = true;
@@ -74,12 +90,80 @@ function wrap(socket: Socket, handlerOf: (stream: StreamSocket) => StreamHandler
   return stream;
 }
 
-export function systemNetwork(): Network {
+const localOf = (socket: Socket): Endpoint => ({ host: plain(socket.localAddress ?? ''), port: socket.localPort ?? 0 });
+
+const connected = (socket: Socket): Promise<void> => new Promise((resolve, reject) => {
+  socket.on('error', reject); // stays: between two layers nobody else listens
+  socket.once('close', () => reject(new Error('the connection was closed')));
+  socket.once('connect', () => resolve());
+});
+
+export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, server }: NetworkOptions = {}): Network {
+  let tls: Promise<Tls> | undefined;
+  const tlsRoom = () => (tls ??= import('./tls.ts').then(({ createTls }) => createTls(files ?? (() => ({ ca: '', cert: '', key: '' })))));
+  let handshakes = 0;
+
+  const marking = dscp === 0 ? undefined : new Promise((resolve) => { setTimeout(resolve, markAfterMs).unref(); }).then(() => import('./dscp.ts'));
+  marking?.catch(() => undefined); // said at each socket
+  const mark = (socket: UdpSocket | Socket): void => {
+    marking?.then(({ mark: set }) => {
+      const wrong = set(socket, dscp);
+      if (wrong !== undefined) log?.debug({ dscp, wrong }, 'packets are not marked');
+    }, (error: unknown) => log?.debug({ dscp, wrong: String(error) }, 'packets are not marked'));
+  };
+
+  /** TLS and WebSocket over `raw`; the stream is there at once and works from onOpen on. */
+  function layered(raw: Socket, remote: Endpoint, handler: StreamHandler, kind: Exclude<StreamKind, 'tcp'>, name: string): StreamSocket {
+    let inner: StreamSocket | undefined, over = false, covers: ((other: string) => boolean) | undefined;
+    const fail = (error: Error | undefined): void => {
+      if (over) return;
+      over = true;
+      raw.destroy();
+      handler.onClose(error);
+    };
+    const open = async (): Promise<void> => {
+      await connected(raw);
+      mark(raw);
+      const { checking = 'on', webSocketPath = '/' } = server?.(name) ?? {};
+      let carrier = raw, words: ((error: Error) => Error) | undefined;
+      if (kind !== 'ws') {
+        const { explained } = await import('./tls.ts'), secured = await (await tlsRoom()).open(raw, name, checking);
+        carrier = secured.socket;
+        covers = secured.covers;
+        words = (error) => explained(error, `${name} port ${remote.port}`, files?.().cert !== '');
+      }
+      if (over) return void carrier.destroy();
+      const upper: StreamHandler = { onOpen: () => handler.onOpen(), onBytes: (bytes) => handler.onBytes(bytes), onClose: fail };
+      if (carrier.destroyed) throw new Error('the connection was closed');
+      if (kind === 'tls') {
+        inner = wrap(carrier, () => upper, remote, words);
+        return handler.onOpen();
+      }
+      const { openWebSocket } = await import('./websocket.ts');
+      if (over) return void carrier.destroy();
+      if (carrier.destroyed) throw new Error('the connection was closed');
+      inner = openWebSocket({ raw: carrier, local: localOf(raw), remote, name, path: webSocketPath, words }, upper);
+    };
+    open().catch(fail);
+    return {
+      get local() { return localOf(raw); },
+      remote,
+      send(bytes) { inner?.send(bytes); },
+      close() {
+        over = true;
+        if (inner === undefined) raw.destroy();
+        else inner.close();
+      },
+      covers: (other) => covers?.(other) === true,
+    };
+  }
+
   return {
     async udp(local, handler) {
       const socket = await bindUdp(local, RECEIVE_BUFFER_BYTES);
       const bound = socket.address();
       let open = true;
+      mark(socket);
       socket.on('message', (bytes, from) => handler.onDatagram(bytes, { host: plain(from.address), port: from.port }));
       socket.on('error', (error) => handler.onError(error, undefined));
       return {
@@ -95,24 +179,43 @@ export function systemNetwork(): Network {
       };
     },
 
-    connect(remote, handler, localHost) {
+    connect(remote, handler, { kind = 'tcp', name = remote.host, localHost = ANY } = {}) {
       const socket = new Socket();
-      const stream = wrap(socket, () => handler, remote);
-      socket.connect({ host: remote.host, port: remote.port, ...(localHost === undefined || localHost === ANY ? {} : { localAddress: localHost }) });
+      const stream = kind === 'tcp' ? wrap(socket, () => handler, remote) : layered(socket, remote, handler, kind, name);
+      if (kind === 'tcp') {
+        socket.on('connect', () => {
+          mark(socket);
+          handler.onOpen();
+        });
+      }
+      socket.connect({ host: remote.host, port: remote.port, ...(localHost === ANY ? {} : { localAddress: localHost }) });
       return stream;
     },
 
-    listen(local, accept) {
+    async listen(local, accept, kind = 'tcp') {
+      const room = kind === 'tls' ? await tlsRoom() : undefined, problem = room?.problem();
+      if (problem !== undefined) log?.error({ port: local.port }, `TLS is not accepted: ${problem}`);
       return new Promise((resolve, reject) => {
         const open = new Set<Socket>();
         const server = createServer((socket) => {
           open.add(socket);
           socket.on('close', () => open.delete(socket));
-          let handler: StreamHandler | undefined;
-          wrap(socket, (stream) => (handler = accept(stream)), { host: plain(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 });
-          handler?.onOpen();
+          mark(socket);
+          const remote = { host: plain(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+          const take = (carrier: Socket): void => {
+            let handler: StreamHandler | undefined;
+            wrap(carrier, (stream) => (handler = accept(stream)), remote);
+            handler?.onOpen();
+          };
+          if (room === undefined) return take(socket);
+          if (handshakes >= HANDSHAKES_MOST) return socket.destroy();
+          handshakes++;
+          room.accept(socket).then(take, (error: unknown) => {
+            socket.destroy();
+            log?.debug({ from: remote.host, wrong: String(error) }, 'TLS handshake failed');
+          }).finally(() => { handshakes--; });
         });
-        server.once('error', (error) => reject(bindFailure('TCP', local, error)));
+        server.once('error', (error) => reject(bindFailure(kind.toUpperCase(), local, error)));
         server.listen({ port: local.port, ...(local.host === ANY ? { host: '0.0.0.0' } : { host: local.host }), exclusive: true }, () => {
           const bound = server.address();
           resolve({

@@ -1,6 +1,6 @@
 import { PhoneError } from '../../src/ports/errors.ts';
 import type {
-  DatagramHandler, DatagramSocket, Endpoint, Network, Resolver, SrvRecord, StreamHandler, StreamListener, StreamSocket,
+  DatagramHandler, DatagramSocket, Endpoint, Network, Resolver, SrvRecord, StreamHandler, StreamListener, StreamSocket, Way,
 } from '../../src/ports/net.ts';
 import type { FakeClock } from './clock.ts';
 import { FakeRandom } from './random.ts';
@@ -26,6 +26,12 @@ export class Wire {
   readonly sent: { readonly atMs: number; readonly from: Endpoint; readonly to: Endpoint; readonly bytes: Buffer; readonly lost: boolean }[] = [];
   /** Hosts that nobody reaches, as if unplugged. */
   readonly down = new Set<string>();
+  /** How each connection was asked for: 'tls pbx.example'. */
+  readonly ways: string[] = [];
+  /** Names that the certificates of this wire are not good for. */
+  readonly distrusted = new Set<string>();
+  /** Other names that they are good for, once checked. */
+  readonly covered = new Set<string>();
   readonly #random: FakeRandom;
   readonly #udp = new Map<string, DatagramHandler>();
   readonly #listeners = new Map<string, (socket: StreamSocket) => StreamHandler>();
@@ -78,7 +84,8 @@ export class Wire {
     this.#listeners.delete(key(local));
   }
 
-  connectTcp(from: string, to: Endpoint, handler: StreamHandler): StreamSocket {
+  connectTcp(from: string, to: Endpoint, handler: StreamHandler, { kind = 'tcp', name = '' }: Way = {}): StreamSocket {
+    this.ways.push(`${kind} ${name}`.trim());
     const near = new FakeStream(this, { host: from, port: this.#nextPort++ }, to);
     near.handler = handler;
     this.clock.after(this.weather.delayMs, () => {
@@ -88,6 +95,11 @@ export class Wire {
       if (accept === undefined) {
         near.closed = true;
         handler.onClose(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }));
+        return;
+      }
+      if (this.distrusted.has(name)) {
+        near.closed = true;
+        handler.onClose(Object.assign(new Error('its certificate is for evil.example'), { code: 'NOT_TRUSTED' }));
         return;
       }
       const far = new FakeStream(this, to, near.local);
@@ -114,6 +126,10 @@ class FakeStream implements StreamSocket {
     this.#wire = wire;
     this.local = local;
     this.remote = remote;
+  }
+
+  covers(name: string): boolean {
+    return this.#wire.covered.has(name);
   }
 
   open(): void {
@@ -169,8 +185,8 @@ export class FakeNetwork implements Network {
     return { local: bound, send: (bytes, to) => wire.sendUdp(bound, to, bytes), close: () => wire.unbindUdp(bound) };
   }
 
-  connect(remote: Endpoint, handler: StreamHandler): StreamSocket {
-    return this.#wire.connectTcp(this.#address, remote, handler);
+  connect(remote: Endpoint, handler: StreamHandler, way?: Way): StreamSocket {
+    return this.#wire.connectTcp(this.#address, remote, handler, way);
   }
 
   async listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler): Promise<StreamListener> {

@@ -69,6 +69,22 @@ test('a header without end is refused at the limit, not kept', () => {
   expect(heard).toEqual([expect.stringMatching(/^lost: /)]);
 });
 
+test('a message stays as it was while the next ones come a byte at a time, and the greatest comes so too', () => {
+  const kept: { readonly bytes: Buffer; readonly was: string }[] = [], partial: boolean[] = [];
+  const take = framer({ onMessage: ({ bytes }) => kept.push({ bytes, was: bytes.toString() }), onMalformed: () => undefined, onPing: () => undefined, onPong: () => undefined });
+  const great = first.replace('Content-Length: 5', 'Content-Length: 60000').replace('hello', 'x'.repeat(60_000));
+  for (const byte of Buffer.from(`${first}${second}\r\n${great}${first}`)) partial.push(take(Buffer.from([byte])));
+  expect(kept.map(({ was }) => was)).toEqual([first, second, great, first]);
+  for (const { bytes, was } of kept) expect(bytes.toString() === was).toBe(true);
+  expect(partial.filter((begun) => !begun), 'between messages it says so').toHaveLength(4 + 2);
+});
+
+test('a Content-Length beyond what a message may have is not waited for', () => {
+  const { heard, take } = collect();
+  take(Buffer.from(first.replace('Content-Length: 5', 'Content-Length: 100000')));
+  expect(heard).toEqual([expect.stringMatching(/^lost: /)]);
+});
+
 test('any bytes in any chunks never throw', () => {
   const piece = fc.oneof(fc.uint8Array({ maxLength: 50 }), fc.constantFrom(first, second, '\r\n', 'l: 3\r\n', '\r\n\r\n', 'INVITE sip:a SIP/2.0\r\n').map((s) => Buffer.from(s)));
   fc.assert(fc.property(fc.array(piece, { maxLength: 20 }), (chunks) => {

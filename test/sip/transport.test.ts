@@ -26,9 +26,9 @@ beforeEach(async () => {
   await layer.start();
 });
 
-function make(address: string, port = 5060): TransportLayer {
+function make(address: string, port = 5060, tlsPort = 0): TransportLayer {
   const made = new TransportLayer({ clock, log: new FakeLog(), network: wire.host(address) }, {
-    listen: { host: '', port }, tcp: true, trace: (direction, bytes, peer, transport) => traced.push(`${direction} ${bytes.length} ${peer.host}:${peer.port} ${transport}`),
+    listen: { host: '', port }, tcp: true, tlsPort, trace: (direction, bytes, peer, transport) => traced.push(`${direction} ${bytes.length} ${peer.host}:${peer.port} ${transport}`),
   });
   made.use({
     onMessage: (message, flow) => heard.push({ what: message.method || String(message.status), flow }),
@@ -201,6 +201,172 @@ describe('TCP', () => {
 
   test('a taken port is an error that names it', async () => {
     await expect(make('10.0.0.1').start()).rejects.toMatchObject({ code: 'PORT_IN_USE', message: expect.stringContaining('5060') });
+  });
+});
+
+describe('an unfinished message (RFC 3261 §18.3)', () => {
+  test.each([
+    ['a header without end', 'OPTIONS sip:a@b SIP/2.0\r\nVia'],
+    ['a Content-Length that promises more than comes', 'OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.2;branch=z9hG4bK1\r\nContent-Length: 9\r\n\r\nshort'],
+    ['nothing at all', ''],
+  ])('%s: the connection is closed after 32 s', (_, bytes) => {
+    const near = connect('10.0.0.2');
+    if (bytes !== '') near.socket.send(Buffer.from(bytes));
+    clock.advance(31_990);
+    expect(near.closed).toBe(false);
+    clock.advance(20);
+    expect(near.closed).toBe(true);
+    expect(failures).toHaveLength(1);
+  });
+
+  test('a byte a second wins no time, and a message in time does', () => {
+    const slow = connect('10.0.0.2'), fair = connect('10.0.0.3');
+    for (let at = 0; at < 40; at++) {
+      if (!slow.closed) slow.socket.send(OPTIONS.subarray(at, at + 1));
+      fair.socket.send(at % 2 === 0 ? OPTIONS.subarray(0, 50) : OPTIONS.subarray(50));
+      clock.advance(1_000);
+    }
+    expect([slow.closed, fair.closed]).toEqual([true, false]);
+    expect(heard).toHaveLength(20);
+    clock.advance(100_000);
+    expect(fair.closed, 'between messages a connection may rest').toBe(false);
+  });
+
+  test('one of ours that the server spoils is closed too, and the next send opens another', async () => {
+    const far = await listenAt('10.0.0.2', 5060);
+    layer.send(OPTIONS, PEER);
+    clock.advance(5);
+    far.sockets[0]!.send(Buffer.from('SIP/2.0 200 OK\r\n'));
+    clock.advance(32_010);
+    expect(failures).toEqual(['32006 tcp 10.0.0.2:5060 connection closed']);
+    layer.send(OPTIONS, PEER);
+    clock.advance(5);
+    expect(far.sockets).toHaveLength(2);
+  });
+});
+
+describe('TLS (RFC 3261 §26.3.1, RFC 5922)', () => {
+  const tls = (name: string): Destination => ({ transport: 'tls', host: '10.0.0.2', port: 5061, name });
+
+  test('the network is asked for the name that was looked up, and Via says TLS', async () => {
+    const far = await listenAt('10.0.0.2', 5061);
+    await layer.learnAddress('10.0.0.2');
+    expect(layer.via(tls('pbx.example'), 'z9hG4bKx')).toMatch(/^SIP\/2\.0\/TLS 10\.0\.0\.1:5060;/);
+    layer.send(OPTIONS, tls('pbx.example'));
+    clock.advance(5);
+    far.sockets[0]!.send(OPTIONS);
+    clock.advance(5);
+    expect(wire.ways).toEqual(['tls pbx.example']);
+    expect(heard[0]!.flow).toMatchObject({ transport: 'tls', host: '10.0.0.2', port: 5061, name: 'pbx.example' });
+    expect(layer.replyTo(parseMessage(OPTIONS) as Message, heard[0]!.flow)).toBe(heard[0]!.flow);
+  });
+
+  test('a connection is used again for its name, for its mere address, and for names its certificate has; for no other (RFC 5922 §7.3)', async () => {
+    const far = await listenAt('10.0.0.2', 5061);
+    layer.send(OPTIONS, tls('pbx.example'));
+    clock.advance(5);
+    for (const name of ['pbx.example', '10.0.0.2']) layer.send(OPTIONS, tls(name));
+    wire.covered.add('sbc.example');
+    layer.send(OPTIONS, tls('sbc.example'));
+    clock.advance(5);
+    expect(far.sockets).toHaveLength(1);
+    layer.send(OPTIONS, tls('other.example'));
+    layer.send(OPTIONS, { transport: 'tcp', host: '10.0.0.2', port: 5061 });
+    clock.advance(5);
+    expect(wire.ways).toEqual(['tls pbx.example', 'tls other.example', 'tcp']);
+  });
+
+  test('a certificate that is not good is a failure of its own, in words', async () => {
+    await listenAt('10.0.0.2', 5061);
+    wire.distrusted.add('pbx.example');
+    layer.send(OPTIONS, tls('pbx.example'));
+    clock.advance(5);
+    expect(failures).toEqual(['1 tls 10.0.0.2:5061 not trusted']);
+    expect(layer.isOpen(tls('pbx.example'))).toBe(false);
+  });
+
+  test('a lost connection is opened again by the next send', async () => {
+    const far = await listenAt('10.0.0.2', 5061);
+    layer.send(OPTIONS, tls('pbx.example'));
+    clock.advance(5);
+    far.sockets[0]!.close();
+    clock.advance(5);
+    expect(failures).toEqual(['6 tls 10.0.0.2:5061 connection closed']);
+    layer.send(OPTIONS, tls('pbx.example'));
+    clock.advance(5);
+    expect(far.sockets).toHaveLength(2);
+  });
+
+  test('where it is accepted, Via names that port, and an answer without connection goes to port 5061 (RFC 3261 §18.2.2)', async () => {
+    const other = make('10.0.0.5', 5060, 5061);
+    await other.start();
+    await other.learnAddress('10.0.0.2');
+    expect(other.via(tls('pbx.example'), 'z9hG4bKx')).toMatch(/^SIP\/2\.0\/TLS 10\.0\.0\.5:5061;/);
+    const near = wire.host('10.0.0.6').connect({ host: '10.0.0.5', port: 5061 }, { onOpen: () => undefined, onBytes: () => undefined, onClose: () => undefined });
+    clock.advance(5);
+    const request = Buffer.from(OPTIONS.toString().replace('TCP 10.0.0.2:5070', 'TLS 10.0.0.6'));
+    near.send(request);
+    clock.advance(5);
+    const { flow } = heard[0]!;
+    expect(flow).toMatchObject({ transport: 'tls', host: '10.0.0.6' });
+    near.close();
+    clock.advance(5);
+    expect(other.replyTo(parseMessage(request) as Message, flow)).toMatchObject({ transport: 'tls', host: '10.0.0.6', port: 5061 });
+    other.close();
+    const taken = make('10.0.0.7', 5060, 5060);
+    await expect(taken.start()).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+    await expect(make('10.0.0.7', 5060).start().then(() => 'free again')).resolves.toBe('free again');
+  });
+});
+
+describe('WebSocket (RFC 7118)', () => {
+  const web = (transport: 'ws' | 'wss'): Destination => ({ transport, host: '10.0.0.2', port: 443, name: 'pbx.example' });
+  const BARE = OPTIONS.toString().replace('Content-Length: 0\r\n', '').replace('TCP', 'WSS');
+
+  test('a frame is a message, without Content-Length too (§5); nonsense in one closes nothing', async () => {
+    const far = await listenAt('10.0.0.2', 443);
+    layer.send(OPTIONS, web('wss'));
+    clock.advance(5);
+    for (const frame of [`${BARE}body`, 'what?', BARE]) far.sockets[0]!.send(Buffer.from(frame));
+    clock.advance(5);
+    expect(wire.ways).toEqual(['wss pbx.example']);
+    expect(heard.map((h) => h.what)).toEqual(['OPTIONS', 'the start line does not end', 'OPTIONS']);
+    expect(heard[0]!.flow.transport).toBe('wss');
+    expect(failures).toEqual([]);
+  });
+
+  test('transport=ws goes over the secure one too, and Via then says so (§5.2, §5.3)', async () => {
+    const far = await listenAt('10.0.0.2', 443);
+    await layer.learnAddress('10.0.0.2');
+    layer.send(OPTIONS, web('wss'));
+    clock.advance(5);
+    expect(layer.via(web('ws'), 'z9hG4bKx')).toMatch(/^SIP\/2\.0\/WSS /);
+    layer.send(OPTIONS, web('ws'));
+    clock.advance(5);
+    expect(far.sockets).toHaveLength(1);
+  });
+
+  test('but what is for wss never goes over a plain one', async () => {
+    await listenAt('10.0.0.2', 443);
+    layer.send(OPTIONS, web('ws'));
+    clock.advance(5);
+    layer.send(OPTIONS, web('wss'));
+    clock.advance(5);
+    expect(wire.ways).toEqual(['ws pbx.example', 'wss pbx.example']);
+  });
+
+  test('a ping without pong ends it (§6)', async () => {
+    const far = await listenAt('10.0.0.2', 443);
+    layer.send(OPTIONS, web('ws'));
+    clock.advance(5);
+    layer.ping(web('ws'));
+    clock.advance(5);
+    far.sockets[0]!.send(Buffer.from('\r\n'));
+    clock.advance(20_000);
+    expect(failures).toEqual([]);
+    layer.ping(web('ws'));
+    clock.advance(10_010);
+    expect(failures).toEqual([expect.stringMatching(/ws 10\.0\.0\.2:443 connection closed/)]);
   });
 });
 

@@ -1,13 +1,72 @@
-// A real Kamailio on loopback: registrar with digest, proxy, record-route. Users 201 to 219, password secret-<user>.
+// A real Kamailio on loopback: registrar with digest, proxy, record-route. Users 201 to 219, password secret-<user>. When asked also over
+// TLS, WebSocket and IPv6, back to its phones over the connections they made.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Certificate } from '../../fakes/certificates.ts';
 import { freePort, start, until, type Program } from './process.ts';
 
 export const passwordOf = (user: string) => `secret-${user}`;
 
+/** A port with TLS; WebSocket answers there as well. */
+export interface TlsPort {
+  readonly host?: '127.0.0.1' | '::1';
+  readonly port: number;
+  readonly certificate: Certificate;
+  /** Let only those in who have a certificate of this authority (PEM). */
+  readonly clientsOf?: string;
+}
+
+export interface Doors {
+  readonly tls?: readonly TlsPort[];
+  /** UDP and TCP on ::1 as well, on the same port. */
+  readonly v6?: boolean;
+}
+
+const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);
+
+/** Lines of the configuration for `doors`: where to listen, and modules. */
+const doorLines = (port: number, doors: Doors) => `
+${doors.v6 === true ? `listen=udp:[::1]:${port}\nlisten=tcp:[::1]:${port}\nalias="[::1]:${port}"` : ''}
+${(doors.tls ?? []).map((door) => `listen=tls:${bracketed(door.host ?? '127.0.0.1')}:${door.port}\nalias="${bracketed(door.host ?? '127.0.0.1')}:${door.port}"\nalias="localhost:${door.port}"`).join('\n')}
+${doors.tls === undefined ? '' : 'enable_tls=yes'}
+alias="localhost:${port}"
+tcp_accept_no_cl=yes
+tcp_connection_lifetime=600
+`;
+const doorModules = (doors: Doors, folder: string) => `
+loadmodule "nathelper.so"
+loadmodule "xhttp.so"
+loadmodule "websocket.so"
+${doors.tls === undefined ? '' : `loadmodule "tls.so"\nmodparam("tls", "config", "${folder}/tls.cfg")`}
+modparam("nathelper|registrar", "received_avp", "$avp(received)")
+`;
+/** What is added for phones behind connections: their Contact is replaced by the connection they speak over. */
+const doorRoutes = `
+onreply_route[SAME_CONNECTION] { if ($pr != "udp") { add_contact_alias(); } }
+event_route[xhttp:request] {
+  set_reply_close();
+  set_reply_no_connect();
+  if ($hdr(Upgrade) =~ "websocket" && $hdr(Connection) =~ "Upgrade" && $rm =~ "GET" && $hu == "/ws") { if (ws_handle_handshake()) { exit; } }
+  xhttp_reply("404", "Not Found", "", "");
+}
+`;
+
+/** The TLS module's own file: a section a port. */
+function writeTls(folder: string, doors: Doors): void {
+  const section = ({ host = '127.0.0.1', port, certificate, clientsOf }: TlsPort, i: number): string => {
+    for (const [name, text] of [['cert', certificate.cert], ['key', certificate.key], ['clients', clientsOf ?? '']] as const) writeFileSync(join(folder, `${name}-${i}.pem`), text);
+    const checks = clientsOf === undefined ? 'verify_certificate = no\nrequire_certificate = no' : `verify_certificate = yes\nrequire_certificate = yes\nca_list = ${folder}/clients-${i}.pem`;
+    return `[server:${bracketed(host)}:${port}]\nmethod = TLSv1.2+\ncertificate = ${folder}/cert-${i}.pem\nprivate_key = ${folder}/key-${i}.pem\n${checks}\n`;
+  };
+  const [first] = doors.tls!;
+  writeFileSync(join(folder, 'tls.cfg'), [
+    section(first!, 99).replace(/^\[.*\]/, '[server:default]'), '[client:default]\nmethod = TLSv1.2+\nverify_certificate = no\nrequire_certificate = no\n', ...doors.tls!.map(section),
+  ].join('\n'));
+}
+
 /** Its configuration; `folder` is where it keeps its socket for questions. `serviceRoute` gives one (RFC 3608) and refuses calls that do not use it. */
-export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string, serviceRoute = false) => `
+export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string, serviceRoute = false, doors?: Doors) => `
 #!KAMAILIO
 debug=1
 log_stderror=yes
@@ -20,6 +79,7 @@ auto_aliases=no
 alias="${address}:${port}"
 listen=udp:${address}:${port}
 listen=tcp:${address}:${port}
+${doors === undefined ? '' : doorLines(port, doors)}
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/:/usr/lib/aarch64-linux-gnu/kamailio/modules/"
 loadmodule "tm.so"
 loadmodule "sl.so"
@@ -35,6 +95,7 @@ loadmodule "auth.so"
 loadmodule "xlog.so"
 loadmodule "kex.so"
 loadmodule "jsonrpcs.so"
+${doors === undefined ? '' : doorModules(doors, folder)}
 modparam("jsonrpcs", "transport", 2)
 modparam("jsonrpcs", "fifo_name", "${folder}/rpc.fifo")
 modparam("usrloc", "db_mode", 0)
@@ -50,11 +111,13 @@ modparam("rr", "enable_full_lr", 1)
 request_route {
   if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
   if (!sanity_check("1511", "7")) { exit; }
+  ${doors === undefined ? '' : 'force_rport(); if ($pr != "udp") { if (is_method("REGISTER")) { fix_nated_register(); } else { add_contact_alias(); } } if (is_method("INVITE")) { t_on_reply("SAME_CONNECTION"); }'}
   if (is_method("OPTIONS") && uri==myself && $rU==$null) { sl_send_reply("200", "Keepalive"); exit; }
   if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
   if (has_totag()) {
     if (loose_route()) {
       if (is_gruu()) { lookup("location"); }
+      ${doors === undefined ? '' : 'if ($du == $null) { handle_ruri_alias(); }'}
       t_relay(); exit;
     }
     if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
@@ -82,6 +145,7 @@ request_route {
   if (!t_relay()) { sl_reply_error(); }
   exit;
 }
+${doors === undefined ? '' : doorRoutes}
 `;
 
 export interface Kamailio {
@@ -99,15 +163,16 @@ export interface Kamailio {
   thaw(): void;
 }
 
-export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number; readonly serviceRoute?: boolean } = {}): Promise<Kamailio> {
+export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number; readonly serviceRoute?: boolean; readonly doors?: Doors } = {}): Promise<Kamailio> {
   const port = options.port ?? await freePort();
   const home = join(folder, `kamailio-${port}`);
   mkdirSync(home, { recursive: true });
   const file = join(home, 'kamailio.cfg');
-  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home, options.serviceRoute));
+  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home, options.serviceRoute, options.doors));
+  if (options.doors?.tls !== undefined) writeTls(home, options.doors);
   let program: Program | undefined;
   const launch = async () => {
-    const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '32', '-M', '4', '-Y', home, '-P', join(home, 'pid'), '-n', '1'], { detached: true });
+    const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '64', '-M', '8', '-Y', home, '-P', join(home, 'pid'), '-n', '1'], { detached: true });
     program = next;
     const up = await until(() => answers(port), 15_000);
     if (!up) throw new Error(`kamailio does not answer on ${port}:\n${next.output().slice(-3_000)}`);

@@ -55,7 +55,7 @@ describe('what is heard on lifting', () => {
   }
 
   test('every failure of a registration has a tone of its own to be explained by, and a sentence', () => {
-    const failures: Record<RegistrationFailure, true> = { 'no network': true, 'no such server': true, 'server silent': true, 'server refused': true, 'wrong password': true, 'not allowed': true, 'server trouble': true };
+    const failures: Record<RegistrationFailure, true> = { 'no network': true, 'no such server': true, 'server silent': true, 'server refused': true, 'not trusted': true, 'wrong password': true, 'not allowed': true, 'server trouble': true };
     for (const why of Object.keys(failures) as RegistrationFailure[]) {
       expect(Object.keys(statusTones)).toContain(troubles[why].tone);
       expect(troubles[why].words).toMatch(/^[A-Z].*\.$/);
