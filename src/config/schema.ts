@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'pins' | 'URL path';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'name server' | 'pins' | 'URL path';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -56,6 +56,8 @@ const BOARD = '^[a-z0-9-]+$';
 const EXTENSION = USER.replace('*$', '+$');
 const CALLER = '^[^\\s]+$';
 const NETWORK = '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$';
+/** v4, v4:port, v6, [v6]:port */
+const NAME_SERVER = '^([0-9]+(\\.[0-9]+){3}(:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?)$';
 const DIAL_PATTERN = '^[0-9*#A-DxXzZnN.\\[\\]\\-+T<>:|!]+$';
 const EMERGENCY = '^[0-9]{2,8}$';
 /** Parts of a board whose pins may be set; hardware/board.ts knows what each one changes. */
@@ -77,7 +79,7 @@ export const accountSchema = Type.Object({
   ha1: text('', { title: 'Password hash', description: 'In place of the password, where its realm is known: MD5:realm:hash or SHA-256:realm:hash, the hash being that of user:realm:password.', applies: 'on registering', secret: true }, HA1, 400),
   authUser: text('', { title: 'Authentication user', description: 'Only where it differs from the user.', applies: 'on registering' }, LINE, 128),
   displayName: text('', { title: 'Shown name', description: 'What the other side shows.', applies: 'on registering' }, LINE, 64),
-  transport: choice('udp', ['udp', 'tcp', 'tls', 'ws', 'wss'], { title: 'Transport', description: 'How messages travel to the server. tls: encrypted. ws, wss: over WebSocket, plain and encrypted, for servers that phones in browsers use.', applies: 'on registering' }),
+  transport: choice('auto', ['auto', 'udp', 'tcp', 'tls', 'ws', 'wss'], { title: 'Transport', description: 'How messages travel to the server. auto: as its domain says in DNS, else UDP. tls: encrypted. ws, wss: over WebSocket, plain and encrypted, for servers that phones in browsers use.', applies: 'on registering' }),
   tlsVerify: choice('on', ['on', 'wildcards', 'off'], { title: 'Check the certificate', description: 'tls, wss: whom to believe that it is the server. on: who has a certificate for its name, as set here. wildcards: *.example.org counts as well. off: anybody who answers; he can then listen to passwords and calls.', applies: 'on registering' }),
   wsPath: text('/ws', { title: 'WebSocket path', description: 'ws, wss: what to ask the web server for.', applies: 'on registering' }, URL_PATH),
   proxy: text('', { title: 'Outbound proxy', description: 'Where messages go instead of to the server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
@@ -85,6 +87,7 @@ export const accountSchema = Type.Object({
   backupMode: choice('fallback', ['fallback', 'parallel'], { title: 'Second server is used', description: 'fallback: only while the first does not answer. parallel: registered at both, called from both.', applies: 'on registering' }),
   register: flag(true, { title: 'Register', description: 'Tell the server where this phone is, so that it can be called.', applies: 'on registering' }),
   expiresS: whole(600, 30, 86_400, { title: 'Registration time', description: 'How long a registration is asked for; refreshed well before.', unit: 's', applies: 'on registering' }),
+  keepAlive: choice('auto', ['auto', 'stun'], { title: 'Keep-alive', description: 'auto: empty lines where a router is in between. stun: STUN over UDP, for servers that answer it; without an answer the phone registers again.', applies: 'on registering' }),
   optionsPingS: whole(0, 0, 3_600, { title: 'Ask the server', description: 'How often the server is asked for a sign of life between registrations; 0 never.', unit: 's', applies: 'on registering' }),
   gruu: flag(false, { title: 'GRUU', description: 'Ask the server for an address of this very phone and be called back by it (RFC 5627). Only for servers that route such addresses inside calls as well.', applies: 'on registering' }),
   imsRegister: flag(false, { title: 'IMS registration', description: 'The first REGISTER names the authentication user with an empty password, as mobile networks want it.', applies: 'on registering' }),
@@ -143,6 +146,7 @@ export const settingsSchema = Type.Object({
     acceptFrom: choice('registered', ['registered', 'listed', 'anyone'], { title: 'Who may call', description: 'registered: calls through the server we are registered at, and listed addresses. listed: listed addresses only. anyone: every caller rings (never answered by itself).', applies: 'next call' }),
     allowAddresses: list(Type.String({ pattern: NETWORK, maxLength: 64, kind: 'network' }), [], { title: 'Listed addresses', description: 'Addresses or networks (192.168.1.0/24) that may call directly.', applies: 'next call' }),
     watchers: choice('nobody', ['nobody', 'callers'], { title: 'Who may watch', description: 'Whether other phones may show by a lamp that this one is ringing or busy. callers: whoever may call.', applies: 'on restart' }),
+    nameServers: list(Type.String({ pattern: NAME_SERVER, maxLength: 64, kind: 'name server' }), [], { title: 'Name servers', description: 'Addresses of DNS servers, optionally with :port, that are asked for SIP servers in place of those of this machine.', applies: 'on restart' }, 3),
     trace: flag(false, { title: 'Trace messages', description: 'Write every SIP message to the log at debug level, secrets blanked.', applies: 'now' }),
   }),
   sound: group('Sound', {

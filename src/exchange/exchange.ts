@@ -342,7 +342,7 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
       clock,
       send: (target, breadth, user) => transactions.send(
         { method: request.method, uri: target.uri, headers: [], whole: wholeOf(request, from, target, target.to, [['Max-Forwards', String(hopsLeft)], ['Max-Breadth', String(breadth)], ...identity]) },
-        target.to, user, branchOf(randomToken(random), mark),
+        target.to, user, false, branchOf(randomToken(random), mark),
       ),
       onEnd(status, by) {
         if (!isCall) return;

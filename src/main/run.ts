@@ -22,10 +22,11 @@ import type { Random } from '../ports/random.ts';
 import type { AgentHandlers } from '../sip/agent-types.ts';
 import { systemClock } from '../system/clock.ts';
 import { serveControl, type Reply } from '../system/control.ts';
+import { systemResolver } from '../system/dns.ts';
 import { systemFiles } from '../system/files.ts';
 import { watchLinks } from '../system/link.ts';
 import { createLog, type LogOptions } from '../system/log.ts';
-import { systemNetwork, systemResolver } from '../system/network.ts';
+import { systemNetwork } from '../system/network.ts';
 import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
@@ -157,7 +158,7 @@ async function start(making: Making): Promise<void> {
   }
 
   const network = systemNetwork(networkOptions(settings, log));
-  const sip = { clock, random, log, network, resolver: systemResolver() };
+  const sip = { clock, random, log, network, resolver: systemResolver(clock, { nameServers: settings().sip.nameServers }) };
   const about = { userAgent: `Offhook/${OFFHOOK_VERSION}`, sessionS: () => settings().calls.sessionTimerS };
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {
     const at = clock.wall(), kept = ring.counts(at), logged = settings().sip.trace;
@@ -283,7 +284,8 @@ function keptMessages(ring: MessageRing, { from, last }: TraceCommand): Reply {
 
 function sipAddress({ agent }: Phone): string {
   const { host, port } = agent.local;
-  return `${host === '' || host === '0.0.0.0' ? ourAddress() : host}:${port}`;
+  const shown = host === '' || host === '0.0.0.0' || host === '::' ? ourAddress() : host;
+  return `${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
 }
 
 /** The settings that mend it are named where a port or an address is refused. */

@@ -17,7 +17,8 @@ import { readRefer, readSipfrag, readText, type Referral } from '../sip/referral
 import { Subscriptions, type SubscribeOptions, type Subscription, type SubscriptionEvent } from '../sip/subscriptions.ts';
 import { hostPort, parseUri } from '../sip/uri.ts';
 import { systemClock } from '../system/clock.ts';
-import { systemNetwork, systemResolver } from '../system/network.ts';
+import { systemResolver } from '../system/dns.ts';
+import { systemNetwork } from '../system/network.ts';
 import { systemRandom } from '../system/random.ts';
 
 export type { Account, AccountOptions, Agent, AgentOptions, Call, CallEvent, CallOptions, Ending, Party, RegistrationState, SipPorts, Source } from '../sip/agent-types.ts';
@@ -101,7 +102,8 @@ const CLOSE_MS = 1_000;
 
 /** A user agent that listens. Rejects with PhoneError PORT_IN_USE and such. */
 export async function createUa(options: UaOptions = {}): Promise<Ua> {
-  const ports: SipPorts = { clock: systemClock(), random: systemRandom(), log: options.log ?? SILENT, network: systemNetwork(), resolver: systemResolver(), ...options.ports };
+  const own = systemClock();
+  const ports: SipPorts = { clock: own, random: systemRandom(), log: options.log ?? SILENT, network: systemNetwork(), resolver: systemResolver(own), ...options.ports };
   const { clock } = ports, listening = new Map<Account, () => void>();
 
   const handlers: AgentHandlers = {

@@ -67,6 +67,8 @@ export interface Network {
   listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler, kind?: 'tcp' | 'tls'): Promise<StreamListener>;
   /** The address of ours that packets to `remoteHost` leave from; undefined when there is no route. */
   sourceFor(remoteHost: string): Promise<string | undefined>;
+  /** True when UDP to `remote` is refused (ICMP), which a socket that sends to many never hears; asks with an empty line from a port of its own. Without it silence decides. */
+  refuses?(remote: Endpoint): Promise<boolean>;
 }
 
 export interface SrvRecord {
@@ -76,8 +78,23 @@ export interface SrvRecord {
   readonly weight: number;
 }
 
-/** DNS. An empty list means that the name or record does not exist; a rejection that nobody answered. */
+/** RFC 3403; `replacement` names the SRV record to ask for. */
+export interface NaptrRecord {
+  readonly order: number;
+  readonly preference: number;
+  readonly flags: string;
+  readonly service: string;
+  readonly replacement: string;
+}
+
+/**
+ * DNS. Names without trailing dot, lower case. An empty list means that the name or record does not exist; a rejection that nobody
+ * answered and nothing is known from before. Answers are kept for as long as their TTL says.
+ */
 export interface Resolver {
   addresses(name: string, family: 4 | 6): Promise<readonly string[]>;
   srv(name: string): Promise<readonly SrvRecord[]>;
+  naptr(name: string): Promise<readonly NaptrRecord[]>;
+  /** Ask anew next time: the network changed. Known answers still serve while nobody answers. */
+  expire(): void;
 }

@@ -15,7 +15,7 @@ import { find, reasonOf, type Message } from './message.ts';
 import { registrationOff, shown, step, type Registration, type RegistrationEvent } from './registration-machine.ts';
 import { learn, placeOf } from './requester.ts';
 import type { AccountUnit, Result, Sent, Ua } from './ua.ts';
-import { hostPort, parseUri, sipUri, formatUri, transportParam } from './uri.ts';
+import { hostPort, parseUri, plainHost, sipUri, formatUri, transportParam } from './uri.ts';
 
 /** Between keep-alives: below the 30 s that home routers forget UDP after, and within RFC 5626 §4.4.1 for TCP. */
 const KEEP_UDP_MS = 25_000, KEEP_TCP_MS = 30_000;
@@ -26,7 +26,8 @@ const PING_MS = 4_000;
 
 /** What an account does to the way to its server. */
 export interface Ways {
-  keepOpen(hop: Hop): void;
+  /** `stun`: over UDP by STUN, whose silence is a failure of the flow (RFC 5626 §4.4.2). */
+  keepOpen(hop: Hop, stun?: boolean): void;
   /** Give up a TCP connection. */
   drop(hop: Hop): void;
   /** The address of ours that leads to `host` now. */
@@ -60,7 +61,6 @@ export class Registering implements AccountUnit {
   readonly #callId: string;
   readonly #tag: string;
   #seq = 0;
-  #skip = 0;
   #host = '';
   /** Our Contact as the server knows it. */
   #bound: { readonly host: string; readonly contact: string } | undefined;
@@ -74,8 +74,8 @@ export class Registering implements AccountUnit {
 
   /** `instance` is our URN, '' for none. Throws PhoneError BAD_ADDRESS when a server, proxy or user are none. */
   constructor(ua: Ua, options: AccountOptions, ways: Ways, instance = '', main?: Registering) {
-    const { backupServer = '', ha1 = '', imsRegister = false } = options;
-    const server = parsePlace(options.server), place = parsePlace(options.proxy || options.server, options.transport);
+    const { backupServer = '', ha1 = '', imsRegister = false, transport } = options;
+    const server = parsePlace(options.server), place = parsePlace(options.proxy || options.server, transport === 'auto' ? undefined : transport);
     if (server === undefined) throw new PhoneError('BAD_ADDRESS', `the server "${options.server}" of account ${options.id} is no address`);
     if (place === undefined) throw new PhoneError('BAD_ADDRESS', `the outbound proxy "${options.proxy}" of account ${options.id} is no address`);
     if (/[\r\n\0]/.test(options.user + options.authUser + options.displayName)) throw new PhoneError('BAD_ADDRESS', `a line break does not belong into account ${options.id}`);
@@ -89,7 +89,7 @@ export class Registering implements AccountUnit {
     this.from = this.#own = formatNameAddr(options.displayName, this.address);
     this.#registrar = formatUri(sipUri('', server.host, server.port));
     this.contact = options.user;
-    this.routes = this.#proxy = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${transportParam(options.transport)};lr>`];
+    this.routes = this.#proxy = options.proxy === '' ? [] : [`<sip:${hostPort(place.host, place.port)}${transportParam(transport === 'auto' ? 'udp' : transport)};lr>`];
     this.credentials = options.password === '' && ha1 === '' && !imsRegister ? undefined
       : new DigestClient(ua.random, options.authUser || options.user, options.password, ha1, imsRegister ? server.host : '');
     this.#instance = instance === '' ? '' : `;+sip.instance="<${instance.toLowerCase()}>"`;
@@ -168,7 +168,6 @@ export class Registering implements AccountUnit {
           this.#stopTimer?.();
           this.#stopTimer = this.#ua.clock.after(action.ms, () => {
             if (this.#state.phase === 'sending') {
-              this.#skip++; // a silent hop: the next one's turn
               const hop = this.#sent?.hop;
               this.#sent?.drop();
               if (hop !== undefined) this.#ways.drop(hop); // a connection may be dead without a word
@@ -215,7 +214,7 @@ export class Registering implements AccountUnit {
     };
     this.#sent = this.#ua.request({
       method: 'REGISTER', path: { uri, routes: to === undefined ? this.#proxy : [], hop: uri }, place: to === undefined ? this.#place : placeOf(to),
-      first: this.hop, skip: this.#skip, alone: true,
+      first: this.hop, alone: true,
       from: () => `${this.#own};tag=${this.#tag}`, to: `<${this.address}>`, callId: this.#callId, seq: () => ++this.#seq,
       contact: this.options.user, contactParams: `;expires=${expiresS}${this.#instance}${this.#flow}`,
       get headers() { return [...moved(), ['Expires', String(expiresS)], ['Supported', abilities]] as const; }, credentials: this.credentials,
@@ -226,14 +225,10 @@ export class Registering implements AccountUnit {
 
   #onAnswer(result: Result, sent: Sent, askedS: number): void {
     const { response } = result;
-    if (response === undefined) {
-      this.#skip++;
-      return this.#feed({ event: 'failed', why: result.failure, detail: result.detail });
-    }
+    if (response === undefined) return this.#feed({ event: 'failed', why: result.failure, detail: result.detail });
     const { status } = response;
     if (status < 300) {
       this.hop = sent.hop;
-      this.#skip = 0;
       this.#bound = { host: this.#host, contact: this.#ua.contact(this.options.user, this.#host, sent.hop!) };
       const mine = this.#mine(response), { gruu, identity, optionsPingS = 0 } = this.options;
       if (gruu === true || identity === 'associated' || this.routes !== this.#proxy || find(response, 'service-route') >= 0) this.#take(response, mine);
@@ -248,13 +243,11 @@ export class Registering implements AccountUnit {
     }
     if (status === 401 || status === 407) {
       this.hop = sent.hop; // this one answers: the credentials go there too
-      this.#skip = 0;
       return this.#feed({ event: 'challenged', with: learn(this.credentials, response, sent.authorization), status });
     }
     if (status === 423) return this.#feed({ event: 'too brief', minS: countOf(response, 'min-expires') ?? 0 });
     const contact = status < 400 ? nameAddrs(response, 'contact')?.map((c) => c.uri).find((c) => placeOf(c) !== undefined) : undefined;
     if (contact !== undefined) return this.#feed({ event: 'redirected', to: contact, status });
-    if (status === 503) this.#skip++;
     const retryAfterS = retryAfterOf(response);
     this.#feed({
       event: 'refused', status, detail: reasonOf(response), credentials: sent.authorization.some(([, line]) => !line.includes('nonce=""')), ...(retryAfterS === undefined ? {} : { retryAfterS }),
@@ -267,7 +260,7 @@ export class Registering implements AccountUnit {
     return contacts.find(({ uri, params }) => {
       const read = parseUri(uri), instance = params.get('+sip.instance'), flow = params.get('reg-id');
       return instance !== undefined && this.#instance !== '' ? `;+sip.instance=${instance}`.toLowerCase() === this.#instance && (flow === undefined || `;reg-id=${flow}` === this.#flow)
-        : read?.user === this.options.user && read.host === this.#host.toLowerCase();
+        : read?.user === this.options.user && plainHost(read.host) === this.#host;
     }) ?? (contacts.length === 1 ? contacts[0] : undefined);
   }
 
@@ -291,16 +284,18 @@ export class Registering implements AccountUnit {
     this.#stopKeep?.();
     const hop = this.hop!, via = topVia(response), flowS = countOf(response, 'flow-timer') ?? 0;
     const seen = via?.params.get('received') ?? this.#host, port = via?.params.get('rport') || String(via?.port ?? '');
-    if (hop.transport === 'udp' && seen === this.#host && port === String(via?.port ?? '') && !hasToken(response, 'require', 'outbound')) return;
+    const stun = this.options.keepAlive === 'stun';
+    if (!stun && hop.transport === 'udp' && seen === this.#host && port === String(via?.port ?? '') && !hasToken(response, 'require', 'outbound')) return;
     const keep = (): void => {
       const ms = flowS > 0 ? Math.max(FLOW_LEAST_S, flowS) * (800 + 200 * this.#ua.random.fraction()) : hop.transport === 'udp' ? KEEP_UDP_MS : KEEP_TCP_MS;
       this.#stopKeep = this.#ua.clock.after(ms, () => {
         if (this.#state.phase !== 'registered') return;
-        this.#ways.keepOpen(hop);
+        this.#ways.keepOpen(hop, stun);
         keep();
       });
     };
     keep();
+    if (stun) this.#ways.keepOpen(hop, stun); // learns the address that later ones are compared to
   }
 
   /** OPTIONS to the hop that confirmed us, as a sign of life. Whoever does not answer in time is asked to confirm: REGISTER tells what is true. */

@@ -43,7 +43,8 @@ export interface AccountOptions {
   readonly server: string;
   /** Outbound proxy, host[:port]; '' for none. */
   readonly proxy: string;
-  readonly transport: Transport;
+  /** 'auto': as the server's DNS records say, else UDP (RFC 3263 §4.1). */
+  readonly transport: Transport | 'auto';
   readonly authUser: string;
   readonly password: string;
   readonly displayName: string;
@@ -56,6 +57,8 @@ export interface AccountOptions {
   readonly backupMode?: 'fallback' | 'parallel';
   /** 'algorithm:realm:hash' with hash = H(user:realm:password), in place of the password (RFC 7616 §3.4.2). */
   readonly ha1?: string;
+  /** 'stun': UDP is kept open by STUN and watched by its answers (RFC 5626 §4.4.2), for servers that answer it; else by empty lines behind a NAT. */
+  readonly keepAlive?: 'auto' | 'stun';
   /** Seconds between OPTIONS to the registered server; 0 sends none. */
   readonly optionsPingS?: number;
   /** Ask for a GRUU and be called by it inside dialogs (RFC 5627); takes AgentOptions.instance. */

@@ -54,7 +54,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
 
   const contact: Ua['contact'] = (user, host, hop, sips = false) => isWhole(user) ? user :
     `<sip${sips ? 's' : ''}:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.portFor(hop.transport))}${transportParam(hop.transport, sips)}>`;
-  const parts: RequesterParts = { transport, transactions, locator, log, userAgent: options.userAgent, contact };
+  const parts: RequesterParts = { clock, transport, transactions, locator, log, userAgent: options.userAgent, contact };
 
   const ua: Ua = {
     clock, random, log, handlers, contact,
@@ -73,7 +73,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     },
   };
 
-  const ways: Ways = { keepOpen: (hop) => void transport.ping(hop), drop: (hop) => transport.drop(hop), source: (host) => transport.learnAddress(host) };
+  const ways: Ways = { keepOpen: (hop, stun = false) => void transport.ping(hop, stun ? random : undefined), drop: (hop) => transport.drop(hop), source: (host) => transport.learnAddress(host) };
 
   /** The call whose dialog, or whose INVITE that waits, a message with our tag in To names. */
   function callOf(request: Message): CallUnit | undefined {
@@ -236,8 +236,11 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
       const unit = unitOf(account), uri = unit === undefined ? readTarget(target, undefined) : undefined;
       const place = unit?.place ?? (uri && placeOf(formatUri(uri)));
       const hops = place === undefined ? [] : await locator.locate(place).catch(() => []);
-      const hop = unit?.hop ?? hops[0];
-      return hop && transport.learnAddress(hop.host);
+      for (const hop of unit?.hop === undefined ? hops : [unit.hop, ...hops]) {
+        const host = await transport.learnAddress(hop.host).catch(() => undefined);
+        if (host !== undefined) return host;
+      }
+      return undefined;
     },
     options: (target) => new Promise((resolve, reject) => {
       const uri = readTarget(target, undefined), tag = ua.token();

@@ -7,6 +7,7 @@ import type { Endpoint } from '../ports/net.ts';
 import { parseVia, tagOf, topVia } from './headers.ts';
 import { elementEnd, find, text, unfold } from './message.ts';
 import type { Message } from './message.ts';
+import { plainHost } from './uri.ts';
 
 /** Header lines: name as it shall stand on the wire, value. */
 export type Headers = readonly (readonly [name: string, value: string])[];
@@ -182,7 +183,7 @@ export function stamp(line: string, peer: Endpoint, read = parseVia(line.slice(0
   let via = line.slice(0, end).trimEnd();
   if (read.params.has('received')) via = via.replace(/;\s*received\s*(=[^;,]*)?/gi, '');
   const wants = read.params.has('rport');
-  const received = wants || read.host.toLowerCase() !== peer.host ? `;received=${peer.host}` : '';
+  const received = wants || plainHost(read.host.toLowerCase()) !== peer.host ? `;received=${peer.host}` : '';
   return (wants ? via.replace(/;\s*rport\s*(=[^;,]*)?(?=;|$)/i, `;rport=${peer.port}`) : via) + received + line.slice(end);
 }
 

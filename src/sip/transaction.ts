@@ -19,6 +19,8 @@ export interface ClientUser {
 
 export interface ClientTransaction {
   readonly method: string;
+  /** Where it went: over TCP what is too large for UDP. */
+  readonly to: Destination;
   /** True until a final response, a time-out or a failure. */
   readonly waiting: boolean;
   /**
@@ -28,6 +30,8 @@ export interface ClientTransaction {
   cancel(headers?: Headers): void;
   /** Forget it: nothing is sent or told any more. For a request that a newer one replaces. */
   abandon(): void;
+  /** Another hop is tried in its place: nothing is sent again, and an INVITE that is answered late is cancelled; its 2xx still comes. */
+  leave(): void;
 }
 
 export interface ServerTransaction {
@@ -64,7 +68,7 @@ export interface Layer {
 export interface Entry {
   readonly machine: Machine;
   readonly key: string;
-  readonly to: Destination;
+  to: Destination;
   readonly invite: boolean;
   state: string;
   /** The last message sent, and for a client the request even after CANCEL. */
@@ -101,6 +105,8 @@ export class Client implements ClientTransaction {
     this.user = user;
   }
 
+  get to(): Destination { return this.entry!.to; }
+
   cancel(headers: Headers = []): void {
     if (this.entry?.invite === true && this.waiting && this.cancelling === undefined) this.#layer.cancel(this.entry, headers);
   }
@@ -108,6 +114,12 @@ export class Client implements ClientTransaction {
   abandon(): void {
     this.waiting = false;
     if (this.entry !== undefined) this.#layer.forget(this.entry);
+  }
+
+  leave(): void {
+    if (this.entry?.invite !== true) return this.abandon();
+    this.entry.resendAtMs = NEVER;
+    this.cancel();
   }
 }
 

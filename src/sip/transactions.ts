@@ -51,6 +51,8 @@ export interface TransactionPorts {
 
 /** So many requests beyond the limit hear of it in a second. */
 const BUSY_PER_S = 50;
+/** A larger request does not go over UDP where the path's MTU is not known (RFC 3261 §18.1.1). */
+const DATAGRAM_MOST = 1_300;
 const BUSY: Refusal = { status: 503, headers: [['Retry-After', '5']] };
 
 export class Transactions implements TransportUser, Layer {
@@ -96,13 +98,14 @@ export class Transactions implements TransportUser, Layer {
   }
 
   /**
-   * Send a request in a transaction of its own; Via is ours to add. Throws PhoneError BAD_HEADER when a part holds a line break.
-   * `user` is never called before this returns. A proxy makes the branch itself (§16.6 step 8).
+   * Send a request in a transaction of its own; Via is ours to add. `mayGrow`: over TCP when it is too large for UDP (RFC 3261 §18.1.1). Throws
+   * PhoneError BAD_HEADER when a part holds a line break. `user` is never called before this returns. A proxy makes the branch itself (§16.6
+   * step 8).
    */
-  send(request: RequestParts, to: Destination, user: ClientUser, branch = COOKIE + randomToken(this.#ports.random)): ClientTransaction {
+  send(request: RequestParts, to: Destination, user: ClientUser, mayGrow = false, branch = COOKIE + randomToken(this.#ports.random)): ClientTransaction {
     const client = new Client(this, request.method, user);
     const invite = request.method === 'INVITE';
-    this.#begin(client, invite ? inviteClient : nonInviteClient, `${branch} ${request.method}`, to, request, branch);
+    this.#begin(client, invite ? inviteClient : nonInviteClient, `${branch} ${request.method}`, to, request, branch, mayGrow);
     return client;
   }
 
@@ -263,11 +266,15 @@ export class Transactions implements TransportUser, Layer {
     this.#remove(entry);
   }
 
-  #begin(client: Client, machine: Machine, key: string, to: Destination, request: RequestParts, branch: string): void {
+  #begin(client: Client, machine: Machine, key: string, to: Destination, request: RequestParts, branch: string, mayGrow: boolean): void {
     const entry = newEntry(machine, key, to, client.method === 'INVITE', client, undefined, 0);
     client.entry = entry;
     const start = (via: string): void => {
       entry.bytes = buildRequest(request, via);
+      if (mayGrow && to.transport === 'udp' && entry.bytes.length > DATAGRAM_MOST) {
+        entry.to = { transport: 'tcp', host: to.host, port: to.port };
+        entry.bytes = buildRequest(request, this.#transport.via(entry.to, branch) ?? via);
+      }
       this.#clients.set(key, entry);
       this.#raise(entry, 'request');
     };

@@ -4,11 +4,13 @@
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { DatagramSocket, Endpoint, Network, StreamHandler, StreamKind, StreamListener, StreamSocket } from '../ports/net.ts';
+import type { Random } from '../ports/random.ts';
 import type { Transport } from './agent-types.ts';
 import { framer } from './framing.ts';
 import { formatVia, topVia } from './headers.ts';
 import { parseMessage } from './message.ts';
 import type { Malformed, Message } from './message.ts';
+import { stunFlows, type StunFlows } from './stun.ts';
 
 /** Where to send: numeric host and port. */
 export interface Destination extends Endpoint {
@@ -71,6 +73,10 @@ export const carries = (way: Destination & { covers?(name: string): boolean }, t
   way.host === to.host && way.port === to.port && way.transport.startsWith(to.transport)
   && (to.name === undefined || to.name === to.host || to.name === way.name || way.covers?.(to.name) === true);
 
+const isAny = (host: string): boolean => host === '' || host === '0.0.0.0' || host === '::';
+/** A socket bound to `bound` can send to `host`: '' and '::' carry both families. */
+const reaches = (bound: string, host: string): boolean => bound === '' || bound === '::' || bound.includes(':') === host.includes(':');
+
 export class TransportLayer {
   readonly #ports: TransportPorts;
   readonly #options: TransportOptions;
@@ -81,6 +87,7 @@ export class TransportLayer {
   #tlsListener: StreamListener | undefined;
   #sources = new Map<string, string>();
   #sourcesAtMs = 0;
+  #stun: StunFlows | undefined;
   #closed = false;
   /** Since the start: messages in and out, datagrams that were none, keep-alives. */
   readonly counts = { in: 0, out: 0, malformed: 0, keepAlives: 0 };
@@ -132,7 +139,8 @@ export class TransportLayer {
   /** The address of ours that leads to `host`, when it is known already; see learnAddress. */
   addressFor(host: string): string | undefined {
     const bound = this.#options.listen.host;
-    if (bound !== '' && bound !== '0.0.0.0' && bound !== '::') return bound;
+    if (!reaches(bound, host)) return undefined;
+    if (!isAny(bound)) return bound;
     if (this.#ports.clock.now() - this.#sourcesAtMs > SOURCE_MS) this.#sources.clear();
     return this.#sources.get(host);
   }
@@ -140,7 +148,7 @@ export class TransportLayer {
   /** The address of ours that leads to `host`, for Via and Contact; undefined when there is no route. Cached for a minute. */
   async learnAddress(host: string): Promise<string | undefined> {
     const known = this.addressFor(host);
-    if (known !== undefined) return known;
+    if (known !== undefined || !reaches(this.#options.listen.host, host)) return known;
     const source = await this.#ports.network.sourceFor(host);
     if (source === undefined) return undefined;
     if (this.#sources.size === 0 || this.#sources.size >= 64) {
@@ -162,10 +170,7 @@ export class TransportLayer {
     return host === undefined ? undefined : formatVia(transport, host, this.portFor(transport), branch);
   }
 
-  /**
-   * Send `bytes`; over connections the flow's own connection, else one to that peer, else a new one. Failures arrive at onFailure. Departs from
-   * RFC 3261 §18.1.1: a request above 1300 bytes stays on UDP when its destination says UDP, for most registrars listen there alone.
-   */
+  /** Send `bytes`; over connections the flow's own connection, else one to that peer, else a new one. Failures arrive at onFailure. */
   send(bytes: Buffer, to: Destination): void {
     if (this.#closed) return;
     this.counts.out++;
@@ -179,13 +184,30 @@ export class TransportLayer {
     return to.transport === 'udp' || this.#find(to) !== undefined;
   }
 
+  /** True when UDP to `to` is refused. */
+  refuses(to: Destination): Promise<boolean> {
+    return this.#ports.network.refuses?.(to) ?? Promise.resolve(false);
+  }
+
+  /** True while the connection to `to` is not there yet. */
+  connecting(to: Destination): boolean {
+    return this.#find(to)?.connecting === true;
+  }
+
   /**
-   * Keep the way to `to` open: CRLFCRLF (RFC 5626 §3.5.1). Over a connection a missing pong is a failure of the flow, when the peer has
-   * ever sent one: many servers do not. False when there is no connection.
+   * Keep the way to `to` open: CRLFCRLF (RFC 5626 §3.5.1). Over a connection a missing pong is a failure of the flow, when the peer has ever sent
+   * one: many servers do not. With `random` over UDP by STUN (RFC 5626 §3.5.2), for servers that are known to answer that: no answer, or another address
+   * of ours in it, is a failure of the flow (RFC 5626 §4.4.2). False when there is no connection.
    */
-  ping(to: Destination): boolean {
+  ping(to: Destination, random?: Random): boolean {
     if (to.transport === 'udp') {
-      this.#udp?.send(PING, to);
+      if (random === undefined) this.#udp?.send(PING, to);
+      else {
+        this.#stun ??= stunFlows(this.#ports.clock, (bytes, flow) => this.#udp?.send(bytes, flow), ({ host, port }, detail) => {
+          this.#user?.onFailure({ transport: 'udp', host, port }, { why: 'connection closed', detail });
+        });
+        this.#stun.ping(to, random);
+      }
       return this.#udp !== undefined;
     }
     const connection = this.#find(to);
@@ -214,12 +236,13 @@ export class TransportLayer {
     for (const connection of this.#connections) connection.end();
     this.#connections.clear();
     this.#listener?.close();
+    this.#stun?.close();
     this.#tlsListener?.close();
     this.#udp?.close();
   }
 
   #onDatagram(bytes: Buffer, from: Endpoint): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#stun?.take(bytes, from) === true) return;
     if (isBlank(bytes)) this.counts.keepAlives++;
     else this.#deliver(parseMessage(bytes), { transport: 'udp', host: from.host, port: from.port, local: this.local }, bytes);
   }
@@ -256,7 +279,7 @@ export class TransportLayer {
     this.#connections.add(connection);
     const { host } = this.#options.listen;
     connection.socket = this.#ports.network.connect({ host: to.host, port: to.port }, connection, {
-      kind: to.transport as StreamKind, name: to.name, localHost: host === '' || host === '0.0.0.0' || host === '::' ? undefined : host,
+      kind: to.transport as StreamKind, name: to.name, localHost: isAny(host) ? undefined : host,
     });
     return connection;
   }
@@ -339,6 +362,8 @@ class Connection implements Flow, StreamHandler {
       },
     });
   }
+
+  get connecting(): boolean { return this.#queue !== undefined; }
 
   /** RFC 7118 §5: what comes is one message, with or without Content-Length; every WebSocket answers pings. */
   #takeWhole(bytes: Buffer): boolean {

@@ -46,7 +46,7 @@ export interface Ask {
   readonly from: (host: string) => string;
   readonly to: string;
   readonly callId: string;
-  /** CSeq of the next try: challenges and redirections take another one. */
+  /** CSeq of the next try: challenges and redirections take another one, the next hop does not (RFC 3263 §4.3). */
   readonly seq: () => number;
   /** User part of Contact; no Contact without it. `expires` becomes its parameter. */
   readonly contact?: string | undefined;
@@ -54,9 +54,8 @@ export interface Ask {
   readonly headers?: Headers | undefined;
   readonly body?: Uint8Array | undefined;
   readonly credentials?: DigestClient | undefined;
-  /** One hop, no challenge answered: the asker decides what comes next. `skip` passes over so many hops. */
+  /** No challenge answered: the asker decides what comes next. */
   readonly alone?: boolean | undefined;
-  readonly skip?: number | undefined;
   /** false stops answering challenges and trying further hops. */
   readonly wanted?: (() => boolean) | undefined;
   /** The hop and address of ours that is used now. */

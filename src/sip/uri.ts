@@ -91,6 +91,12 @@ export const bracketed = (host: string): string => (host.includes(':') ? `[${hos
 /** host or host:port. */
 export const hostPort = (host: string, port: number | undefined): string => (port === undefined ? bracketed(host) : `${bracketed(host)}:${port}`);
 
+/** An IPv6 address as RFC 5952 writes it, so that equal ones are equal letters (RFC 5954 §4.2); any other host as it is. */
+export function plainHost(host: string): string {
+  const url = `http://[${host}]`;
+  return host.includes(':') && URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : host;
+}
+
 /** Whether an address, bare or in <> after a name, is a sips: one. */
 export function isSips(address: string): boolean {
   const at = address.indexOf('<') + 1;

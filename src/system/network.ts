@@ -1,19 +1,19 @@
-// Sockets and DNS of the machine, behind the ports. Does not retry or queue: the rooms decide that. TLS, WebSocket and the C library
+// Sockets of the machine, behind the ports; names are dns.ts's. Does not retry or queue: the rooms decide that. TLS, WebSocket and the C library
 // are loaded when the first socket wants them.
 
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { Resolver as DnsResolver } from 'node:dns/promises';
-import { promises as dns } from 'node:dns';
 import { createServer, isIPv6, Socket } from 'node:net';
 import { PhoneError } from '../ports/errors.ts';
 import type { Log } from '../ports/log.ts';
-import type { Endpoint, Network, Resolver, StreamHandler, StreamKind, StreamSocket } from '../ports/net.ts';
+import type { Endpoint, Network, StreamHandler, StreamKind, StreamSocket } from '../ports/net.ts';
 import type { Checking, Tls, TlsFiles } from './tls.ts';
 
 /** Datagrams the kernel may hold for us while the thread is busy. */
 const RECEIVE_BUFFER_BYTES = 1 << 19;
 /** What may wait for a peer that does not read; a stranger who only asks would else fill our memory. */
 const UNSENT_BYTES = 1 << 18;
+/** An ICMP refusal that takes longer is none. */
+const REFUSAL_MS = 1_000;
 const ANY = '';
 /** TLS handshakes of strangers under way at once. */
 const HANDSHAKES_MOST = 32;
@@ -45,12 +45,14 @@ function bindFailure(kind: string, local: Endpoint, error: NodeJS.ErrnoException
 /** v4-mapped v6 addresses are written as what they are. */
 const plain = (host: string) => (host.startsWith('::ffff:') && host.includes('.') ? host.slice(7) : host);
 
-function bindUdp(local: Endpoint, receiveBuffer: number): Promise<UdpSocket> {
+/** Every address is one socket of IPv6 that carries IPv4 as well, or IPv4 alone where the kernel has nothing else. */
+function bindUdp(local: Endpoint, receiveBuffer: number, six = local.host === ANY || isIPv6(local.host)): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket({ type: isIPv6(local.host) ? 'udp6' : 'udp4', recvBufferSize: receiveBuffer });
+    const socket = createSocket({ type: six ? 'udp6' : 'udp4', recvBufferSize: receiveBuffer });
     const fail = (error: NodeJS.ErrnoException) => {
       socket.close();
-      reject(bindFailure('UDP', local, error));
+      if (six && local.host === ANY && error.code !== 'EADDRINUSE' && error.code !== 'EACCES') resolve(bindUdp(local, receiveBuffer, false));
+      else reject(bindFailure('UDP', local, error));
     };
     socket.once('error', fail);
     socket.bind({ port: local.port, ...(local.host === ANY ? {} : { address: local.host }), exclusive: true }, () => {
@@ -161,7 +163,7 @@ export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, serv
   return {
     async udp(local, handler) {
       const socket = await bindUdp(local, RECEIVE_BUFFER_BYTES);
-      const bound = socket.address();
+      const bound = socket.address(), six = isIPv6(bound.address);
       let open = true;
       mark(socket);
       socket.on('message', (bytes, from) => handler.onDatagram(bytes, { host: plain(from.address), port: from.port }));
@@ -169,7 +171,7 @@ export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, serv
       return {
         local: { host: local.host === ANY ? ANY : bound.address, port: bound.port },
         send(bytes, to) {
-          if (open) socket.send(bytes, to.port, to.host, (error) => { if (error !== null && open) handler.onError(error, to); });
+          if (open) socket.send(bytes, to.port, six && !to.host.includes(':') ? `::ffff:${to.host}` : to.host, (error) => { if (error !== null && open) handler.onError(error, to); });
         },
         close() {
           if (!open) return;
@@ -216,7 +218,7 @@ export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, serv
           }).finally(() => { handshakes--; });
         });
         server.once('error', (error) => reject(bindFailure(kind.toUpperCase(), local, error)));
-        server.listen({ port: local.port, ...(local.host === ANY ? { host: '0.0.0.0' } : { host: local.host }), exclusive: true }, () => {
+        server.listen({ port: local.port, ...(local.host === ANY ? {} : { host: local.host }), exclusive: true }, () => {
           const bound = server.address();
           resolve({
             local: { host: local.host, port: typeof bound === 'object' && bound !== null ? bound.port : local.port },
@@ -226,6 +228,23 @@ export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, serv
             },
           });
         });
+      });
+    },
+
+    refuses(remote) {
+      return new Promise((resolve) => {
+        const socket = createSocket(isIPv6(remote.host) ? 'udp6' : 'udp4');
+        const done = (refused: boolean) => {
+          clearTimeout(timer);
+          socket.removeAllListeners();
+          socket.on('error', () => undefined); // already answered; the socket is being closed
+          socket.close();
+          resolve(refused);
+        };
+        const timer = setTimeout(() => done(false), REFUSAL_MS);
+        const failed = (error: NodeJS.ErrnoException | null) => { if (error !== null) done(error.code === 'ECONNREFUSED' || error.code === 'EHOSTUNREACH' || error.code === 'ENETUNREACH'); };
+        socket.once('error', failed);
+        socket.connect(remote.port, remote.host, () => socket.send(Buffer.from('\r\n\r\n'), failed));
       });
     },
 
@@ -250,25 +269,5 @@ export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, serv
         });
       });
     },
-  };
-}
-
-const GONE = new Set(['ENOTFOUND', 'ENODATA', 'NXDOMAIN', 'EAI_NONAME', 'EAI_NODATA']);
-
-async function found<T>(name: string, ask: () => Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (GONE.has((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw new PhoneError('DNS_SILENT', `no name server answered for ${name}`, error);
-  }
-}
-
-/** Names by the system's resolver (so /etc/hosts and mDNS work), SRV by its name servers. */
-export function systemResolver(): Resolver {
-  const srv = new DnsResolver({ timeout: 2_000, tries: 2 });
-  return {
-    addresses: (name, family) => found(name, async () => (await dns.lookup(name, { family, all: true })).map((a) => a.address)),
-    srv: (name) => found(name, () => srv.resolveSrv(name)),
   };
 }

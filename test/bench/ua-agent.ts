@@ -2,7 +2,8 @@
 
 import { createAgent } from '../../src/sip/agent.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { systemNetwork, systemResolver } from '../../src/system/network.ts';
+import { systemResolver } from '../../src/system/dns.ts';
+import { systemNetwork } from '../../src/system/network.ts';
 import { systemRandom } from '../../src/system/random.ts';
 
 const ANSWER = Buffer.from('v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n');
@@ -10,7 +11,7 @@ const [port = '', flags] = process.argv.slice(2);
 if (flags !== undefined) await import('../../src/main/flags.ts');
 const quiet = (): void => undefined;
 const agent = createAgent(
-  { clock: systemClock(), random: systemRandom(), log: { error: quiet, warn: quiet, info: quiet, debug: quiet }, network: systemNetwork(), resolver: systemResolver() },
+  { clock: systemClock(), random: systemRandom(), log: { error: quiet, warn: quiet, info: quiet, debug: quiet }, network: systemNetwork(), resolver: systemResolver(systemClock()) },
   { listen: { host: '127.0.0.1', port: Number(port) }, tcp: false, userAgent: 'bench' },
   { onIncoming: (call) => call.accept(ANSWER), onRegistration: quiet },
 );

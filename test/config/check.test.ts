@@ -33,6 +33,9 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ 'sip.allowAddresses': ['10.0.0.0/33'] }, { key: 'sip.allowAddresses.0', reason: 'the part after / must be 0 to 32' }],
     [{ 'sip.allowAddresses': ['fd00::/64', '10.0.0.256'] }, { key: 'sip.allowAddresses.1', reason: 'no such address' }],
     [{ 'sip.allowAddresses': Array.from({ length: 101 }, () => '10.0.0.1') }, { key: 'sip.allowAddresses', reason: 'at most 100 entries' }],
+    [{ 'sip.nameServers': ['192.0.2.1:0'] }, { key: 'sip.nameServers.0', reason: 'the port must be 1 to 65535' }],
+    [{ 'sip.nameServers': ['256.0.2.1'] }, { key: 'sip.nameServers.0', reason: 'no such address' }],
+    [{ 'sip.nameServers': ['dns.example'] }, { key: 'sip.nameServers.0', reason: 'an IP address, optionally :port' }],
     [{ 'sip.colour': 'red' }, { key: 'sip.colour', reason: 'no such setting' }],
     [{ 'sip.prot': 5 }, { key: 'sip.prot', reason: 'no such setting; perhaps sip.port' }],
     [{ 'media.codecs': [] }, { key: 'media.codecs', reason: 'at least one codec' }],
@@ -75,6 +78,7 @@ describe('a wrong value is named with its dotted key and what would be right', (
 test('what is right is not refused', () => {
   expect(problems(settingsWith({
     accounts: [account, { ...account, server: '[2001:db8::1]:5062', user: '7', backupServer: 'spare:5062', ha1: `MD5:a realm: of ours:${'0f'.repeat(16)}` }, { ...account, user: '8', ha1: `sha-256:asterisk:${'AB'.repeat(32)}` }, { ...account, server: '', register: false, user: '' }],
+    'sip.nameServers': ['192.0.2.1', '[2001:db8::1]:5353', '2001:db8::1'],
     'sip.allowAddresses': ['10.0.0.0/8', '2001:db8::/32', '::1', '::ffff:10.0.0.1', '1:2:3:4:5:6:7:8'],
     'dialing.plan': ['[2-5]xx', '<9:>x.', '!1900', '0T', '00x.T'],
     'dialing.speedDial': { 1: '201', '*9': 'sip:door@192.168.1.9' },

@@ -1,6 +1,6 @@
 import { PhoneError } from '../../src/ports/errors.ts';
 import type {
-  DatagramHandler, DatagramSocket, Endpoint, Network, Resolver, SrvRecord, StreamHandler, StreamListener, StreamSocket, Way,
+  DatagramHandler, DatagramSocket, Endpoint, NaptrRecord, Network, Resolver, SrvRecord, StreamHandler, StreamListener, StreamSocket, Way,
 } from '../../src/ports/net.ts';
 import type { FakeClock } from './clock.ts';
 import { FakeRandom } from './random.ts';
@@ -24,6 +24,8 @@ export class Wire {
   readonly weather: Weather = { loss: 0, duplicate: 0, reorder: 0, delayMs: 1 };
   /** Every datagram handed over for sending, also the lost ones. */
   readonly sent: { readonly atMs: number; readonly from: Endpoint; readonly to: Endpoint; readonly bytes: Buffer; readonly lost: boolean }[] = [];
+  /** Sockets hear of refused datagrams; Node's do not, for they send to many. */
+  icmp = true;
   /** Hosts that nobody reaches, as if unplugged. */
   readonly down = new Set<string>();
   /** How each connection was asked for: 'tls pbx.example'. */
@@ -42,8 +44,9 @@ export class Wire {
     this.#random = new FakeRandom(seed);
   }
 
-  host(address: string): FakeNetwork {
-    return new FakeNetwork(this, address);
+  /** A host with one address, or several interfaces and families. */
+  host(address: string, ...others: string[]): FakeNetwork {
+    return new FakeNetwork(this, [address, ...others]);
   }
 
   bindUdp(local: Endpoint, handler: DatagramHandler): Endpoint {
@@ -70,7 +73,11 @@ export class Wire {
   #deliver(from: Endpoint, to: Endpoint, bytes: Buffer): void {
     const handler = this.#udp.get(key(to));
     if (handler !== undefined) handler.onDatagram(Buffer.from(bytes), from);
-    else this.#udp.get(key(from))?.onError(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }), to);
+    else if (this.icmp) this.#udp.get(key(from))?.onError(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }), to);
+  }
+
+  refusesUdp(from: string, to: Endpoint): boolean {
+    return !this.down.has(from) && !this.down.has(to.host) && !this.#udp.has(key(to));
   }
 
   listenTcp(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler): Endpoint {
@@ -165,38 +172,59 @@ class FakeStream implements StreamSocket {
   }
 }
 
-/** The network as seen from one host of the wire. '' and 0.0.0.0 bind the host's own address. */
+/** The network as seen from one host of the wire. '' binds all the host's addresses, 0.0.0.0 and :: those of their family. */
 export class FakeNetwork implements Network {
   readonly #wire: Wire;
-  readonly #address: string;
+  readonly #addresses: readonly string[];
 
-  constructor(wire: Wire, address: string) {
+  constructor(wire: Wire, addresses: readonly string[]) {
     this.#wire = wire;
-    this.#address = address;
+    this.#addresses = addresses;
   }
 
-  #own(local: Endpoint): Endpoint {
-    return { host: local.host === '' || local.host === '0.0.0.0' ? this.#address : local.host, port: local.port };
+  #own(host: string): readonly string[] {
+    if (host === '' || host === '::') return this.#addresses;
+    return host === '0.0.0.0' ? this.#addresses.filter((a) => !a.includes(':')) : [host];
+  }
+
+  /** Of the family of `remote`; the one that begins alike where there are several. */
+  #towards(remote: string, among: readonly string[] = this.#addresses): string | undefined {
+    const family = among.filter((a) => a.includes(':') === remote.includes(':'));
+    return family.find((a) => a.split(/[.:]/)[0] === remote.split(/[.:]/)[0]) ?? family[0];
   }
 
   async udp(local: Endpoint, handler: DatagramHandler): Promise<DatagramSocket> {
-    const wire = this.#wire;
-    const bound = wire.bindUdp(this.#own(local), handler);
-    return { local: bound, send: (bytes, to) => wire.sendUdp(bound, to, bytes), close: () => wire.unbindUdp(bound) };
+    const wire = this.#wire, bound: Endpoint[] = [];
+    for (const host of this.#own(local.host)) bound.push(wire.bindUdp({ host, port: bound[0]?.port ?? local.port }, handler));
+    const [first] = bound;
+    return {
+      local: bound.length === 1 ? first! : { host: '', port: first!.port },
+      send: (bytes, to) => {
+        const from = this.#towards(to.host, bound.map((b) => b.host));
+        if (from === undefined) handler.onError(Object.assign(new Error('no route'), { code: 'ENETUNREACH' }), to);
+        else wire.sendUdp({ host: from, port: first!.port }, to, bytes);
+      },
+      close: () => { for (const one of bound) wire.unbindUdp(one); },
+    };
   }
 
   connect(remote: Endpoint, handler: StreamHandler, way?: Way): StreamSocket {
-    return this.#wire.connectTcp(this.#address, remote, handler, way);
+    return this.#wire.connectTcp(this.#towards(remote.host) ?? this.#addresses[0]!, remote, handler, way);
   }
 
   async listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler): Promise<StreamListener> {
-    const wire = this.#wire;
-    const bound = wire.listenTcp(this.#own(local), accept);
-    return { local: bound, close: () => wire.unlistenTcp(bound) };
+    const wire = this.#wire, bound: Endpoint[] = [];
+    for (const host of this.#own(local.host)) bound.push(wire.listenTcp({ host, port: bound[0]?.port ?? local.port }, accept));
+    return { local: bound.length === 1 ? bound[0]! : { host: '', port: bound[0]!.port }, close: () => { for (const one of bound) wire.unlistenTcp(one); } };
   }
 
-  async sourceFor(): Promise<string | undefined> {
-    return this.#wire.down.has(this.#address) ? undefined : this.#address;
+  async refuses(remote: Endpoint): Promise<boolean> {
+    return this.#wire.refusesUdp(this.#towards(remote.host) ?? '', remote);
+  }
+
+  async sourceFor(remote: string): Promise<string | undefined> {
+    const from = this.#towards(remote);
+    return from === undefined || this.#wire.down.has(from) ? undefined : from;
   }
 }
 
@@ -204,8 +232,11 @@ export class FakeNetwork implements Network {
 export class FakeResolver implements Resolver {
   readonly hosts = new Map<string, readonly string[]>();
   readonly services = new Map<string, readonly SrvRecord[]>();
+  readonly pointers = new Map<string, readonly NaptrRecord[]>();
   /** true: nobody answers. */
   silent = false;
+  /** How often expire() was called. */
+  expired = 0;
 
   async addresses(name: string, family: 4 | 6): Promise<readonly string[]> {
     if (this.silent) throw new PhoneError('DNS_SILENT', `no name server answered for ${name}`);
@@ -216,4 +247,11 @@ export class FakeResolver implements Resolver {
     if (this.silent) throw new PhoneError('DNS_SILENT', `no name server answered for ${name}`);
     return this.services.get(name) ?? [];
   }
+
+  async naptr(name: string): Promise<readonly NaptrRecord[]> {
+    if (this.silent) throw new PhoneError('DNS_SILENT', `no name server answered for ${name}`);
+    return this.pointers.get(name) ?? [];
+  }
+
+  expire(): void { this.expired++; }
 }

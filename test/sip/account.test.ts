@@ -301,8 +301,27 @@ describe('an account', () => {
     assert.equal(await keepAlives((r) => { r.seenAs = { host: '203.0.113.9', port: 40123 }; }), 4);
   });
 
+  test('kept by STUN, a silent server is registered at again (RFC 5626 §4.4.2)', async () => {
+    const { town, registrar } = await bench({ keepAlive: 'stun' });
+    await town.run(7_000);
+    const asked = () => town.wire.sent.filter((d) => d.bytes.readUInt16BE(0) === 1 && d.bytes.length === 20).length;
+    assert.deepEqual([asked(), registrar.requests.length], [4, 2]);
+    await town.run(1_000);
+    assert.equal(registrar.requests.length, 3);
+  });
+
+  test('a registrar that writes our IPv6 address its own way grants it all the same (RFC 5954 §4.2)', async () => {
+    const town = new Town(), registrar = new Registrar(town.clock, town.wire.host('2001:db8::9'));
+    registrar.override = () => ({ status: 200, headers: [['Contact', '<sip:203@[2001:db8::7]>;expires=9000, <sip:201@[2001:0DB8:0::0001]:5060>;expires=77']] });
+    await registrar.start();
+    const phone = await town.phone('2001:db8::1');
+    const account = phone.agent.addAccount(options({ server: '[2001:DB8::9]' }));
+    await town.run(100);
+    assert.ok(account.registration.state === 'registered' && Math.abs(account.registration.untilMs - 77_000) < 200);
+  });
+
   test('an outbound proxy is the way for all (RFC 3261 §8.1.2)', async () => {
-    const { town, registrar, phone, account } = await bench({ server: 'pbx.example', proxy: SERVER });
+    const { town, registrar, phone, account } = await bench({ server: 'pbx.example', proxy: SERVER, transport: 'auto' });
     await town.run(100);
     assert.equal(phone.registrations.at(-1)!.state, 'registered');
     assert.equal(text(registrar.requests[0]!.message, 'route'), `<sip:${SERVER};lr>`);

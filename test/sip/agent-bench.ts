@@ -51,12 +51,13 @@ export class Town {
     this.wire = new Wire(this.clock, seed);
   }
 
+  /** `host`: its address, or several with spaces between. */
   async phone(host: string, more: Partial<AgentHandlers> = {}, options: Partial<AgentOptions> = {}): Promise<Phone> {
     const incoming: Phone['incoming'] = [], registrations: RegistrationState[] = [];
     const phone: Phone = {
       host, incoming, registrations, onCall: () => undefined,
       agent: createAgent(
-        { clock: this.clock, random: new FakeRandom(this.#seed * 100 + ++this.#phones), log: new FakeLog(), network: this.wire.host(host), resolver: this.resolver },
+        { clock: this.clock, random: new FakeRandom(this.#seed * 100 + ++this.#phones), log: new FakeLog(), network: this.wire.host(...(host.split(' ') as [string])), resolver: this.resolver },
         { listen: { host: '', port: 5060 }, tcp: true, userAgent: 'test', ...options },
         {
           onIncoming: (call, source, challenge) => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeClock, settle } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { Wire } from '../fakes/network.ts';
+import { FakeRandom } from '../fakes/random.ts';
 import { parseMessage } from '../../src/sip/message.ts';
 import type { Message } from '../../src/sip/message.ts';
 import { TransportLayer } from '../../src/sip/transport.ts';
@@ -389,5 +390,30 @@ describe('the address of ours that leads to a target', () => {
     const bound = new TransportLayer({ clock, log: new FakeLog(), network: wire.host('10.0.0.7') }, { listen: { host: '10.0.0.7', port: 5090 }, tcp: false });
     expect(await bound.learnAddress('10.0.0.2')).toBe('10.0.0.7');
     await settle();
+  });
+});
+
+describe('keep-alive by STUN (RFC 5626 §3.5.2)', () => {
+  const SERVER: Destination = { transport: 'udp', host: '10.0.0.2', port: 5060 };
+
+  test('the answer is told apart from SIP; a silent server is a failed flow (§4.4.2)', async () => {
+    const random = new FakeRandom(1), asked: Buffer[] = [];
+    const server = await wire.host('10.0.0.2').udp({ host: '', port: 5060 }, {
+      onDatagram: (bytes, from) => {
+        asked.push(bytes);
+        if (asked.length > 1) return;
+        // binding success, MAPPED-ADDRESS 10.0.0.1 5060
+        server.send(Buffer.concat([Buffer.from('0101000c', 'hex'), bytes.subarray(4, 20), Buffer.from('00010008000113c40a000001', 'hex')]), from);
+      },
+      onError: () => undefined,
+    });
+    expect(layer.ping(SERVER, random)).toBe(true);
+    clock.advance(25_000);
+    expect([asked.length, heard, failures, layer.counts.malformed]).toEqual([1, [], [], 0]);
+    layer.ping(SERVER, random);
+    clock.advance(7_500);
+    expect(asked).toHaveLength(5);
+    expect(failures).toEqual(['32500 udp 10.0.0.2:5060 connection closed']);
+    layer.ping(SERVER, random); // close() ends what is under way
   });
 });

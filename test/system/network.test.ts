@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { systemNetwork, systemResolver } from '../../src/system/network.ts';
-import type { Endpoint, StreamHandler, StreamSocket } from '../../src/ports/net.ts';
+import { systemNetwork } from '../../src/system/network.ts';
+import type { DatagramSocket, Endpoint, StreamHandler, StreamSocket } from '../../src/ports/net.ts';
 
 const LOCAL: Endpoint = { host: '127.0.0.1', port: 0 };
 const quiet = { onDatagram: () => undefined, onError: () => undefined };
@@ -17,6 +17,58 @@ test('a datagram arrives with its sender, and one to a closed port comes back as
   });
   expect(got.bytes).toBe('hello');
   expect(got.from).toEqual(got.sender);
+});
+
+test('a socket of every address carries IPv4 and IPv6, and writes IPv4 as such', async () => {
+  const network = systemNetwork();
+  const heard: Endpoint[] = [];
+  const all = await network.udp({ host: '', port: 0 }, { onDatagram: (bytes, from) => { heard.push(from); all.send(bytes, from); }, onError: () => undefined });
+  expect(all.local.host).toBe('');
+  for (const host of ['127.0.0.1', '::1']) {
+    const back = await new Promise<Endpoint>((resolve) => {
+      void network.udp({ host, port: 0 }, { onDatagram: (_, from) => { peer.then((p) => p.close(), () => undefined); resolve(from); }, onError: () => undefined }).then((socket) => {
+        socket.send(Buffer.from('hello'), { host, port: all.local.port });
+        give(socket);
+      });
+      let give: (socket: DatagramSocket) => void = () => undefined;
+      const peer = new Promise<DatagramSocket>((resolve) => { give = resolve; });
+    });
+    expect([heard.at(-1)!.host, back]).toEqual([host, { host, port: all.local.port }]);
+  }
+  await expect(network.udp({ host: '', port: all.local.port }, quiet)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+  all.close();
+});
+
+test('streams are accepted on every address of both families', async () => {
+  const network = systemNetwork();
+  const peers: string[] = [];
+  const listener = await network.listen({ host: '', port: 0 }, (socket) => {
+    peers.push(socket.remote.host);
+    return { onOpen: () => undefined, onBytes: () => undefined, onClose: () => undefined };
+  });
+  for (const host of ['127.0.0.1', '::1']) {
+    await new Promise<void>((resolve) => {
+      const stream = network.connect({ host, port: listener.local.port }, { onOpen: () => stream.send(Buffer.from('x')), onBytes: () => undefined, onClose: () => resolve() });
+      const wait = (): void => { if (peers.at(-1) === host) { stream.close(); resolve(); } else setImmediate(wait); };
+      wait();
+    });
+  }
+  listener.close();
+  expect(peers).toEqual(['127.0.0.1', '::1']);
+});
+
+test('the address towards IPv6 is one of IPv6', async () => {
+  expect(await systemNetwork().sourceFor('::1')).toBe('::1');
+});
+
+test('a closed UDP port refuses, an open one does not', async () => {
+  const network = systemNetwork();
+  for (const host of ['127.0.0.1', '::1']) {
+    const open = await network.udp({ host, port: 0 }, quiet);
+    expect(await network.refuses!(open.local)).toBe(false);
+    open.close();
+    expect(await network.refuses!(open.local)).toBe(true);
+  }
 });
 
 test('a port in use is named', async () => {
@@ -67,10 +119,6 @@ test('the source address towards loopback is loopback', async () => {
 test('where nothing can be sent there is no source address', async () => {
   // Connecting to the broadcast address is refused to a socket that never asked for it: the same as having no route.
   expect(await systemNetwork().sourceFor('255.255.255.255')).toBeUndefined();
-});
-
-test('localhost resolves; addresses of the other family are none', async () => {
-  expect(await systemResolver().addresses('localhost', 4)).toContain('127.0.0.1');
 });
 
 test('who never reads is cut off before what waits for it fills the memory', async () => {
