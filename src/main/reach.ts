@@ -1,17 +1,21 @@
 // What the settings say to the system's network: certificates, marks, and per server how far it is believed.
 
 import type { Settings } from '../config/types.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { NetworkOptions } from '../system/network.ts';
 
 /** Not before the first registration, which the start is measured by. */
 const MARK_AFTER_MS = 1_000;
 
-export function networkOptions(settings: () => Settings, log: Log): NetworkOptions {
+export function networkOptions(settings: () => Settings, clock: Clock, log: Log): NetworkOptions {
   return {
     log,
     dscp: settings().sip.dscp,
-    markAfterMs: MARK_AFTER_MS,
+    marks: async () => {
+      await new Promise<void>((resolve) => { clock.after(MARK_AFTER_MS, resolve); });
+      return import('../system/dscp.ts');
+    },
     tls: () => {
       const { tlsCa: ca, tlsCert: cert, tlsKey: key } = settings().sip;
       return { ca, cert, key };

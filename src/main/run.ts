@@ -157,7 +157,7 @@ async function start(making: Making): Promise<void> {
     later(() => house?.close());
   }
 
-  const network = systemNetwork(networkOptions(settings, log));
+  const network = systemNetwork(networkOptions(settings, clock, log));
   const sip = { clock, random, log, network, resolver: systemResolver(clock, { nameServers: settings().sip.nameServers }) };
   const about = { userAgent: `Offhook/${OFFHOOK_VERSION}`, sessionS: () => settings().calls.sessionTimerS };
   const trace = (direction: 'in' | 'out', bytes: Uint8Array, peer: { readonly host: string; readonly port: number }, transport: string) => {

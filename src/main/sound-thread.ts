@@ -33,7 +33,7 @@ compileSoon();
 await rehearse(random, createCodec, REHEARSED_PERIODS);
 compileLate();
 
-const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec }, settings);
+const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec }, settings);
 
 engine.subscribe((event) => post({ kind: 'event', event }));
 port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {

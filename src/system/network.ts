@@ -1,5 +1,5 @@
-// Sockets of the machine, behind the ports; names are dns.ts's. Does not retry or queue: the rooms decide that. TLS, WebSocket and the C library
-// are loaded when the first socket wants them.
+// Sockets of the machine, behind the ports; names are dns.ts's. Does not retry or queue: the rooms decide that. TLS and WebSocket are loaded when
+// the first socket wants them, the marks of packets by whoever has the C library.
 
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, isIPv6, Socket } from 'node:net';
@@ -18,12 +18,14 @@ const ANY = '';
 /** TLS handshakes of strangers under way at once. */
 const HANDSHAKES_MOST = 32;
 
+export type Marks = Pick<typeof import('./dscp.ts'), 'mark'>;
+
 export interface NetworkOptions {
   readonly log?: Log | undefined;
-  /** The mark of all that is sent (RFC 2474); none when 0 or left out. */
+  /** The mark of all that is sent (RFC 2474); 0 is none. */
   readonly dscp?: number | undefined;
-  /** How long to wait before the C library is loaded for that; what is sent meanwhile goes unmarked. */
-  readonly markAfterMs?: number | undefined;
+  /** Brings dscp.ts, and with it the C library, which not everybody has; what is sent until it is there goes unmarked. */
+  readonly marks?: (() => Promise<Marks>) | undefined;
   readonly tls?: (() => TlsFiles) | undefined;
   /** What the settings say of the server called `name`. */
   readonly server?: ((name: string) => { readonly checking: Checking; readonly webSocketPath: string }) | undefined;
@@ -100,12 +102,12 @@ const connected = (socket: Socket): Promise<void> => new Promise((resolve, rejec
   socket.once('connect', () => resolve());
 });
 
-export function systemNetwork({ log, dscp = 0, markAfterMs = 0, tls: files, server }: NetworkOptions = {}): Network {
+export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: NetworkOptions = {}): Network {
   let tls: Promise<Tls> | undefined;
   const tlsRoom = () => (tls ??= import('./tls.ts').then(({ createTls }) => createTls(files ?? (() => ({ ca: '', cert: '', key: '' })))));
   let handshakes = 0;
 
-  const marking = dscp === 0 ? undefined : new Promise((resolve) => { setTimeout(resolve, markAfterMs).unref(); }).then(() => import('./dscp.ts'));
+  const marking = dscp === 0 ? undefined : marks?.();
   marking?.catch(() => undefined); // said at each socket
   const mark = (socket: UdpSocket | Socket): void => {
     marking?.then(({ mark: set }) => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { defaults } from '../../src/config/layers.ts';
 import type { AccountSettings, Settings } from '../../src/config/types.ts';
 import { networkOptions } from '../../src/main/reach.ts';
+import { FakeClock } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { accountSettings } from '../phone/settings.ts';
 
@@ -22,12 +23,12 @@ test.each([
   ['two.example', 'off', '/ws'], // the account's second server
   ['stranger.example', 'on', '/ws'], ['', 'on', '/ws'],
 ])('%s: checking %s, path %s', (name, checking, webSocketPath) => {
-  expect(networkOptions(() => settings, new FakeLog()).server!(name)).toEqual({ checking, webSocketPath });
+  expect(networkOptions(() => settings, new FakeClock(), new FakeLog()).server!(name)).toEqual({ checking, webSocketPath });
 });
 
 test('files and mark are those of the settings, the files as they are now', () => {
   let now = settings;
-  const { tls, dscp } = networkOptions(() => now, new FakeLog());
+  const { tls, dscp } = networkOptions(() => now, new FakeClock(), new FakeLog());
   now = { ...settings, sip: { ...settings.sip, tlsCa: '/ca', tlsCert: '/cert', tlsKey: '/key' } };
   expect([tls!(), dscp]).toEqual([{ ca: '/ca', cert: '/cert', key: '/key' }, 26]);
 });

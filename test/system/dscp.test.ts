@@ -47,7 +47,7 @@ function listener() {
 }
 
 test('a datagram bears the mark in its IP header, above the two bits of congestion (RFC 2474 §3, RFC 3168 §5)', async () => {
-  const far = listener(), network = systemNetwork({ dscp: 46 }), unmarked = systemNetwork();
+  const far = listener(), network = systemNetwork({ dscp: 46, marks: () => import('../../src/system/dscp.ts') }), unmarked = systemNetwork();
   const handler = { onDatagram: () => undefined, onError: () => undefined };
   const near = await network.udp({ host: '127.0.0.1', port: 0 }, handler), plain = await unmarked.udp({ host: '127.0.0.1', port: 0 }, handler);
   await expect.poll(() => {
