@@ -167,6 +167,7 @@ describe('under a real systemd', () => {
       const from = await mark();
       await machine.must('systemctl daemon-reload && systemctl restart offhook');
       await saidAfter(from, /^registered/m, 10_000);
+      await saidAfter(from, /^phone started/m, 10_000);
     });
 
     const block = (pid: string, thread: string) => `timeout 30 node --experimental-websocket --no-warnings /srv/block.mjs ${pid} ${thread} >/dev/null 2>&1 & sleep 0.8`;
@@ -183,6 +184,7 @@ describe('under a real systemd', () => {
       if (state !== 'gone') expect((await machine.run('timeout 1 offhook status >/dev/null')).code === 0 ? 'not deaf' : 'deaf').toBe(state);
       await saidAfter(from, /^registered/m, 25_000);
       console.log(`${what}: registered again after ${((Date.now() - start) / 1_000).toFixed(1)} s`);
+      await saidAfter(from, /^phone started/m, 10_000); // from then on systemd watches it
       expect(await since(from)).toMatch(why);
       expect(await property('MainPID')).not.toBe(pid);
       expect(Number(await property('NRestarts'))).toBe(restarts + 1);
