@@ -51,9 +51,9 @@ export function parseNameAddr(source: string): NameAddr | undefined {
     return params && { display: '', uri, params };
   }
   const close = source.indexOf('>', open);
-  const display = source.slice(0, open).trim();
+  const display = open === 0 ? '' : source.slice(0, open).trim();
   const params = close < 0 ? undefined : parseParams(source.slice(close + 1));
-  if (params === undefined || (display[0] === '"' ? quotedEnd(display, 0) !== display.length : /["<>,;]/.test(display))) return undefined;
+  if (params === undefined || (display[0] === '"' ? quotedEnd(display, 0) !== display.length : display !== '' && /["<>,;]/.test(display))) return undefined;
   const uri = source.slice(open + 1, close).trim();
   return uri === '' ? undefined : { display: unquote(display), uri, params };
 }
@@ -162,7 +162,7 @@ export function parseVia(element: string): Via | undefined {
   const space = line.indexOf(' '), slash = line.lastIndexOf('/', space);
   let end = line.indexOf(';', space);
   if (end < 0) end = line.length;
-  if (space - slash < 2 || !/^sip\/[\d.]+$/i.test(line.slice(0, slash)) || line.includes(';;')) return undefined;
+  if (space - slash < 2 || (!line.startsWith('SIP/2.0/') && !/^sip\/[\d.]+$/i.test(line.slice(0, slash))) || line.includes(';;')) return undefined;
   const colon = line.lastIndexOf(':', end), ported = colon > space && line.lastIndexOf(']', end) < colon;
   let host = line.slice(space + 1, ported ? colon : end);
   if (host[0] === '[' && host.endsWith(']')) host = host.slice(1, -1);

@@ -95,6 +95,8 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
 
   // Header lines; a line that begins with white space goes on the one before (§7.3.1). The string is only for its quick indexOf
   const chars = bytes.toString('latin1');
+  lastRead = Buffer.byteLength(chars) === length ? bytes : undefined; // ASCII throughout, as nearly always
+  lastChars = chars;
   const spans: number[] = [];
   at = lineFeed + 1;
   let body = -1;
@@ -166,6 +168,11 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
   return wrong === '' ? message : fault(wrong, message, true);
 }
 
+/** The message read last as characters: what is asked of it next costs no way into the buffer. */
+let lastRead: Buffer | undefined, lastChars = '';
+
+const charsOf = (bytes: Buffer, from: number, to: number): string => (bytes === lastRead ? lastChars.slice(from, to) : bytes.toString('utf8', from, to));
+
 function fault(malformed: string, message?: Message, framed = false, status: 400 | 513 = 400): Malformed {
   return { kind: 'malformed', malformed, status, message, framed };
 }
@@ -185,7 +192,7 @@ export function methodOf(message: Message): string {
 /** The Request-URI as written; '' for a response. */
 export function requestUri(message: Message): string {
   const [, second, third] = message.line;
-  return message.kind === 'request' ? message.bytes.toString('utf8', second, third - 1) : '';
+  return message.kind === 'request' ? charsOf(message.bytes, second, third - 1) : '';
 }
 
 /** The status of a response; 0 for a request. */
@@ -194,7 +201,7 @@ export const statusOf = (message: Message): number => message.status;
 /** The reason phrase of a response, '' for a request. */
 export function reasonOf(message: Message): string {
   const [, , third, end] = message.line;
-  return message.kind === 'response' ? message.bytes.toString('utf8', third, end).trim() : '';
+  return message.kind === 'response' ? charsOf(message.bytes, third, end).trim() : '';
 }
 
 /** Major and minor of the SIP version as written, '2.0'. */
@@ -246,7 +253,7 @@ export function texts(message: Message, name: string): string[] {
 
 /** The line at index `i` of spans, as found by find(), unfolded. */
 export function lineText(message: Message, i: number): string {
-  return unfold(message.bytes.toString('utf8', message.spans[i + 2]!, message.spans[i + 3]!));
+  return unfold(charsOf(message.bytes, message.spans[i + 2]!, message.spans[i + 3]!));
 }
 
 /** Folds become one space (RFC 3261 §7.3.1). */
