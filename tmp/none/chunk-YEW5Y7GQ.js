@@ -1,2 +1,0 @@
-import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);
-import{setFlagsFromString as i}from"node:v8";var t=(...o)=>{for(let c of o)i(c)},e=Number.parseInt(process.versions.v8,10)>=12,n=e?"--invocation-count-for-feedback-allocation=":"--interrupt-budget-factor-for-feedback-allocation=",r=o=>e?`--invocation-count-for-turbofan=${3e3*o}`:`--interrupt-budget=${67584*o}`,f=()=>t(`${n}20000`,r(1)),a=()=>t(`${n}30000`,r(44));t("--no-sparkplug","--regexp-interpret-all",...e?["--no-maglev"]:[]);a();export{f as a,a as b};

@@ -1,5 +1,0 @@
-import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);
-import{a as u}from"./chunk-FI4YSOYV.js";import{b as d}from"./chunk-EFA452GQ.js";import{e as s,f as l}from"./chunk-ZPJMHZNS.js";import"./chunk-I47F4LGN.js";import{join as w}from"node:path";async function C(t,i,a){let f=a===void 0?{}:{file:a},c=u(),o=await s({files:c},t,{...f,set:i}),r=n=>{for(let{key:h,reason:p}of n)process.stderr.write(`offhook: ${h}: ${p}
-`);return n.length===0?0:1};if(i.length===0)return process.stdout.write(`${JSON.stringify(l(o.settings).settings,void 0,2)}
-`),r(o.problems);let g=o.problems.filter(n=>n.from!=="file");if(g.length>0)return r(g);let m=await s({files:c},t,f),e=await m.change(o.settings);return await m.close(),e.ok&&await y(t)&&process.stderr.write(`offhook: written. The phone that is running does not know of it: restart it before anything is changed on its page
-`),e.ok?0:r(e.problems)}var y=t=>d(w(t,"control.sock"),{do:"status"}).then(()=>!0,()=>!1);export{C as settingsCommand};
