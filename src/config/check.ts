@@ -231,6 +231,9 @@ export function distance(a: string, b: string): number {
 export const accountId = (account: { readonly id: string; readonly user: string; readonly server: string }) =>
   account.id !== '' ? account.id : account.user === '' && account.server === '' ? '' : `${account.user}@${account.server}`;
 
+/** Whether two that listen would get into each other's way at the same port. */
+const meets = (a: string, b: string): boolean => a === b || [a, b].some((host) => host === '' || host === '::' || host === '0.0.0.0');
+
 /** Settings that must agree with each other: where it shows, all that take part, and what is wrong. */
 const agreements: readonly { readonly key: string; readonly with: readonly string[]; readonly wrong: (s: Settings) => string | undefined }[] = [
   {
@@ -246,14 +249,32 @@ const agreements: readonly { readonly key: string; readonly with: readonly strin
     wrong: ({ hardware }) => (hardware.flashMaxMs > hardware.flashMinMs ? undefined : `more than the shortest flash (${hardware.flashMinMs} ms)`),
   },
   {
+    key: 'sip.tlsPort', with: ['sip.tlsPort'],
+    wrong: ({ sip }) => (sip.tcp && sip.tlsPort !== 0 && sip.tlsPort === sip.port ? 'SIP over TCP already uses this port' : undefined),
+  },
+  {
+    key: 'sip.tlsCert', with: ['sip.tlsPort'],
+    wrong: ({ sip }) => (sip.tlsPort !== 0 && sip.tlsCert === '' ? 'who connects by TLS wants to see a certificate; name it, or let sip.tlsPort be 0' : undefined),
+  },
+  {
     key: 'web.port', with: ['web.port', 'sip.port'],
-    wrong: ({ web, sip }) => (web.enabled && sip.tcp && web.port !== 0 && web.port === sip.port && (web.host === sip.host || web.host === '' || sip.host === '')
-      ? 'SIP over TCP already uses this port' : undefined),
+    wrong: ({ web, sip }) => (web.enabled && sip.tcp && web.port !== 0 && web.port === sip.port && meets(web.host, sip.host) ? 'SIP over TCP already uses this port' : undefined),
+  },
+  {
+    key: 'web.port', with: ['web.port', 'sip.tlsPort'],
+    wrong: ({ web, sip }) => (web.enabled && web.port !== 0 && web.port === sip.tlsPort && meets(web.host, sip.host) ? 'SIP over TLS already uses this port' : undefined),
+  },
+  {
+    key: 'web.port', with: ['web.port', 'exchange.port'],
+    wrong: ({ web, exchange }) => (web.enabled && exchange.enabled && web.port !== 0 && web.port === exchange.port && meets(web.host, exchange.host) ? 'the exchange already uses this port' : undefined),
   },
   {
     key: 'exchange.port', with: ['exchange.port', 'sip.port'],
-    wrong: ({ exchange, sip }) => (exchange.enabled && exchange.port !== 0 && exchange.port === sip.port && (exchange.host === sip.host || exchange.host === '' || sip.host === '')
-      ? 'the phone itself already uses this port' : undefined),
+    wrong: ({ exchange, sip }) => (exchange.enabled && exchange.port !== 0 && exchange.port === sip.port && meets(exchange.host, sip.host) ? 'the phone itself already uses this port' : undefined),
+  },
+  {
+    key: 'exchange.port', with: ['exchange.port', 'sip.tlsPort'],
+    wrong: ({ exchange, sip }) => (exchange.enabled && exchange.port !== 0 && exchange.port === sip.tlsPort && meets(exchange.host, sip.host) ? 'the phone itself already uses this port' : undefined),
   },
   {
     key: 'exchange.users', with: ['exchange.users', 'exchange.groups', 'exchange.ownUser'],
@@ -282,6 +303,9 @@ export function disagreements(settings: Settings): readonly (Problem & { readonl
     const id = accountId(account), first = names.get(id);
     if (id !== '' && first !== undefined) found.push({ key: `accounts.${i}.id`, reason: `account ${first + 1} is also called ${id}`, with: [`accounts.${i}`] });
     else names.set(id, i);
+    if (id === 'exchange' && settings.exchange.enabled && settings.exchange.ownUser !== '') {
+      found.push({ key: `accounts.${i}.id`, reason: 'the account of exchange.ownUser is already called exchange', with: ['exchange.ownUser'] });
+    }
     if (account.server === '' && account.register) {
       found.push({ key: `accounts.${i}.server`, reason: 'where should this account register? Give the server, or turn Register off', with: [`accounts.${i}`] });
     } else if (account.user === '' && account.register) {

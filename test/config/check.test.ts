@@ -63,6 +63,12 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ accounts: [{ ...account, server: '' }] }, { key: 'accounts.0.server', reason: 'where should this account register? Give the server, or turn Register off' }],
     [{ accounts: [account, { ...account }] }, { key: 'accounts.1.id', reason: 'account 1 is also called 201@pbx.example' }],
     [{ 'exchange.enabled': true, 'exchange.port': 5060 }, { key: 'exchange.port', reason: 'the phone itself already uses this port' }],
+    [{ 'exchange.enabled': true, 'exchange.port': 5061, 'sip.tlsPort': 5061, 'sip.tlsCert': '/c' }, { key: 'exchange.port', reason: 'the phone itself already uses this port' }],
+    [{ 'exchange.enabled': true, 'exchange.port': 8080 }, { key: 'web.port', reason: 'the exchange already uses this port' }],
+    [{ 'sip.tlsPort': 5060, 'sip.tlsCert': '/c' }, { key: 'sip.tlsPort', reason: 'SIP over TCP already uses this port' }],
+    [{ 'sip.tlsPort': 8080, 'sip.tlsCert': '/c', 'sip.host': '0.0.0.0', 'web.host': '192.0.2.1' }, { key: 'web.port', reason: 'SIP over TLS already uses this port' }],
+    [{ 'sip.tlsPort': 5061 }, { key: 'sip.tlsCert', reason: 'who connects by TLS wants to see a certificate; name it, or let sip.tlsPort be 0' }],
+    [{ 'exchange.enabled': true, 'exchange.ownUser': '201', 'exchange.users': [member('201')], accounts: [{ ...account, id: 'exchange' }] }, { key: 'accounts.0.id', reason: 'the account of exchange.ownUser is already called exchange' }],
     [{ 'exchange.users': [member('201'), member('201')] }, { key: 'exchange.users', reason: '201 is there twice; each number once, of users and groups together' }],
     [{ 'exchange.users': [member('201')], 'exchange.groups': [{ number: '201', members: [], ring: 'all' }] }, { key: 'exchange.users', reason: '201 is there twice; each number once, of users and groups together' }],
     [{ 'exchange.ownUser': '201' }, { key: 'exchange.users', reason: 'this phone shall be 201, who is no user' }],
@@ -83,7 +89,7 @@ test('what is right is not refused', () => {
     'dialing.plan': ['[2-5]xx', '<9:>x.', '!1900', '0T', '00x.T'],
     'dialing.speedDial': { 1: '201', '*9': 'sip:door@192.168.1.9' },
     'hardware.pins': { hook: 17, rows: [5, 6, 13, 26] },
-    'web.port': 5060, 'sip.tcp': false,
+    'web.port': 5060, 'sip.tcp': false, 'sip.tlsPort': 5061, 'sip.tlsCert': '/c', 'exchange.enabled': true, 'exchange.ownUser': '', 'exchange.port': 5061, 'exchange.host': '192.0.2.1', 'sip.host': '192.0.2.2', 'web.host': '192.0.2.1',
     'sound.handset.device': 'alsa:|plughw:1,0', 'sound.speaker.device': 'wav:,/tmp/heard.wav', 'sound.ringer.device': 'tone:425',
   }))).toEqual([]);
 });
