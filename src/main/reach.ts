@@ -20,13 +20,14 @@ export function networkOptions(settings: () => Settings, clock: Clock, log: Log)
       const { tlsCa: ca, tlsCert: cert, tlsKey: key } = settings().sip;
       return { ca, cert, key };
     },
-    /** An account is known by the name that it is reached by; of two at one server the stricter counts. Others are checked in full. */
+    /** An account is known by the name that it is reached by; of two at one server the stricter counts. Others are checked in full, the network's own way. */
     server: (name) => {
       const there = settings().accounts.filter(({ server, proxy, backupServer }) => [proxy || server, backupServer].some((place) => place !== '' && hostOf(place) === name.toLowerCase()));
+      if (there[0] === undefined) return undefined;
       const checkings = there.map((account) => account.tlsVerify);
       return {
-        checking: checkings.includes('on') ? 'on' : checkings.includes('wildcards') ? 'wildcards' : checkings[0] ?? 'on',
-        webSocketPath: there[0]?.wsPath ?? '/ws',
+        checking: checkings.includes('on') ? 'on' : checkings.includes('wildcards') ? 'wildcards' : 'off',
+        webSocketPath: there[0].wsPath,
       };
     },
   };

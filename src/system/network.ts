@@ -27,8 +27,8 @@ export interface NetworkOptions {
   /** Brings dscp.ts, and with it the C library, which not everybody has; what is sent until it is there goes unmarked. */
   readonly marks?: (() => Promise<Marks>) | undefined;
   readonly tls?: (() => TlsFiles) | undefined;
-  /** What the settings say of the server called `name`. */
-  readonly server?: ((name: string) => { readonly checking: Checking; readonly webSocketPath: string }) | undefined;
+  /** What the settings say of the server called `name`; undefined when it is none of theirs: its certificate is checked, and WebSocket is asked for at /ws. */
+  readonly server?: ((name: string) => { readonly checking: Checking; readonly webSocketPath: string } | undefined) | undefined;
 }
 
 function bindFailure(kind: string, local: Endpoint, error: NodeJS.ErrnoException): PhoneError {
@@ -94,6 +94,15 @@ function wrap(socket: Socket, handlerOf: (stream: StreamSocket) => StreamHandler
   return stream;
 }
 
+/** The system's network, whose settings may change. */
+export interface SystemNetwork extends Network {
+  /**
+   * Ends the streams over TLS and WebSocket that would be opened otherwise by now: another check of the certificate, other files, another path. To
+   * a server that the settings know no more they stay: an account takes its leave there.
+   */
+  settingsChanged(): void;
+}
+
 const localOf = (socket: Socket): Endpoint => ({ host: plain(socket.localAddress ?? ''), port: socket.localPort ?? 0 });
 
 const connected = (socket: Socket): Promise<void> => new Promise((resolve, reject) => {
@@ -102,7 +111,7 @@ const connected = (socket: Socket): Promise<void> => new Promise((resolve, rejec
   socket.once('connect', () => resolve());
 });
 
-export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: NetworkOptions = {}): Network {
+export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: NetworkOptions = {}): SystemNetwork {
   let tls: Promise<Tls> | undefined;
   const tlsRoom = () => (tls ??= import('./tls.ts').then(({ createTls }) => createTls(files ?? (() => ({ ca: '', cert: '', key: '' })))));
   let handshakes = 0;
@@ -116,19 +125,28 @@ export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: Netw
     }, (error: unknown) => log?.debug({ dscp, wrong: String(error) }, 'packets are not marked'));
   };
 
+  /** How each stream over TLS or WebSocket looks at the settings, and ends when they are not those it was opened by. */
+  const layers = new Set<() => void>();
+
   /** TLS and WebSocket over `raw`; the stream is there at once and works from onOpen on. */
   function layered(raw: Socket, remote: Endpoint, handler: StreamHandler, kind: Exclude<StreamKind, 'tcp'>, name: string): StreamSocket {
     let inner: StreamSocket | undefined, over = false, covers: ((other: string) => boolean) | undefined;
+    const terms = (): string => JSON.stringify([server?.(name), files?.()]), opened = terms();
+    const look = (): void => {
+      if (server?.(name) !== undefined && terms() !== opened) fail(Object.assign(new Error('the settings of this connection have changed'), { code: 'ECONNRESET' }));
+    };
+    layers.add(look);
     const fail = (error: Error | undefined): void => {
       if (over) return;
       over = true;
+      layers.delete(look);
       raw.destroy();
       handler.onClose(error);
     };
     const open = async (): Promise<void> => {
       await connected(raw);
       mark(raw);
-      const { checking = 'on', webSocketPath = '/' } = server?.(name) ?? {};
+      const { checking = 'on', webSocketPath = '/ws' } = server?.(name) ?? {};
       let carrier = raw, words: ((error: Error) => Error) | undefined;
       if (kind !== 'ws') {
         const { explained } = await import('./tls.ts'), secured = await (await tlsRoom()).open(raw, name, checking);
@@ -155,6 +173,7 @@ export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: Netw
       send(bytes) { inner?.send(bytes); },
       close() {
         over = true;
+        layers.delete(look);
         if (inner === undefined) raw.destroy();
         else inner.close();
       },
@@ -163,6 +182,10 @@ export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: Netw
   }
 
   return {
+    settingsChanged() {
+      for (const look of layers) look();
+    },
+
     async udp(local, handler) {
       const socket = await bindUdp(local, RECEIVE_BUFFER_BYTES);
       const bound = socket.address(), six = isIPv6(bound.address);

@@ -18,12 +18,14 @@ const settings: Settings = {
 
 test.each([
   ['a.example', 'off', '/a'], ['2001:db8::1', 'wildcards', '/b'],
-  ['far.example', 'on', '/ws'], // behind a proxy: not reached by that name
   ['both.example', 'on', '/ws'], // the stricter of two
   ['two.example', 'off', '/ws'], // the account's second server
-  ['stranger.example', 'on', '/ws'], ['', 'on', '/ws'],
 ])('%s: checking %s, path %s', (name, checking, webSocketPath) => {
   expect(networkOptions(() => settings, new FakeClock(), new FakeLog()).server!(name)).toEqual({ checking, webSocketPath });
+});
+
+test.each(['far.example', 'stranger.example', ''])('nothing is said of %s: it is behind a proxy, or no account is there', (name) => {
+  expect(networkOptions(() => settings, new FakeClock(), new FakeLog()).server!(name)).toBeUndefined();
 });
 
 test('files and mark are those of the settings, the files as they are now', () => {

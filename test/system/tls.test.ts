@@ -188,6 +188,35 @@ describe('the client', () => {
   });
 });
 
+test('a connection that other settings would not have opened ends when they change; one that they would stays', async () => {
+  const unknown = await echoing(stranger.issue('x', ['dns:pbx.example'])), known = await echoing(good);
+  let checking: Checking | undefined = 'off', settings = { ca: '', cert: '', key: '' };
+  const of = (how: Checking | undefined) => (how === undefined ? undefined : { checking: how, webSocketPath: '/' });
+  const network = systemNetwork({ tls: () => settings, server: (name) => of(name === 'pbx.example' ? checking : 'off') });
+  const ended: string[] = [];
+  const open = (port: number, name: string) => new Promise<StreamSocket>((resolve) => {
+    const socket = network.connect({ host: '127.0.0.1', port }, {
+      onOpen: () => resolve(socket), onBytes: () => undefined, onClose: (error) => ended.push(`${name}: ${error?.message}`),
+    }, { kind: 'tls', name });
+  });
+  await open(unknown, 'pbx.example');
+  const other = await open(known, 'far.example');
+  network.settingsChanged();
+  checking = undefined; // the account is gone, and says so to the server
+  network.settingsChanged();
+  expect(ended).toEqual([]);
+  checking = 'on';
+  network.settingsChanged();
+  expect(ended).toEqual(['pbx.example: the settings of this connection have changed']);
+  expect(await hello(network, unknown)).toMatch(/^NOT_TRUSTED/);
+  settings = { ...settings, ca };
+  network.settingsChanged();
+  expect(ended[1]).toBe('far.example: the settings of this connection have changed');
+  other.close();
+  network.settingsChanged();
+  expect(ended).toHaveLength(2);
+});
+
 describe('the server', () => {
   const listening = async (cert: string, key = '') => {
     const logged: string[] = [];
