@@ -68,12 +68,13 @@ mkdirSync(dist, { recursive: true });
 const { outputFiles: [bundledCore] } = await build({ ...phone, entryPoints: ['src/main/core.ts'], write: false });
 writeFileSync(join(dist, 'core.cjs'), commonJs(bundledCore.text));
 await build({ ...phone, entryPoints: { flags: 'src/main/flags.ts' } });
+// Bundled CommonJS packages (fastify's, ws) ask for require.
+const banner = { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" };
 await build({
   ...phone,
   entryPoints: { offhook: 'src/main.ts', 'sound-thread': 'src/main/sound-thread.ts' },
   splitting: true,
-  // Bundled CommonJS packages (fastify's) ask for require.
-  banner: { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" },
+  banner,
 });
 
 if (existsSync(join(root, 'src/web/page/main.tsx'))) {
@@ -93,7 +94,7 @@ if (existsSync(join(root, 'src/web/page/main.tsx'))) {
   cpSync(join(root, 'src/web/page/index.html'), join(dist, 'page/index.html'));
 }
 // The library: one file by itself, and its types where the compiler is at hand (a phone that is only to run has none).
-await build({ ...phone, entryPoints: { ua: 'src/main/ua.ts' }, plugins: [plainPrivates] });
+await build({ ...phone, entryPoints: { ua: 'src/main/ua.ts' }, plugins: [plainPrivates], banner });
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
 if (existsSync(tsc)) {
   const types = join(dist, 'types');

@@ -1,11 +1,14 @@
 // The library as it is shipped, dist/ua.js: in a project of somebody else's, and with a real server between two of its user agents.
 
 import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { transformSync } from 'esbuild';
 import { afterAll, describe, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { startKamailio, passwordOf, type Kamailio } from './lab/kamailio.ts';
 import { accountAt, startPhone } from './lab/phone.ts';
 import { scratch, until } from './lab/process.ts';
@@ -66,6 +69,17 @@ describe('in a project of its user', () => {
     expect(wanted).toContain('node:net');
     expect(wanted.filter((name) => !name.startsWith('node:'))).toEqual([]);
   });
+});
+
+test('it speaks WebSocket too (RFC 7118)', async () => {
+  const { createUa } = await import(pathToFileURL(join(root, 'dist/ua.js')).href) as typeof import('offhook/ua');
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'sip' });
+  running.push({ stop: () => new Promise((done) => { server.close(done); }) });
+  server.on('connection', (socket) => socket.on('message', (bytes) => socket.send(String(bytes).replace(/^.*/, 'SIP/2.0 200 OK'))));
+  await once(server, 'listening');
+  const ua = await createUa({ listen: { host: '127.0.0.1', port: 0 } });
+  expect(await ua.options(`sip:127.0.0.1:${(server.address() as AddressInfo).port};transport=ws`)).toBe(200);
+  await ua.close();
 });
 
 test('two of its user agents meet through Kamailio: texts, watching and a call, each challenged (RFC 3428, RFC 6665, RFC 4235)', async () => {
