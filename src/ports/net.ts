@@ -63,7 +63,7 @@ export interface Network {
   udp(local: Endpoint, handler: DatagramHandler): Promise<DatagramSocket>;
   /** Open a stream to `remote`. Returns at once; `handler.onOpen` follows when TLS and WebSocket, where asked for, are through. */
   connect(remote: Endpoint, handler: StreamHandler, way?: Way): StreamSocket;
-  /** Accept streams; `accept` returns the handler of each. Errors as udp(); for TLS also NO_CERTIFICATE. */
+  /** Accept streams; `accept` returns the handler of each. Errors as udp(); without a usable certificate TLS listens, refuses each and says so in the log. */
   listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler, kind?: 'tcp' | 'tls'): Promise<StreamListener>;
   /** The address of ours that packets to `remoteHost` leave from; undefined when there is no route. */
   sourceFor(remoteHost: string): Promise<string | undefined>;

@@ -102,7 +102,7 @@ export class TransportLayer {
     this.#user = user;
   }
 
-  /** Bind UDP and, when asked, TCP on the same port and TLS on its own. Rejects with PhoneError PORT_IN_USE, ADDRESS_NOT_LOCAL or NO_CERTIFICATE. */
+  /** Bind UDP and, when asked, TCP on the same port and TLS on its own. Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
   async start(): Promise<void> {
     const { listen, tcp, tlsPort = 0 } = this.#options;
     for (let tries = listen.port === 0 ? 8 : 1; ; tries--) {
