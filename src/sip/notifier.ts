@@ -21,6 +21,8 @@ export interface Package {
   readonly paceMs: number;
   /** All there is to tell; `version` counts the NOTIFYs of one watcher from 0. */
   body(version: number): Uint8Array;
+  /** There is nobody left to tell. */
+  close?(): void;
 }
 
 /** 'prove': challenge, and ask again with source.authenticated. */
@@ -107,6 +109,7 @@ export class Notifier {
   /** End all; they may come again later. */
   close(): void {
     for (const watcher of this.#watchers.values()) this.#end(watcher, 'probation;retry-after=60');
+    this.#package.close?.();
   }
 
   /** 200, and a NOTIFY at once, whatever the watcher knew before (§4.2.1.2). Expires 0 un-subscribes, or fetches once (§4.4.3). */
@@ -171,17 +174,25 @@ export interface DialogPackage extends Package {
 
 /** The calls of `agent` as event package 'dialog' (RFC 4235); `entity` is whose they are, 'sip:201@pbx.example'. `onChange` is told when to say so. */
 export function dialogPackage(agent: Agent, entity: () => string, onChange: () => void): DialogPackage {
-  const told = new Map<Call, DialogInfo>();
+  const told = new Map<Call, DialogInfo>(), timers = new Set<() => void>();
+  let closed = false;
   return {
     event: 'dialog', type: 'application/dialog-info+xml', paceMs: 1_000, // RFC 4235 §3.10: no oftener than once a second
     body: (version) => Buffer.from(writeDialogInfo(entity(), version, [...told.values()])),
     watch(call) {
       let established = call.state === 'established';
       const tell = (event?: CallEvent): void => {
+        if (closed) return;
         if (event?.event === 'established') established = true;
         const how = event?.event === 'ended' ? howOf(event.ending, established) : undefined;
         told.set(call, infoOf(call, how));
-        if (how !== undefined) agent.ua.clock.after(ENDED_MS, () => told.delete(call));
+        if (how !== undefined) {
+          const stop = agent.ua.clock.after(ENDED_MS, () => {
+            timers.delete(stop);
+            told.delete(call);
+          });
+          timers.add(stop);
+        }
         onChange();
       };
       if (call.state === 'ended') return;
@@ -189,6 +200,10 @@ export function dialogPackage(agent: Agent, entity: () => string, onChange: () =
         if (event.event === 'progress' || event.event === 'established' || event.event === 'ended') tell(event);
       });
       tell();
+    },
+    close() {
+      closed = true;
+      for (const stop of timers) stop();
     },
   };
 }

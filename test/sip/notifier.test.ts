@@ -250,7 +250,7 @@ describe('the dialog package (RFC 4235)', () => {
       told.push(document.dialogs.map((d) => `${d.direction} ${d.state}${d.how === undefined ? '' : ` ${d.how}`} ${d.remote}`).join(' + '));
     });
     await town.run(1_100);
-    return { town, alice, bob, carol, told, versions, what };
+    return { town, alice, bob, carol, told, versions, what, notifier };
   }
   const ALICE = 'sip:phone@10.0.0.1:5060';
 
@@ -308,4 +308,19 @@ describe('the dialog package (RFC 4235)', () => {
       assert.equal(s.told.at(-1), expected);
     });
   }
+
+  test('closed with its watchers it leaves no timer behind, be there calls that end after it', async () => {
+    const { town, alice, bob, carol, notifier } = await three();
+    alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER });
+    alice.agent.call({ target: 'sip:bob@10.0.0.2', offer: OFFER });
+    await town.run(1_100);
+    bob.incoming[0]!.call.reject(486);
+    await town.run(1_100);
+    notifier.close();
+    for (const { agent } of [bob, alice, carol]) void agent.close();
+    await town.run(1_500);
+    const left = town.clock.pending;
+    await town.run(5_000);
+    assert.deepEqual([left - town.clock.pending, notifier.watchers], [0, 0]);
+  });
 });
