@@ -1,7 +1,7 @@
 /** What may have to be blanked; most messages have none of it. */
-const SECRET = /^(?:proxy-)?authorization|^a=(?:crypto|ice-pwd)|password=|^MESSAGE |^(?:content-type|c)[ \t]*:[ \t]*application\/dtmf/im;
-const OPENS = /^(?:proxy-)?authorization[ \t]*:/i, GOES_ON = /^[ \t]/;
-const WORDS = /^MESSAGE |^(?:content-type|c)[ \t]*:[ \t]*application\/dtmf/im;
+const SECRET = /^(?:proxy-)?auth(?:orization|entication-info)|^a=(?:crypto|ice-pwd)|^k=|password=|^MESSAGE |^(?:content-type|c)[ \t]*:\s*application\/dtmf/im;
+const OPENS = /^(?:proxy-)?authorization[ \t]*:/i, CONFIRMS = /^(?:proxy-)?authentication-info[ \t]*:/i, GOES_ON = /^[ \t]/;
+const WORDS = /^MESSAGE |^(?:content-type|c)[ \t]*:\s*application\/dtmf/im;
 
 /**
  * A SIP message as text for log and trace, without what proves an identity, opens a call's sound, or is nobody's business: the words of a text, the
@@ -15,11 +15,13 @@ export function blanked(bytes: Uint8Array): string {
   const lines = (hides ? text.slice(0, end) : text).split('\n'), out: string[] = [];
   for (let i = 0; i < lines.length; i++) {
     let line = lines[i]!;
-    if (OPENS.test(line)) {
+    const opens = OPENS.test(line);
+    if (opens || CONFIRMS.test(line)) {
       while (GOES_ON.test(lines[i + 1] ?? '')) line += `\n${lines[++i]!}`;
-      const scheme = /^[^:]*:\s*\S+/.exec(line)?.[0];
+      const scheme = (opens ? /^[^:]*:\s*\S+/ : /^[^:]*:/).exec(line)?.[0];
       if (scheme !== undefined) line = `${scheme} (blanked)${line.endsWith('\r') ? '\r' : ''}`;
     } else if (line.startsWith('a=')) line = line.replace(/^(a=crypto:\S+\s+\S+|a=ice-pwd:)[^\r]*/i, (_, kept: string) => `${kept}${kept.endsWith(':') ? '' : ' '}(blanked)`);
+    else if (line.startsWith('k=')) line = line.replace(/^k=[^\r]*/, 'k=(blanked)');
     out.push(line.replace(/(password=)[^;>\s]*/gi, '$1(blanked)'));
   }
   return `${out.join('\n')}${hides ? `(${Buffer.byteLength(text.slice(end))} bytes blanked)` : ''}`;
