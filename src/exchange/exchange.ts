@@ -62,7 +62,7 @@ export interface Exchange {
   /** Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
   start(): Promise<void>;
   status(): ExchangeStatus;
-  /** Users who are gone from the settings are unregistered. */
+  /** Users who are gone from the settings, or have another password, are unregistered. */
   settingsChanged(): void;
   networkChanged(): void;
   close(): void;
@@ -125,6 +125,9 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   const realm = (): string => settings().domain || 'offhook';
   const digestOf = (): DigestServer => (digest?.realm === realm() ? digest : digest = new DigestServer(clock, random, realm(), NONCE_MS));
   const passwordOf = (user: string): string | undefined => settings().users.find((u) => u.user === user && u.password !== '')?.password;
+
+  const passwordsNow = (): ReadonlyMap<string, string> => new Map(settings().users.map((u) => [u.user, u.password]));
+  let passwords = passwordsNow();
 
   /** A name or address of ours, as `flow` may have it, with our port or none. */
   function isOurs(uri: Uri, flow: Flow): boolean {
@@ -376,7 +379,11 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
         })),
       })),
     }),
-    settingsChanged: () => registrar.keep(new Set(settings().users.map((u) => u.user))),
+    settingsChanged() {
+      const before = passwords;
+      passwords = passwordsNow();
+      registrar.drop((user) => (!settings().users.some((u) => u.user === user) ? 'user removed' : passwords.get(user) === before.get(user) ? undefined : 'password changed'));
+    },
     networkChanged: () => transport.networkChanged(),
     close() {
       for (const fork of forks) fork.close();

@@ -43,7 +43,7 @@ export interface Reply {
 
 export interface RegistrarUser {
   onRegistered(binding: Binding): void;
-  /** `why`: 'by the phone', 'expired', 'connection lost', 'user removed'. */
+  /** `why`: 'by the phone', 'expired', 'connection lost', 'user removed', 'password changed'. */
   onUnregistered(binding: Binding, why: string): void;
   /** Something changed that save() tells, be it a renewal alone. */
   onChange(): void;
@@ -156,9 +156,12 @@ export class Registrar {
     this.#arm();
   }
 
-  /** Only these users are left. */
-  keep(users: ReadonlySet<string>): void {
-    for (const [user, list] of this.#bindings) if (!users.has(user)) this.#put(user, [], list, 'user removed');
+  /** Users for whom `lost` gives a reason are there no more. */
+  drop(lost: (user: string) => string | undefined): void {
+    for (const [user, list] of this.#bindings) {
+      const why = lost(user);
+      if (why !== undefined) this.#put(user, [], list, why);
+    }
   }
 
   close(): void {

@@ -197,6 +197,20 @@ describe('bindings', () => {
     expect(house.exchange.status().users.flatMap((u) => u.phones)).toEqual([]);
     expect(house.log.lines.at(-1)).toMatchObject({ fact: 'exchange unregistered', fields: { user: '201', why: 'user removed' } });
   });
+
+  test('whoever registered by a password that is another now, or none, is unregistered at once; the others stay', async () => {
+    const others = [await house.phone('202', '10.0.0.12'), await house.phone('203', '10.0.0.13')];
+    await phone.register();
+    house.users = [user('201', { password: 'a new one' }), user('202', { password: '' }), user('203', { displayName: 'Hall' })];
+    house.exchange.settingsChanged();
+    expect(house.exchange.status().users.map((u) => [u.user, u.phones.length])).toEqual([['201', 0], ['202', 0], ['203', 1]]);
+    expect(house.log.lines.at(-1)).toMatchObject({ fact: 'exchange unregistered', fields: { user: '201', why: 'password changed' } });
+    phone.usePassword('a new one');
+    expect((await phone.register()).status).toBe(200);
+    house.exchange.settingsChanged();
+    expect(house.exchange.status().users.map((u) => u.phones.length)).toEqual([1, 0, 1]);
+    expect((await others[0]!.register()).status).toBe(401);
+  });
 });
 
 describe('flows and paths', () => {
