@@ -145,7 +145,7 @@ export const settingsSchema = Type.Object({
     dscp: whole(26, 0, 63, { title: 'Priority of messages', description: 'DSCP mark on SIP packets, for switches and Wi-Fi: 26 is AF31, 24 CS3, 0 none.', applies: 'on restart' }),
     acceptFrom: choice('registered', ['registered', 'listed', 'anyone'], { title: 'Who may call', description: 'registered: calls through the server we are registered at, and listed addresses. listed: listed addresses only. anyone: every caller rings (never answered by itself).', applies: 'next call' }),
     allowAddresses: list(Type.String({ pattern: NETWORK, maxLength: 64, kind: 'network' }), [], { title: 'Listed addresses', description: 'Addresses or networks (192.168.1.0/24) that may call directly.', applies: 'next call' }),
-    watchers: choice('nobody', ['nobody', 'callers'], { title: 'Who may watch', description: 'Whether other phones may show by a lamp that this one is ringing or busy. callers: whoever may call.', applies: 'on restart' }),
+    watchers: choice('nobody', ['nobody', 'callers'], { title: 'Who may watch', description: 'Whether other phones may show by a lamp that this one is ringing or busy. callers: whoever may call, but no strangers, whom acceptFrom may let ring.', applies: 'on restart' }),
     nameServers: list(Type.String({ pattern: NAME_SERVER, maxLength: 64, kind: 'name server' }), [], { title: 'Name servers', description: 'Addresses of DNS servers, optionally with :port, that are asked for SIP servers in place of those of this machine.', applies: 'on restart' }, 3),
     trace: flag(false, { title: 'Trace messages', description: 'Write every SIP message to the log at debug level, secrets blanked.', applies: 'now' }),
   }),

@@ -7,7 +7,10 @@ import { nameAddr } from '../sip/headers.ts';
 import { dialogPackage, Notifier } from '../sip/notifier.ts';
 import { hostPort, parseUri } from '../sip/uri.ts';
 
-/** `make` makes the agent for the handlers it is given. Who may call may watch, by the same rules. */
+/**
+ * `make` makes the agent for the handlers it is given. Who may call may watch, by the same rules; but not a stranger who may only ring because
+ * everybody may: who knows a dialog's name can take it over by Replaces (RFC 3891 §5), and so would hear the room.
+ */
 export function watchedAgent(make: (handlers: AgentHandlers) => Agent, handlers: AgentHandlers, settings: () => Settings): Agent {
   const agent = make({
     ...handlers,
@@ -24,7 +27,7 @@ export function watchedAgent(make: (handlers: AgentHandlers) => Agent, handlers:
   const calls = dialogPackage(agent, entity, () => notifier.changed());
   const notifier = new Notifier(agent, calls, (request, source) => {
     const admission = admit(source, parseUri(nameAddr(request, 'from')?.uri ?? '')?.user ?? '', settings());
-    return admission.let;
+    return admission.let === 'in' && !admission.trusted ? 'out' : admission.let;
   });
   const { call, close } = agent;
   return Object.assign(agent, {

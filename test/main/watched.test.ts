@@ -10,8 +10,8 @@ import { FakeRandom } from '../fakes/random.ts';
 import { ANSWER, OFFER, Town } from '../sip/agent-bench.ts';
 
 /** A phone at 10.0.0.1 that lets 10.0.0.2 call, watched from `host`. */
-async function world(host: string) {
-  const town = new Town(), settings = { ...defaults(), sip: { ...defaults().sip, allowAddresses: ['10.0.0.2'] } };
+async function world(host: string, acceptFrom: 'registered' | 'anyone' = 'registered') {
+  const town = new Town(), settings = { ...defaults(), sip: { ...defaults().sip, acceptFrom, allowAddresses: ['10.0.0.2'] } };
   const told: string[] = [], others: string[] = [];
   const incoming: Call[] = [];
   const agent = watchedAgent(
@@ -51,4 +51,9 @@ test('nobody else is: 403 (RFC 6665 §4.2.1.3); other requests go where they wen
   new Subscriptions(watcher.agent).subscribe({ target: 'sip:10.0.0.1', event: 'presence', accept: 'application/pidf+xml' }, (e) => told.push(`${e.event} ${e.event === 'notified' ? '' : e.status}`));
   await town.run(100);
   expect([told.at(-1), others]).toEqual(['ended 489', ['SUBSCRIBE']]);
+});
+
+test('a stranger who may ring may not watch: what he would learn lets him take calls over (RFC 4235 §6, RFC 3891 §5)', async () => {
+  expect((await world('10.0.0.3', 'anyone')).told).toEqual(['ended 403']);
+  expect((await world('10.0.0.2', 'anyone')).told).toEqual(['active: ']);
 });
