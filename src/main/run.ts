@@ -292,8 +292,9 @@ function sipAddress({ agent }: Phone): string {
 /** The settings that mend it are named where a port or an address is refused. */
 function withSetting(error: unknown, group: 'sip' | 'exchange' = 'sip'): unknown {
   if (!(error instanceof PhoneError)) return error;
+  const [port, other] = error.message.startsWith('TLS') ? ['sip.tlsPort', 5071] : group === 'sip' ? ['sip.port', 5070] : ['exchange.port', 5080];
   const mend: Readonly<Record<string, string>> = {
-    PORT_IN_USE: `end it, or choose another port: --set ${error.message.startsWith('TLS') ? 'sip.tlsPort=5071' : `${group}.port=${group === 'sip' ? 5070 : 5080}`}`, PORT_FORBIDDEN: `setting ${group}.port`, ADDRESS_NOT_LOCAL: `change ${group}.host, or leave it empty for all addresses`,
+    PORT_IN_USE: `end it, or choose another port: --set ${port}=${other}`, PORT_FORBIDDEN: `setting ${port}`, ADDRESS_NOT_LOCAL: `change ${group}.host, or leave it empty for all addresses`,
   };
   const hint = mend[error.code];
   return hint === undefined ? error : new PhoneError(error.code, `${error.message}: ${hint}`, error);
