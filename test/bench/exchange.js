@@ -2,31 +2,19 @@
 // REGISTERs a second at the exchange, by SIPp: 100 users who register anew over UDP, first without credentials, then with them (two
 // transactions each), beside a bare socket that answers 200 to everything. Prints; never fails a build. node scripts/build.js first.
 
-import { execFileSync, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cpuOf, freePort, sipp } from './sipp.js';
 
 const dist = fileURLToPath(new URL('../../dist/offhook.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'oh-bench-'));
-const TICKS = Number(execFileSync('getconf', ['CLK_TCK']));
 const USERS = 100;
 const CALLS = Number(process.argv[2] ?? 5_000);
 
-const cpuOf = (pid) => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
-};
 const residentOf = (pid) => Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]);
-const freePort = () => new Promise((resolve) => {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1', () => {
-    const { port } = socket.address();
-    socket.close(() => resolve(port));
-  });
-});
 
 const register = (cseq, more) => `<send retrans="500"><![CDATA[
 REGISTER sip:[remote_ip]:[remote_port] SIP/2.0
@@ -55,16 +43,7 @@ socket.on('message', (bytes, from) => {
 socket.bind(Number(process.argv[1]), '127.0.0.1', () => console.log('ready'));
 `;
 
-async function sipp(port, scenario, count, limit) {
-  const child = spawn('sipp', [`127.0.0.1:${port}`, '-sf', scenario, '-inf', 'users.csv', '-i', '127.0.0.1', '-p', String(await freePort()), '-nostdin', '-timeout', '120s', '-m', String(count), '-l', String(limit), '-r', '20000'],
-    { cwd: folder, env: { ...process.env, TERM: 'dumb' }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  child.stdout.on('data', (chunk) => { text += chunk; });
-  child.stderr.on('data', (chunk) => { text += chunk; });
-  await new Promise((resolve) => child.on('exit', resolve));
-  const number = (label) => Number([...text.matchAll(new RegExp(`${label}\\s*\\|[^|]*\\|\\s*(\\d+)`, 'g'))].at(-1)?.[1] ?? 0);
-  return { ok: number('Successful call'), failed: number('Failed call') };
-}
+const registers = (port, scenario, count, limit) => sipp(folder, `127.0.0.1:${port}`, ['-sf', scenario, '-inf', 'users.csv', '-m', String(count), '-l', String(limit), '-r', '20000']);
 
 async function measure(port, args, scenario, each) {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -74,10 +53,10 @@ async function measure(port, args, scenario, each) {
     child.on('exit', (code) => reject(new Error(`ended with ${code}:\n${text}`)));
   });
   child.removeAllListeners('exit');
-  await sipp(port, scenario, 500, 20); // warm
+  await registers(port, scenario, 500, 20); // warm
   const cpu = cpuOf(child.pid);
   const began = process.hrtime.bigint();
-  const { ok, failed } = await sipp(port, scenario, CALLS, 50);
+  const { ok, failed } = await registers(port, scenario, CALLS, 50);
   const seconds = Number(process.hrtime.bigint() - began) / 1e9;
   const result = { rate: each * ok / seconds, perCore: each * ok / (cpuOf(child.pid) - cpu), failed, resident: residentOf(child.pid) };
   child.kill('SIGTERM');

@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Certificate } from '../../fakes/certificates.ts';
-import { freePort, start, until, type Program } from './process.ts';
+import { answersUdp, freePort, start, until, type Program } from './process.ts';
 
 export const passwordOf = (user: string) => `secret-${user}`;
 
@@ -174,7 +174,7 @@ export async function startKamailio(folder: string, options: { readonly algorith
   const launch = async () => {
     const next = start('kamailio', ['-f', file, '-DD', '-E', '-m', '64', '-M', '8', '-Y', home, '-P', join(home, 'pid'), '-n', '1'], { detached: true });
     program = next;
-    const up = await until(() => answers(port), 15_000);
+    const up = await until(() => answersUdp(port, optionsTo(port)), 15_000);
     if (!up) throw new Error(`kamailio does not answer on ${port}:\n${next.output().slice(-3_000)}`);
   };
   await launch();
@@ -204,30 +204,11 @@ export async function startKamailio(folder: string, options: { readonly algorith
   };
 }
 
-/** true when an OPTIONS to the server itself is answered. */
-async function answers(port: number): Promise<boolean> {
-  const { createSocket } = await import('node:dgram');
-  return new Promise((resolve) => {
-    const socket = createSocket('udp4');
-    const done = (yes: boolean) => {
-      clearTimeout(timer);
-      socket.removeAllListeners();
-      socket.on('error', () => undefined);
-      socket.close();
-      resolve(yes);
-    };
-    const timer = setTimeout(() => done(false), 300);
-    socket.on('error', () => done(false));
-    socket.on('message', () => done(true));
-    socket.connect(port, '127.0.0.1', () => {
-      const own = socket.address().port;
-      socket.send([
-        `OPTIONS sip:127.0.0.1:${port} SIP/2.0`, `Via: SIP/2.0/UDP 127.0.0.1:${own};branch=z9hG4bK${own}.${Date.now()};rport`, 'Max-Forwards: 5',
-        `From: <sip:probe@127.0.0.1>;tag=${own}`, `To: <sip:127.0.0.1:${port}>`, `Call-ID: ${own}.${Date.now()}@127.0.0.1`, 'CSeq: 1 OPTIONS', 'Content-Length: 0', '', '',
-      ].join('\r\n'));
-    });
-  });
-}
+/** An OPTIONS to the server itself. */
+const optionsTo = (port: number) => (own: number): string => [
+  `OPTIONS sip:127.0.0.1:${port} SIP/2.0`, `Via: SIP/2.0/UDP 127.0.0.1:${own};branch=z9hG4bK${own}.${Date.now()};rport`, 'Max-Forwards: 5',
+  `From: <sip:probe@127.0.0.1>;tag=${own}`, `To: <sip:127.0.0.1:${port}>`, `Call-ID: ${own}.${Date.now()}@127.0.0.1`, 'CSeq: 1 OPTIONS', 'Content-Length: 0', '', '',
+].join('\r\n');
 
 async function lookUp(home: string, user: string): Promise<string> {
   const { execFile } = await import('node:child_process');

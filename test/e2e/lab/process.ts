@@ -109,6 +109,24 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** True when `port` of loopback answers a datagram within 0.3 s; `question` is told the port it goes from. */
+export function answersUdp(port: number, question: (own: number) => string | Uint8Array): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const done = (yes: boolean) => {
+      clearTimeout(timer);
+      socket.removeAllListeners();
+      socket.on('error', () => undefined);
+      socket.close();
+      resolve(yes);
+    };
+    const timer = setTimeout(() => done(false), 300);
+    socket.on('error', () => done(false));
+    socket.on('message', () => done(true));
+    socket.connect(port, '127.0.0.1', () => socket.send(question(socket.address().port)));
+  });
+}
+
 /** A folder for one test, short enough for sockets in it. */
 export function scratch(name: string): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), `oh-${name}-`));
