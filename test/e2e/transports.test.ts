@@ -2,7 +2,7 @@
 // call crosses transports the other end is a baresip over UDP.
 
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeAuthority, makeSelfSigned } from '../fakes/certificates.ts';
@@ -153,9 +153,32 @@ describe('what is wrong with TLS is said in words', () => {
     expect(await other.waitFor('registration failed')).toMatchObject({ why: 'not trusted', detail: expect.stringContaining('does not take the certificate in sip.tlsCert') as string });
   });
 
-  test('where the account switches the check off, anybody is believed', async () => {
-    const phone = await phoneAt('209', `localhost:${ports.self}`, 'tls', { 'accounts.0.tlsVerify': 'off' });
+  test('where the account switches the check off, anybody is believed, till the page switches it on', async () => {
+    const web = await freePort(), name = '209-tls-page', account = { user: '209', password: passwordOf('209'), server: `localhost:${ports.self}`, transport: 'tls', tlsVerify: 'off' };
+    mkdirSync(join(folder.path, name));
+    writeFileSync(join(folder.path, name, 'settings.toml'), `[[accounts]]\n${Object.entries(account).map(([key, value]) => `${key} = "${value}"\n`).join('')}`);
+    const phone = await up(startPhone(folder.path, { name, set: { 'web.enabled': true, 'web.host': '127.0.0.1', 'web.port': web } }));
     await phone.waitFor('registered');
+
+    const page = `http://127.0.0.1:${web}`, cookies = new Map<string, string>();
+    let csrf = '';
+    const ask = async (method: string, path: string, body?: unknown): Promise<Record<string, unknown>> => {
+      const reply = await fetch(`${page}${path}`, {
+        method, headers: { origin: page, cookie: [...cookies].map((pair) => pair.join('=')).join('; '), 'x-csrf-token': csrf, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      for (const line of reply.headers.getSetCookie()) cookies.set(line.split('=')[0]!, line.slice(line.indexOf('=') + 1).split(';')[0]!);
+      const said = await reply.json() as Record<string, unknown>;
+      if (typeof said['csrf'] === 'string') csrf = said['csrf'];
+      expect(reply.status, JSON.stringify(said)).toBe(200);
+      return said;
+    };
+    await ask('GET', '/api/session');
+    await ask('POST', '/api/password', { password: 'a page of its own' });
+    const { values } = await ask('GET', '/api/settings') as { values: { accounts: Record<string, unknown>[] } };
+    phone.forget();
+    await ask('PUT', '/api/settings', { changes: { accounts: [{ ...values.accounts[0], password: { keep: 0 }, tlsVerify: 'on' }] } });
+    expect(await phone.waitFor('registration failed')).toMatchObject({ why: 'not trusted', detail: expect.stringContaining('signed by itself alone') as string });
   });
 });
 
