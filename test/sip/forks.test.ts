@@ -124,4 +124,18 @@ describe('an INVITE that forks', () => {
     await town.run(20);
     assert.deepEqual([tagOf(peer.last('ACK'), 'to'), tagOf(peer.last('BYE'), 'to')], ['two', 'two']);
   });
+
+  test('the BYE of a branch that answers too late comes after its PRACKs (RFC 3261 §12.2.1.1)', async () => {
+    const { town, peer, invite } = await called();
+    for (const rseq of [1, 2]) {
+      peer.answer(invite, 180, reliable('two', rseq), '', 'two');
+      await town.run(20);
+      peer.answer(peer.last('PRACK'), 200);
+    }
+    peer.answer(invite, 200, [at('one')], 'v=0 one', 'one');
+    await town.run(20);
+    peer.answer(invite, 200, [at('two')], 'v=0 two', 'two');
+    await town.run(20);
+    assert.deepEqual([tagOf(peer.last('BYE'), 'to'), text(peer.last('BYE'), 'cseq')], ['two', '4 BYE']);
+  });
 });
