@@ -233,9 +233,13 @@ export class Offers {
           if (acked) this.#ack(leg, sent);
           refreshTarget(dialog, response);
         }
-        if (call.state === 'ended' || call.leg !== leg) return;
         this.#asking = false;
         if (body !== undefined) leg.open = 'none';
+        if (call.state === 'ended') return;
+        if (call.leg !== leg) { // another branch of the fork counts now
+          this.#queued ??= offer;
+          return this.next();
+        }
         if (response === undefined || status === 481 || status === 408) return call.lost(status);
         this.#took(leg, method, response, offer, body);
         this.next();
