@@ -208,7 +208,7 @@ export class Offers {
    */
   next(): void {
     const call = this.#call, { leg, phase } = call, offer = this.#queued, confirmed = phase === 'confirmed';
-    if (leg === undefined || leg.open !== 'none' || this.#asking || (this.#waiting ?? this.#unacked ?? this.#stopGlare) !== undefined) return;
+    if (leg === undefined || leg.open !== 'none' || this.#asking || (this.#waiting ?? (confirmed ? undefined : this.#unacked) ?? this.#stopGlare) !== undefined) return;
     if (confirmed ? offer === undefined && !this.#due : offer === undefined || !leg.done || !leg.updates || call.state !== 'ringing') return;
     this.#send(leg, offer, confirmed);
   }

@@ -229,6 +229,16 @@ describe('reliable responses of ours', () => {
     assert.deepEqual(peer.statuses(), [180, 200, 200]);
   });
 
+  test('one that was lost and so is never acknowledged holds nothing up once the call is answered (RFC 3262 §3)', async () => {
+    const { town, peer, call, inside } = await calling(['Require: 100rel']);
+    call.accept(ANSWER);
+    await town.run(20);
+    inside('ACK', 1);
+    call.offer(Buffer.from('v=0 hold'));
+    await town.run(20);
+    assert.equal(body(peer.last('INVITE')), 'v=0 hold');
+  });
+
   test('our offer in one is answered in the PRACK (RFC 3262 §5)', async () => {
     const { town, peer, call, told, inside } = await calling(['Supported: 100rel'], '', {}, (c) => c.progress(183, OFFER));
     assert.equal(body(peer.got[0]!), 'v=0 offer');
