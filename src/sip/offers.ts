@@ -344,7 +344,7 @@ export class Offers {
     } else if (body !== undefined) this.take(server, leg);
     else server.respond(200);
     call.acknowledged();
-    unacked.later?.();
+    if (call.state === 'ringing') unacked.later?.();
     this.next();
   }
 

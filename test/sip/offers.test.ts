@@ -239,6 +239,20 @@ describe('reliable responses of ours', () => {
     assert.equal(body(peer.last('INVITE')), 'v=0 hold');
   });
 
+  for (const described of [true, false]) {
+    test(`one that waited for its turn ${described ? '' : 'without a description '}is not sent after the 200 (RFC 3262 §3)`, async () => {
+      const { town, peer, call, inside } = await calling(['Require: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, described ? ANSWER : undefined));
+      call.progress(180);
+      call.accept(ANSWER);
+      await town.run(20);
+      inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
+      await town.run(20);
+      inside('ACK', 1);
+      await town.run(40_000);
+      assert.deepEqual([peer.statuses(), call.state], [[183, 200, 200], 'established']);
+    });
+  }
+
   test('our offer in one is answered in the PRACK (RFC 3262 §5)', async () => {
     const { town, peer, call, told, inside } = await calling(['Supported: 100rel'], '', {}, (c) => c.progress(183, OFFER));
     assert.equal(body(peer.got[0]!), 'v=0 offer');
