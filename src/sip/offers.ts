@@ -131,7 +131,9 @@ export class Offers {
     this.#pending = undefined;
   }
 
+  /** The call is over: what waits of theirs is answered (RFC 3261 §15.1.2), no clock runs on. */
   quiet(): void {
+    this.settle(487);
     this.#stopGlare?.();
     this.#stopClock?.();
     this.#unacked?.stop();

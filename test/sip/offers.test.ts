@@ -398,6 +398,28 @@ describe('UPDATE before the answer', () => {
     assert.ok(new Set(peer.got.filter((m) => m.method === 'UPDATE').map((m) => text(m, 'cseq'))).size === 2);
   });
 
+  test('of theirs that waits for our answer gets 487 when the call ends (RFC 3261 §15.1.2)', async () => {
+    for (const end of ['refused', 'hung up'] as const) {
+      const { town, peer, call, invite, inside } = await early();
+      inside('UPDATE', 1, [CONTACT], 'v=0 new');
+      await town.run(20);
+      if (end === 'refused') peer.answer(invite, 486);
+      else call.hangUp();
+      await town.run(20);
+      assert.deepEqual([peer.got.filter((m) => m.kind === 'response' && text(m, 'cseq') === '1 UPDATE').map((m) => m.status), end], [[487], end]);
+    }
+  });
+
+  test('of the caller that waits for our answer gets 487 when he gives up (RFC 3261 §15.1.2)', async () => {
+    const { town, peer, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
+    inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
+    inside('UPDATE', 3, [CONTACT], 'v=0 new');
+    await town.run(20);
+    peer.send('10.0.0.1', lines('CANCEL', 1, [], { branch: 'z9hG4bKinvite' }));
+    await town.run(20);
+    assert.equal(peer.got.find((m) => text(m, 'cseq') === '3 UPDATE')?.status, 487);
+  });
+
   test('a BYE of the called side before it answered gets 481 (RFC 3261 §15)', async () => {
     const { town, peer, call, inside } = await early();
     inside('BYE', 1);
