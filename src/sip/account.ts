@@ -234,6 +234,7 @@ export class Registering implements AccountUnit {
       if (gruu === true || identity === 'associated' || this.routes !== this.#proxy || find(response, 'service-route') >= 0) this.#take(response, mine);
       // Seconds granted: expires of our Contact, else Expires, else what was asked (RFC 3261 §10.2.4)
       this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: wholeNumber(mine?.params.get('expires')) ?? countOf(response, 'expires') ?? askedS });
+      if (this.#state.phase !== 'registered') return undefined; // that was the end of it
       this.#keepOpen(response);
       return optionsPingS > 0 ? this.#ping(optionsPingS) : undefined;
     }
