@@ -16,8 +16,10 @@ import type { AccountUnit, Sent, Ua } from './ua.ts';
 
 export const SDP_LINE: Headers = [['Content-Type', 'application/sdp']];
 const EMPTY = Buffer.alloc(0);
-/** How often the same thing is tried again for a 422, or a 500 that says when. */
+/** How often the same thing is tried again for a 422, a 500 that says when, or when it could not be sent. */
 const TRIES = 4;
+/** Before what could not be sent is tried again: an account that lost its connection has another by then. */
+const UNSENT_MS = 4_000;
 
 /** One dialog of a call with its book: an INVITE that forks makes several, each with its own target, routes and RSeq (RFC 3261 §13.2.2.4). */
 export interface Leg {
@@ -226,7 +228,7 @@ export class Offers {
       method, path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
       contact: call.user, headers: call.ours([...call.headers().slice(1), ...(confirmed ? this.timerLines(false) : []), ...(body === undefined ? [] : SDP_LINE)]), body, credentials: call.account?.credentials,
       wanted: () => call.state !== 'ended',
-      on: ({ response }, sent) => {
+      on: ({ response, failure = 'server silent' }, sent) => {
         const status = response?.status ?? 408;
         if (status < 200) return;
         if (response !== undefined && status < 300) {
@@ -242,6 +244,8 @@ export class Offers {
           this.#queued ??= offer;
           return this.next();
         }
+        // Not sent is like 503 (RFC 3261 §8.1.3.1), no end of the session
+        if (failure !== 'server silent' && ++this.#tries <= TRIES) return this.#later(offer, UNSENT_MS);
         if (response === undefined || status === 481 || status === 408) return call.lost(status);
         this.#took(leg, method, response, offer, body);
         this.next();
@@ -261,12 +265,7 @@ export class Offers {
       }
     } else if (status === 491 || (status === 500 && pauseS !== undefined && pauseS <= 32 && ++this.#tries <= TRIES)) {
       const ms = status === 500 ? 1_000 * Math.max(pauseS!, 1) : glarePauseMs(this.#call.direction === 'out', this.#ua.random.fraction());
-      this.#queued ??= offer;
-      this.#stopGlare = this.#ua.clock.after(ms, () => {
-        this.#stopGlare = undefined;
-        this.next();
-      });
-      return;
+      return this.#later(offer, ms);
     } else if (this.longer(response) || (method === 'UPDATE' && (status === 405 || status === 501))) {
       if (status !== 422) leg.updates = false;
       this.#queued ??= offer;
@@ -274,6 +273,14 @@ export class Offers {
     }
     this.#due = false;
     if (offer !== undefined) this.#call.emit({ event: 'offer refused', status, reason: reasonOf(response) });
+  }
+
+  #later(offer: Uint8Array | undefined, ms: number): void {
+    this.#queued ??= offer;
+    this.#stopGlare = this.#ua.clock.after(ms, () => {
+      this.#stopGlare = undefined;
+      this.next();
+    });
   }
 
   // --- theirs
