@@ -304,8 +304,8 @@ export class CallUnit implements Call, Talk {
         if (result.response !== undefined && result.response.status < 200) return;
         on?.(result);
         const status = result.response?.status ?? (result.failure === 'server silent' ? 408 : 0);
-        // §12.2.1.2; a PRACK may cross the final response
-        if ((status === 481 || status === 408) && !['BYE', 'NOTIFY', 'PRACK'].includes(method)) this.lost(status);
+        // §12.2.1.2; a PRACK may cross the final response, and before its ACK our 2xx may be lost
+        if ((status === 481 || status === 408) && this.#phase !== 'accepted' && !['BYE', 'NOTIFY', 'PRACK'].includes(method)) this.lost(status);
       },
     });
   }

@@ -186,6 +186,20 @@ describe('a call that comes in', () => {
     assert.equal(told.at(-1), 'ended by network: the other side never confirmed');
   });
 
+  test('481 to a request of ours before the ACK ends nothing: the 200 may have been lost, and BYE has to wait (RFC 3261 §13.3.1.4, §15)', async () => {
+    const { town, peer, call, inside } = await calling();
+    call.accept(ANSWER);
+    await town.run(20);
+    call.sendInfoDigit('5', 100);
+    await town.run(20);
+    peer.answer(peer.last('INFO'), 481);
+    await town.run(1_000);
+    assert.deepEqual([peer.count('BYE'), peer.statuses()], [0, [180, 200, 200]]);
+    inside('ACK', 1);
+    await town.run(20);
+    assert.equal(call.state, 'established');
+  });
+
   test('hanging up before the ACK waits for it with the BYE (RFC 3261 §15)', async () => {
     const { town, peer, call, told, inside } = await calling();
     call.accept(ANSWER);
