@@ -306,6 +306,10 @@ export class Offers {
    * PRACK. The next waits for it. To an INVITE that requires it and offers nothing, one without our offer cannot go out (§5).
    */
   ring(server: ServerTransaction, status: number, body: Uint8Array | undefined): void {
+    if (this.#unacked !== undefined) {
+      this.#unacked.later = () => this.ring(server, status, body);
+      return;
+    }
     const required = hasToken(server.request, 'require', '100rel');
     if (body === undefined && !required) server.respond(status, { headers: this.#call.headers() });
     else this.#ring(server, status, body, required);
@@ -314,10 +318,6 @@ export class Offers {
   #ring(server: ServerTransaction, status: number, body: Uint8Array | undefined, required: boolean): void {
     const leg = this.#call.leg!, { request } = server, described = body !== undefined && !leg.done;
     const reliable = required || (described && hasToken(request, 'supported', '100rel')), offers = leg.open === 'none' && !leg.done;
-    if (reliable && this.#unacked !== undefined) {
-      this.#unacked.later = () => this.#ring(server, status, body, required);
-      return;
-    }
     if (offers && (reliable ? !described : described)) { // unreliable responses cannot offer
       if (!reliable) server.respond(status, { headers: this.#call.headers() });
       return;

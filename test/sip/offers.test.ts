@@ -202,6 +202,16 @@ describe('reliable responses of ours', () => {
     assert.deepEqual(peer.statuses(), [180, 200, 183]);
   });
 
+  test('one that is not reliable waits for it too: what is repeated is the one that waits for its PRACK (RFC 3262 §3)', async () => {
+    const { town, peer, call, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
+    call.progress(180);
+    await town.run(1_600);
+    assert.deepEqual(peer.statuses(), [183, 183, 183]);
+    inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [183, 183, 183, 200, 180]);
+  });
+
   test('the 200 waits for the PRACK of one that described, and does not describe again (RFC 3262 §3, RFC 6337 §3.1)', async () => {
     const { town, peer, call, told, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
     call.accept(ANSWER);
