@@ -161,7 +161,7 @@ export class Offers {
   acknowledge(leg: Leg, response: Message, sent: Sent, ended: boolean): void {
     const { done } = leg, body = done ? undefined : sessionOf(response);
     const pay = (answer?: Uint8Array): void => this.#ack(leg, sent, answer);
-    this.#owed = undefined;
+    if (ended || this.#owed?.leg !== leg) this.#owed = undefined;
     leg.updates ||= hasToken(response, 'allow', 'UPDATE');
     if (!ended) this.#keep(response);
     leg.done = true;

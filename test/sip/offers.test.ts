@@ -82,6 +82,17 @@ describe('reliable responses to a call of ours', () => {
     assert.deepEqual([told.at(-1), peer.count('ACK'), call.state], ['established', 1, 'established']);
   });
 
+  test('an offer in one is answered in its PRACK also when the 200 did not wait for that (RFC 3262 §4)', async () => {
+    const { town, peer, call, invite } = await called({}, NOTHING);
+    peer.answer(invite, 183, reliable(9), 'v=0 theirs');
+    peer.answer(invite, 200, [CONTACT]);
+    await town.run(20);
+    call.answerOffer(ANSWER);
+    call.offer(Buffer.from('v=0 hold'));
+    await town.run(20);
+    assert.deepEqual([peer.count('ACK'), body(peer.last('PRACK')), body(peer.last('INVITE'))], [1, 'v=0 answer', 'v=0 hold']);
+  });
+
   test('an offer in one that we cannot have ends the call (RFC 6337 §3.2)', async () => {
     const { town, peer, call, invite, told } = await called({}, NOTHING);
     peer.answer(invite, 183, reliable(9), 'v=0 theirs');
