@@ -224,9 +224,11 @@ export class Offers {
     this.#asking = true;
     if (body !== undefined) leg.open = 'ours';
     let acked = false;
+    // What a 1xx to it says counts for nothing, so none is to be reliable (RFC 3262 §3)
+    const able = call.headers().slice(1).map(([name, value]) => [name, value.replace('100rel, ', '')] as const);
     this.#ua.request({
       method, path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
-      contact: call.user, headers: call.ours([...call.headers().slice(1), ...(confirmed ? this.timerLines(false) : []), ...(body === undefined ? [] : SDP_LINE)]), body, credentials: call.account?.credentials,
+      contact: call.user, headers: call.ours([...able, ...(confirmed ? this.timerLines(false) : []), ...(body === undefined ? [] : SDP_LINE)]), body, credentials: call.account?.credentials,
       wanted: () => call.state !== 'ended',
       on: ({ response, failure = 'server silent' }, sent) => {
         const status = response?.status ?? 408;

@@ -462,6 +462,13 @@ describe('glare and failure inside a call', () => {
     assert.equal(peer.statuses().at(-1), 200, 'one that offers nothing is no glare');
   });
 
+  test('a re-INVITE of ours asks for no reliable responses, which it would have to acknowledge (RFC 3262 §3, §4)', async () => {
+    const { town, peer, call } = await answered();
+    call.offer(OFFER);
+    await town.run(20);
+    assert.equal(text(peer.last('INVITE'), 'supported'), 'replaces, timer, norefersub');
+  });
+
   test('500 with Retry-After is tried again after that time (RFC 3261 §14.2, §21.5.1)', async () => {
     const { town, peer, call, told } = await answered();
     call.offer(OFFER);
