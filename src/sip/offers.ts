@@ -295,7 +295,7 @@ export class Offers {
       refreshTarget(leg.dialog, request);
       return server.respond(200, { headers: this.#twoXx(request) });
     }
-    const early = state === 'ringing', free = phase === 'confirmed' ? this.#waiting === undefined : early && method !== 'INVITE';
+    const early = state === 'ringing', free = phase === 'confirmed' ? this.#waiting === undefined : early && leg.done && method !== 'INVITE';
     const clash = this.#pending !== undefined ? 500 : free ? collision(leg.open) : phase === 'leaving' || (early && direction === 'out') ? 491 : 500;
     if (clash !== undefined) return server.respond(clash, clash === 500 ? { headers: [['Retry-After', String(Math.floor(10 * this.#ua.random.fraction()))]] } : {});
     this.#pending = { server, leg };

@@ -393,6 +393,18 @@ describe('UPDATE before the answer', () => {
     assert.ok(Number(text(peer.got.at(-1)!, 'retry-after')) <= 10);
   });
 
+  test('of a caller who offered nothing in his INVITE waits for our offer too: 500 (RFC 3311 §5.1, RFC 3261 §13.2.1)', async () => {
+    const { town, peer, call, told, inside } = await calling([], '');
+    inside('UPDATE', 2, [CONTACT], 'v=0 new');
+    await town.run(20);
+    assert.deepEqual([peer.statuses().at(-1), told], [500, []]);
+    call.accept(OFFER);
+    await town.run(20);
+    inside('ACK', 1, [], 'v=0 theirs');
+    await town.run(20);
+    assert.deepEqual([body(peer.got.at(-1)!), told], ['v=0 offer', ['established', 'answer v=0 theirs']]);
+  });
+
   test('of the caller after a reliable answer is taken, and the 200 follows without a description (RFC 6337 §3.1)', async () => {
     const { town, peer, call, told, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
     inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
