@@ -14,6 +14,7 @@ import { parsePlace, type Hop, type Place } from './locate.ts';
 import { find, reasonOf, type Message } from './message.ts';
 import { registrationOff, shown, step, type Registration, type RegistrationEvent } from './registration-machine.ts';
 import { learn, placeOf } from './requester.ts';
+import { carries } from './transport.ts';
 import type { AccountUnit, Result, Sent, Ua } from './ua.ts';
 import { hostPort, parseUri, plainHost, sipUri, formatUri, transportParam } from './uri.ts';
 
@@ -142,12 +143,11 @@ export class Registering implements AccountUnit {
     return this.backup?.heard(from);
   }
 
-  /** The way to `host` and `port` is broken. */
-  flowFailed(hop: Hop): void {
+  /** `way` is broken. */
+  flowFailed(way: Hop): void {
     const ours = this.hop;
-    this.backup?.flowFailed(hop);
-    if (this.#state.phase !== 'registered' || ours === undefined || ours.transport !== hop.transport || ours.host !== hop.host || ours.port !== hop.port) return;
-    this.#feed({ event: 'now' });
+    this.backup?.flowFailed(way);
+    if (this.#state.phase === 'registered' && ours !== undefined && carries(way, ours)) this.#feed({ event: 'now' });
   }
 
   async remove(): Promise<void> {
@@ -234,6 +234,7 @@ export class Registering implements AccountUnit {
       if (gruu === true || identity === 'associated' || this.routes !== this.#proxy || find(response, 'service-route') >= 0) this.#take(response, mine);
       // Seconds granted: expires of our Contact, else Expires, else what was asked (RFC 3261 §10.2.4)
       this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: wholeNumber(mine?.params.get('expires')) ?? countOf(response, 'expires') ?? askedS });
+      if (this.#state.phase !== 'registered') return undefined; // that was the end of it
       this.#keepOpen(response);
       return optionsPingS > 0 ? this.#ping(optionsPingS) : undefined;
     }

@@ -70,6 +70,8 @@ export class CallUnit implements Call, Talk {
   readonly #server: ServerTransaction | undefined;
   /** Dialogs of our INVITE while none of its branches has answered. */
   #legs: Leg[] = [];
+  /** Those of them that did not answer first. */
+  #late: readonly Leg[] = [];
   /** What our INVITE leaves open in each of them. */
   #open: Open = 'none';
   #transport: Transport = 'udp';
@@ -302,8 +304,8 @@ export class CallUnit implements Call, Talk {
         if (result.response !== undefined && result.response.status < 200) return;
         on?.(result);
         const status = result.response?.status ?? (result.failure === 'server silent' ? 408 : 0);
-        // §12.2.1.2; a PRACK may cross the final response
-        if ((status === 481 || status === 408) && !['BYE', 'NOTIFY', 'PRACK'].includes(method)) this.lost(status);
+        // §12.2.1.2; a PRACK may cross the final response, and before its ACK our 2xx may be lost
+        if ((status === 481 || status === 408) && this.#phase !== 'accepted' && !['BYE', 'NOTIFY', 'PRACK'].includes(method)) this.lost(status);
       },
     });
   }
@@ -447,12 +449,14 @@ export class CallUnit implements Call, Talk {
     if (dialog === undefined) return answered ? undefined : this.#end('them', 500, 'the other side sent nonsense', 'failure');
     if (answered) { // another branch of a fork answered too, §13.2.2.4
       this.#ua.ack(dialog, sent.seq, sent.authorization);
+      dialog.localSeq = this.#late.find((leg) => belongs(leg.dialog, response))?.dialog.localSeq ?? dialog.localSeq;
       return this.ask('BYE', [], undefined, undefined, dialog);
     }
     // The route set is that of the 2xx, the rest of an early dialog stays (§13.2.2.4)
     this.leg = early ?? newLeg(dialog, this.#open, response);
     this.leg.dialog.routes = dialog.routes;
     this.leg.dialog.target = dialog.target;
+    this.#late = this.#legs;
     this.#legs = [];
     this.#response = response;
     this.#sent = sent;

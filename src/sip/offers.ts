@@ -16,8 +16,10 @@ import type { AccountUnit, Sent, Ua } from './ua.ts';
 
 export const SDP_LINE: Headers = [['Content-Type', 'application/sdp']];
 const EMPTY = Buffer.alloc(0);
-/** How often the same thing is tried again for a 422, or a 500 that says when. */
+/** How often the same thing is tried again for a 422, a 500 that says when, or when it could not be sent. */
 const TRIES = 4;
+/** Before what could not be sent is tried again: an account that lost its connection has another by then. */
+const UNSENT_MS = 4_000;
 
 /** One dialog of a call with its book: an INVITE that forks makes several, each with its own target, routes and RSeq (RFC 3261 §13.2.2.4). */
 export interface Leg {
@@ -131,7 +133,9 @@ export class Offers {
     this.#pending = undefined;
   }
 
+  /** The call is over: what waits of theirs is answered (RFC 3261 §15.1.2), no clock runs on. */
   quiet(): void {
+    this.settle(487);
     this.#stopGlare?.();
     this.#stopClock?.();
     this.#unacked?.stop();
@@ -157,7 +161,7 @@ export class Offers {
   acknowledge(leg: Leg, response: Message, sent: Sent, ended: boolean): void {
     const { done } = leg, body = done ? undefined : sessionOf(response);
     const pay = (answer?: Uint8Array): void => this.#ack(leg, sent, answer);
-    this.#owed = undefined;
+    if (ended || this.#owed?.leg !== leg) this.#owed = undefined;
     leg.updates ||= hasToken(response, 'allow', 'UPDATE');
     if (!ended) this.#keep(response);
     leg.done = true;
@@ -208,7 +212,7 @@ export class Offers {
    */
   next(): void {
     const call = this.#call, { leg, phase } = call, offer = this.#queued, confirmed = phase === 'confirmed';
-    if (leg === undefined || leg.open !== 'none' || this.#asking || (this.#waiting ?? this.#unacked ?? this.#stopGlare) !== undefined) return;
+    if (leg === undefined || leg.open !== 'none' || this.#asking || (this.#waiting ?? (confirmed ? undefined : this.#unacked) ?? this.#stopGlare) !== undefined) return;
     if (confirmed ? offer === undefined && !this.#due : offer === undefined || !leg.done || !leg.updates || call.state !== 'ringing') return;
     this.#send(leg, offer, confirmed);
   }
@@ -220,11 +224,13 @@ export class Offers {
     this.#asking = true;
     if (body !== undefined) leg.open = 'ours';
     let acked = false;
+    // What a 1xx to it says counts for nothing, so none is to be reliable (RFC 3262 §3)
+    const able = call.headers().slice(1).map(([name, value]) => [name, value.replace('100rel, ', '')] as const);
     this.#ua.request({
       method, path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq,
-      contact: call.user, headers: call.ours([...call.headers().slice(1), ...(confirmed ? this.timerLines(false) : []), ...(body === undefined ? [] : SDP_LINE)]), body, credentials: call.account?.credentials,
+      contact: call.user, headers: call.ours([...able, ...(confirmed ? this.timerLines(false) : []), ...(body === undefined ? [] : SDP_LINE)]), body, credentials: call.account?.credentials,
       wanted: () => call.state !== 'ended',
-      on: ({ response }, sent) => {
+      on: ({ response, failure = 'server silent' }, sent) => {
         const status = response?.status ?? 408;
         if (status < 200) return;
         if (response !== undefined && status < 300) {
@@ -233,9 +239,15 @@ export class Offers {
           if (acked) this.#ack(leg, sent);
           refreshTarget(dialog, response);
         }
-        if (call.state === 'ended' || call.leg !== leg) return;
         this.#asking = false;
         if (body !== undefined) leg.open = 'none';
+        if (call.state === 'ended') return;
+        if (call.leg !== leg) { // another branch of the fork counts now
+          this.#queued ??= offer;
+          return this.next();
+        }
+        // Not sent is like 503 (RFC 3261 §8.1.3.1), no end of the session
+        if (failure !== 'server silent' && ++this.#tries <= TRIES) return this.#later(offer, UNSENT_MS);
         if (response === undefined || status === 481 || status === 408) return call.lost(status);
         this.#took(leg, method, response, offer, body);
         this.next();
@@ -255,12 +267,7 @@ export class Offers {
       }
     } else if (status === 491 || (status === 500 && pauseS !== undefined && pauseS <= 32 && ++this.#tries <= TRIES)) {
       const ms = status === 500 ? 1_000 * Math.max(pauseS!, 1) : glarePauseMs(this.#call.direction === 'out', this.#ua.random.fraction());
-      this.#queued ??= offer;
-      this.#stopGlare = this.#ua.clock.after(ms, () => {
-        this.#stopGlare = undefined;
-        this.next();
-      });
-      return;
+      return this.#later(offer, ms);
     } else if (this.longer(response) || (method === 'UPDATE' && (status === 405 || status === 501))) {
       if (status !== 422) leg.updates = false;
       this.#queued ??= offer;
@@ -268,6 +275,14 @@ export class Offers {
     }
     this.#due = false;
     if (offer !== undefined) this.#call.emit({ event: 'offer refused', status, reason: reasonOf(response) });
+  }
+
+  #later(offer: Uint8Array | undefined, ms: number): void {
+    this.#queued ??= offer;
+    this.#stopGlare = this.#ua.clock.after(ms, () => {
+      this.#stopGlare = undefined;
+      this.next();
+    });
   }
 
   // --- theirs
@@ -280,7 +295,7 @@ export class Offers {
       refreshTarget(leg.dialog, request);
       return server.respond(200, { headers: this.#twoXx(request) });
     }
-    const early = state === 'ringing', free = phase === 'confirmed' ? this.#waiting === undefined : early && method !== 'INVITE';
+    const early = state === 'ringing', free = phase === 'confirmed' ? this.#waiting === undefined : early && leg.done && method !== 'INVITE';
     const clash = this.#pending !== undefined ? 500 : free ? collision(leg.open) : phase === 'leaving' || (early && direction === 'out') ? 491 : 500;
     if (clash !== undefined) return server.respond(clash, clash === 500 ? { headers: [['Retry-After', String(Math.floor(10 * this.#ua.random.fraction()))]] } : {});
     this.#pending = { server, leg };
@@ -293,6 +308,10 @@ export class Offers {
    * PRACK. The next waits for it. To an INVITE that requires it and offers nothing, one without our offer cannot go out (§5).
    */
   ring(server: ServerTransaction, status: number, body: Uint8Array | undefined): void {
+    if (this.#unacked !== undefined) {
+      this.#unacked.later = () => this.ring(server, status, body);
+      return;
+    }
     const required = hasToken(server.request, 'require', '100rel');
     if (body === undefined && !required) server.respond(status, { headers: this.#call.headers() });
     else this.#ring(server, status, body, required);
@@ -301,10 +320,6 @@ export class Offers {
   #ring(server: ServerTransaction, status: number, body: Uint8Array | undefined, required: boolean): void {
     const leg = this.#call.leg!, { request } = server, described = body !== undefined && !leg.done;
     const reliable = required || (described && hasToken(request, 'supported', '100rel')), offers = leg.open === 'none' && !leg.done;
-    if (reliable && this.#unacked !== undefined) {
-      this.#unacked.later = () => this.#ring(server, status, body, required);
-      return;
-    }
     if (offers && (reliable ? !described : described)) { // unreliable responses cannot offer
       if (!reliable) server.respond(status, { headers: this.#call.headers() });
       return;
@@ -340,7 +355,7 @@ export class Offers {
     } else if (body !== undefined) this.take(server, leg);
     else server.respond(200);
     call.acknowledged();
-    unacked.later?.();
+    if (call.state === 'ringing') unacked.later?.();
     this.next();
   }
 

@@ -150,6 +150,7 @@ class Sending implements Sent {
     const hop = this.#hops[this.#at]!;
     this.#parts.transport.learnAddress(hop.host).then((host) => {
       if (this.#dropped) return;
+      if (!this.#mayGoOn()) return this.#fail('server silent', 'not wanted any more');
       if (host === undefined) return this.#failover('no network', `no route to ${hop.host}`);
       this.#send(hop, host);
     }, () => this.#failover('no network', `no route to ${hop.host}`));

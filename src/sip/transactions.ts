@@ -156,6 +156,8 @@ export class Transactions implements TransportUser, Layer {
     for (const map of [this.#clients, this.#servers]) {
       for (const entry of [...map.values()]) {
         if (!carries(to, entry.to)) continue;
+        // What never opened carried nothing: who has another connection is not meant
+        if (failure.why === 'not trusted' && this.#transport.isOpen(entry.to) && !this.#transport.connecting(entry.to)) continue;
         // Over TCP a lost connection fails who waits for an answer on it, but a server answers elsewhere (§18.2.2). Over UDP an
         // error is the echo of something sent: who sends nothing now is not meant
         if (to.transport !== 'udp' ? !entry.ours : entry.ours && entry.state === 'proceeding') continue;

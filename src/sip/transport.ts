@@ -284,11 +284,14 @@ export class TransportLayer {
     return connection;
   }
 
-  /** The connection to use for `to` (RFC 3261 §18.1.1), open or opening: the very one, or the one used last of those that carry it. */
+  /**
+   * The connection to use for `to` (RFC 3261 §18.1.1): the very one, or the one used last of those that carry it; one that is only opening for want
+   * of another.
+   */
   #find(to: Destination): Connection | undefined {
     if (to instanceof Connection && !to.ended) return to;
     let found: Connection | undefined;
-    if (to.transport !== 'udp') for (const connection of this.#connections) if (carries(connection, to)) found = connection;
+    if (to.transport !== 'udp') for (const connection of this.#connections) if ((found === undefined || !connection.connecting) && carries(connection, to)) found = connection;
     return found;
   }
 

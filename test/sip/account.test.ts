@@ -301,6 +301,18 @@ describe('an account', () => {
     assert.equal(await keepAlives((r) => { r.seenAs = { host: '203.0.113.9', port: 40123 }; }), 4);
   });
 
+  for (const keepAlive of ['auto', 'stun'] as const) {
+    test(`after remove() nothing keeps the way open (${keepAlive})`, async () => {
+      const { town, account } = await bench({ keepAlive, optionsPingS: 60 }, (r) => { r.seenAs = { host: '203.0.113.9', port: 40123 }; });
+      await town.run(5_500);
+      const before = town.wire.sent.length;
+      void account.remove();
+      await town.run(6_000); // the transaction waits for stragglers
+      assert.equal(town.clock.pending, 0);
+      assert.deepEqual(town.wire.sent.slice(before).filter((d) => d.bytes.length < 30), []);
+    });
+  }
+
   test('kept by STUN, a silent server is registered at again (RFC 5626 §4.4.2)', async () => {
     const { town, registrar } = await bench({ keepAlive: 'stun' });
     await town.run(7_000);

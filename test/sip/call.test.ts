@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import { text } from '../../src/sip/message.ts';
+import { parseMessage, text } from '../../src/sip/message.ts';
 import { createAgent } from '../../src/sip/agent.ts';
+import { buildResponse } from '../../src/sip/build.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeRandom } from '../fakes/random.ts';
 import { ANSWER, OFFER, Peer, story, Town } from './agent-bench.ts';
@@ -183,6 +184,20 @@ describe('a call that comes in', () => {
     await town.run(100);
     assert.equal(peer.count('BYE'), 1);
     assert.equal(told.at(-1), 'ended by network: the other side never confirmed');
+  });
+
+  test('481 to a request of ours before the ACK ends nothing: the 200 may have been lost, and BYE has to wait (RFC 3261 §13.3.1.4, §15)', async () => {
+    const { town, peer, call, inside } = await calling();
+    call.accept(ANSWER);
+    await town.run(20);
+    call.sendInfoDigit('5', 100);
+    await town.run(20);
+    peer.answer(peer.last('INFO'), 481);
+    await town.run(1_000);
+    assert.deepEqual([peer.count('BYE'), peer.statuses()], [0, [180, 200, 200]]);
+    inside('ACK', 1);
+    await town.run(20);
+    assert.equal(call.state, 'established');
   });
 
   test('hanging up before the ACK waits for it with the BYE (RFC 3261 §15)', async () => {
@@ -439,6 +454,33 @@ describe('inside a call', () => {
     call.offer(OFFER);
     await town.run(32_100);
     assert.equal(told.at(-1), 'ended by network: the other side went silent');
+  });
+
+  test('a re-INVITE that is refused on its way goes out again (RFC 3261 §8.1.3.1, §14.1)', async () => {
+    const town = new Town(), a = await town.phone('10.0.0.1'), peer = town.wire.host('10.0.0.2');
+    const got: string[] = [];
+    const listen = () => peer.listen({ host: '', port: 5060 }, (socket) => ({
+      onOpen: () => undefined, onClose: () => undefined,
+      onBytes: (bytes) => {
+        const message = parseMessage(bytes);
+        if (message.kind !== 'request') return;
+        got.push(`${text(message, 'cseq')} ${bytes.subarray(message.bodyStart).toString()}`.trim());
+        if (message.method === 'INVITE') socket.send(buildResponse(message, 200, { toTag: 'b', headers: [['Contact', '<sip:b@10.0.0.2;transport=tcp>'], ['Content-Type', 'application/sdp']], body: ANSWER }));
+        if (got.length === 2) {
+          listener.close();
+          socket.close();
+        }
+      },
+    }));
+    let listener = await listen();
+    const call = a.agent.call({ target: 'sip:b@10.0.0.2;transport=tcp', offer: OFFER }), told = story(call);
+    await town.run(50);
+    call.offer(Buffer.from('v=0 hold'));
+    await town.run(3_000);
+    assert.deepEqual([call.state, got], ['established', ['1 INVITE v=0 offer', '1 ACK']]);
+    listener = await listen();
+    await town.run(3_000);
+    assert.deepEqual([told.at(-1), got.slice(2)], ['answer v=0 answer', ['3 INVITE v=0 hold', '3 ACK']]);
   });
 
   test('after 491 the offer goes out again within the pause of the called side (RFC 3261 §14.1)', async () => {

@@ -124,4 +124,35 @@ describe('an INVITE that forks', () => {
     await town.run(20);
     assert.deepEqual([tagOf(peer.last('ACK'), 'to'), tagOf(peer.last('BYE'), 'to')], ['two', 'two']);
   });
+
+  test('the BYE of a branch that answers too late comes after its PRACKs (RFC 3261 §12.2.1.1)', async () => {
+    const { town, peer, invite } = await called();
+    for (const rseq of [1, 2]) {
+      peer.answer(invite, 180, reliable('two', rseq), '', 'two');
+      await town.run(20);
+      peer.answer(peer.last('PRACK'), 200);
+    }
+    peer.answer(invite, 200, [at('one')], 'v=0 one', 'one');
+    await town.run(20);
+    peer.answer(invite, 200, [at('two')], 'v=0 two', 'two');
+    await town.run(20);
+    assert.deepEqual([tagOf(peer.last('BYE'), 'to'), text(peer.last('BYE'), 'cseq')], ['two', '4 BYE']);
+  });
+
+  for (const status of [200, 481]) {
+    test(`an offer of ours to a branch that did not answer the call, ended there by ${status}, goes on to the one that did`, async () => {
+      const { town, peer, call, invite } = await called();
+      peer.answer(invite, 183, reliable('one', 1), 'v=0 one', 'one');
+      await town.run(20);
+      peer.answer(peer.last('PRACK'), 200);
+      call.offer(Buffer.from('v=0 hold'));
+      await town.run(20);
+      peer.answer(invite, 200, [at('two')], 'v=0 two', 'two');
+      await town.run(20);
+      peer.answer(peer.last('UPDATE'), status, [at('one')], status === 200 ? 'v=0 held' : '');
+      await town.run(20);
+      const again = peer.last('INVITE');
+      assert.deepEqual([tagOf(again, 'to'), again.bytes.subarray(again.bodyStart).toString(), call.state], ['two', 'v=0 hold', 'established']);
+    });
+  }
 });

@@ -82,6 +82,17 @@ describe('reliable responses to a call of ours', () => {
     assert.deepEqual([told.at(-1), peer.count('ACK'), call.state], ['established', 1, 'established']);
   });
 
+  test('an offer in one is answered in its PRACK also when the 200 did not wait for that (RFC 3262 §4)', async () => {
+    const { town, peer, call, invite } = await called({}, NOTHING);
+    peer.answer(invite, 183, reliable(9), 'v=0 theirs');
+    peer.answer(invite, 200, [CONTACT]);
+    await town.run(20);
+    call.answerOffer(ANSWER);
+    call.offer(Buffer.from('v=0 hold'));
+    await town.run(20);
+    assert.deepEqual([peer.count('ACK'), body(peer.last('PRACK')), body(peer.last('INVITE'))], [1, 'v=0 answer', 'v=0 hold']);
+  });
+
   test('an offer in one that we cannot have ends the call (RFC 6337 §3.2)', async () => {
     const { town, peer, call, invite, told } = await called({}, NOTHING);
     peer.answer(invite, 183, reliable(9), 'v=0 theirs');
@@ -202,6 +213,16 @@ describe('reliable responses of ours', () => {
     assert.deepEqual(peer.statuses(), [180, 200, 183]);
   });
 
+  test('one that is not reliable waits for it too: what is repeated is the one that waits for its PRACK (RFC 3262 §3)', async () => {
+    const { town, peer, call, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
+    call.progress(180);
+    await town.run(1_600);
+    assert.deepEqual(peer.statuses(), [183, 183, 183]);
+    inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
+    await town.run(20);
+    assert.deepEqual(peer.statuses(), [183, 183, 183, 200, 180]);
+  });
+
   test('the 200 waits for the PRACK of one that described, and does not describe again (RFC 3262 §3, RFC 6337 §3.1)', async () => {
     const { town, peer, call, told, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
     call.accept(ANSWER);
@@ -228,6 +249,30 @@ describe('reliable responses of ours', () => {
     await town.run(20);
     assert.deepEqual(peer.statuses(), [180, 200, 200]);
   });
+
+  test('one that was lost and so is never acknowledged holds nothing up once the call is answered (RFC 3262 §3)', async () => {
+    const { town, peer, call, inside } = await calling(['Require: 100rel']);
+    call.accept(ANSWER);
+    await town.run(20);
+    inside('ACK', 1);
+    call.offer(Buffer.from('v=0 hold'));
+    await town.run(20);
+    assert.equal(body(peer.last('INVITE')), 'v=0 hold');
+  });
+
+  for (const described of [true, false]) {
+    test(`one that waited for its turn ${described ? '' : 'without a description '}is not sent after the 200 (RFC 3262 §3)`, async () => {
+      const { town, peer, call, inside } = await calling(['Require: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, described ? ANSWER : undefined));
+      call.progress(180);
+      call.accept(ANSWER);
+      await town.run(20);
+      inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
+      await town.run(20);
+      inside('ACK', 1);
+      await town.run(40_000);
+      assert.deepEqual([peer.statuses(), call.state], [[183, 200, 200], 'established']);
+    });
+  }
 
   test('our offer in one is answered in the PRACK (RFC 3262 §5)', async () => {
     const { town, peer, call, told, inside } = await calling(['Supported: 100rel'], '', {}, (c) => c.progress(183, OFFER));
@@ -348,6 +393,18 @@ describe('UPDATE before the answer', () => {
     assert.ok(Number(text(peer.got.at(-1)!, 'retry-after')) <= 10);
   });
 
+  test('of a caller who offered nothing in his INVITE waits for our offer too: 500 (RFC 3311 §5.1, RFC 3261 §13.2.1)', async () => {
+    const { town, peer, call, told, inside } = await calling([], '');
+    inside('UPDATE', 2, [CONTACT], 'v=0 new');
+    await town.run(20);
+    assert.deepEqual([peer.statuses().at(-1), told], [500, []]);
+    call.accept(OFFER);
+    await town.run(20);
+    inside('ACK', 1, [], 'v=0 theirs');
+    await town.run(20);
+    assert.deepEqual([body(peer.got.at(-1)!), told], ['v=0 offer', ['established', 'answer v=0 theirs']]);
+  });
+
   test('of the caller after a reliable answer is taken, and the 200 follows without a description (RFC 6337 §3.1)', async () => {
     const { town, peer, call, told, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
     inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
@@ -374,6 +431,28 @@ describe('UPDATE before the answer', () => {
     assert.ok(new Set(peer.got.filter((m) => m.method === 'UPDATE').map((m) => text(m, 'cseq'))).size === 2);
   });
 
+  test('of theirs that waits for our answer gets 487 when the call ends (RFC 3261 §15.1.2)', async () => {
+    for (const end of ['refused', 'hung up'] as const) {
+      const { town, peer, call, invite, inside } = await early();
+      inside('UPDATE', 1, [CONTACT], 'v=0 new');
+      await town.run(20);
+      if (end === 'refused') peer.answer(invite, 486);
+      else call.hangUp();
+      await town.run(20);
+      assert.deepEqual([peer.got.filter((m) => m.kind === 'response' && text(m, 'cseq') === '1 UPDATE').map((m) => m.status), end], [[487], end]);
+    }
+  });
+
+  test('of the caller that waits for our answer gets 487 when he gives up (RFC 3261 §15.1.2)', async () => {
+    const { town, peer, inside } = await calling(['Supported: 100rel'], 'v=0 offer', {}, (c) => c.progress(183, ANSWER));
+    inside('PRACK', 2, [`RAck: ${text(peer.got[0]!, 'rseq')} 1 INVITE`]);
+    inside('UPDATE', 3, [CONTACT], 'v=0 new');
+    await town.run(20);
+    peer.send('10.0.0.1', lines('CANCEL', 1, [], { branch: 'z9hG4bKinvite' }));
+    await town.run(20);
+    assert.equal(peer.got.find((m) => text(m, 'cseq') === '3 UPDATE')?.status, 487);
+  });
+
   test('a BYE of the called side before it answered gets 481 (RFC 3261 §15)', async () => {
     const { town, peer, call, inside } = await early();
     inside('BYE', 1);
@@ -393,6 +472,13 @@ describe('glare and failure inside a call', () => {
     inside('UPDATE', 3, [CONTACT]);
     await town.run(20);
     assert.equal(peer.statuses().at(-1), 200, 'one that offers nothing is no glare');
+  });
+
+  test('a re-INVITE of ours asks for no reliable responses, which it would have to acknowledge (RFC 3262 §3, §4)', async () => {
+    const { town, peer, call } = await answered();
+    call.offer(OFFER);
+    await town.run(20);
+    assert.equal(text(peer.last('INVITE'), 'supported'), 'replaces, timer, norefersub');
   });
 
   test('500 with Retry-After is tried again after that time (RFC 3261 §14.2, §21.5.1)', async () => {

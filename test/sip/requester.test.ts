@@ -48,6 +48,26 @@ describe('fail-over to the next hop (RFC 3263 §4.3)', () => {
     assert.equal(b!.count('INVITE'), 0);
   });
 
+  for (const [what, status, more] of [
+    ['hops', 503, []], ['a challenge and its answer', 401, ['WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"']],
+  ] as const) {
+    test(`hung up between ${what}, the INVITE does not go out again (RFC 3261 §9.1)`, async () => {
+      const { town: t, alice, peers: [a, b] } = await town(A, B);
+      const account = alice.agent.addAccount({
+        id: 'x', user: 'u', server: 'bob.example:5060', proxy: '', transport: 'udp', authUser: '', password: 'p', displayName: '', expiresS: 600, register: false,
+      });
+      const call = alice.agent.call({ account, target: 'bob', offer: OFFER }), told = story(call);
+      await t.run(20);
+      a!.answer(a!.last('INVITE'), status, [...more, ...contactAt(A)]);
+      t.clock.advance(1); // it is there, and no promise has gone on
+      call.hangUp();
+      await t.run(1_000);
+      assert.deepEqual([a!.count('INVITE'), b!.count('INVITE'), told, alice.agent.calls.length], [1, 0, ['ended by us: hung up (487)'], 0]);
+      await t.run(40_000);
+      assert.equal(t.clock.pending, 0);
+    });
+  }
+
   test('the last hop has as long as the RFC says', async () => {
     const { town: t, peers: [a, b], call } = await town(A, B);
     const told = call();

@@ -68,6 +68,31 @@ test('a lost connection is opened again at once by registering (RFC 5626 §4.5)'
   expect(phone.agent.accounts[0]!.registration.state).toBe('registered');
 });
 
+test('a connection that fails for the name of another account is no failure of ours to the same address (RFC 5626 §4.2)', async () => {
+  const { town, registrar, phone } = await bench({}, 5_061, ({ resolver, wire }) => {
+    resolver.hosts.set('other.example', [SERVER]);
+    wire.distrusted.add('other.example');
+  });
+  phone.agent.addAccount(account({ id: 'other', server: 'other.example' }));
+  await town.run(20_000);
+  expect(town.wire.ways.filter((way) => way === 'tls other.example').length).toBeGreaterThan(3);
+  expect(registrar.methods()).toEqual(['REGISTER', 'REGISTER']);
+});
+
+test('nor does it fail what was sent to the mere address over our connection (RFC 3261 §18.4)', async () => {
+  const { town, registrar, phone } = await bench({}, 5_061, ({ resolver, wire }) => {
+    resolver.hosts.set('other.example', [SERVER]);
+    wire.distrusted.add('other.example');
+  });
+  registrar.silent = true;
+  let status = 0;
+  void phone.agent.options(`sip:${SERVER}:5061;transport=tls`).then((said) => { status = said; });
+  await town.run(100);
+  phone.agent.addAccount(account({ id: 'other', server: 'other.example' }));
+  await town.run(1_000);
+  expect([registrar.methods().at(-1), status]).toEqual(['OPTIONS', 0]);
+});
+
 test.each([
   ['sips:a@x', 'tls'], ['sips:a@x;transport=tcp', 'tls'], ['sips:a@x;transport=ws', 'wss'], ['sips:a@x;transport=udp', 'tls'],
   ['sip:a@x;transport=tls', 'tls'], ['sip:a@x;transport=TCP', 'tcp'], ['sip:a@x;transport=ws', 'ws'], ['sip:a@x;transport=wss', 'wss'],

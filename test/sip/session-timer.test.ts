@@ -168,6 +168,26 @@ describe('a call of ours', () => {
     assert.equal(told.at(-1), 'ended by network: the other side went silent');
   });
 
+  test('a refresh that finds no way out is tried again: a network away for some seconds ends no call (RFC 3261 §8.1.3.1, §14.1)', async () => {
+    const { town, peer, call, told } = await outgoing(['Session-Expires: 300;refresher=uac', ALLOW]);
+    await wait(town, 149_000);
+    town.wire.down.add('10.0.0.1');
+    await wait(town, 6_000);
+    town.wire.down.clear();
+    await wait(town, 4_000);
+    peer.answer(peer.last('UPDATE'), 200, [CONTACT, 'Session-Expires: 300;refresher=uac']);
+    await wait(town, 100_000);
+    assert.deepEqual([call.state, told.at(-1)], ['established', 'established']);
+  });
+
+  test('a refresh that finds no way out for long ends the call (RFC 3261 §12.2.1.2)', async () => {
+    const { town, told } = await outgoing(['Session-Expires: 300;refresher=uac', ALLOW]);
+    await wait(town, 149_000);
+    town.wire.down.add('10.0.0.1');
+    await wait(town, 30_000);
+    assert.equal(told.at(-1), 'ended by network: the other side went silent');
+  });
+
   for (const [everyS, beforeS] of [[90, 30], [300, 32], [1_800, 32]] as const) {
     test(`that the other side should refresh ends ${beforeS} s before its ${everyS} s are over (RFC 4028 §10)`, async () => {
       const { town, peer, told } = await outgoing([`Session-Expires: ${everyS};refresher=uas`]);

@@ -262,6 +262,19 @@ describe('TLS (RFC 3261 §26.3.1, RFC 5922)', () => {
     expect(layer.replyTo(parseMessage(OPTIONS) as Message, heard[0]!.flow)).toBe(heard[0]!.flow);
   });
 
+  test('what is for the mere address goes over a connection that stands, not one that is only being tried', async () => {
+    const peer = await listenAt('10.0.0.2', 5061);
+    const to = (name: string): Destination => ({ transport: 'tls', host: '10.0.0.2', port: 5061, name });
+    wire.distrusted.add('b.example');
+    layer.send(OPTIONS, to('a.example'));
+    clock.advance(5);
+    layer.send(OPTIONS, to('b.example'));
+    layer.send(OPTIONS, to('10.0.0.2'));
+    clock.advance(5);
+    expect(peer.got).toHaveLength(2);
+    expect(failures).toEqual(['6 tls 10.0.0.2:5061 not trusted']);
+  });
+
   test('a connection is used again for its name, for its mere address, and for names its certificate has; for no other (RFC 5922 §7.3)', async () => {
     const far = await listenAt('10.0.0.2', 5061);
     layer.send(OPTIONS, tls('pbx.example'));
