@@ -93,7 +93,7 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
     for (let i = second; i < third - 1; i++) if (bytes[i]! <= SP || bytes[i] === LESS) wrong = 'the Request-URI contains a space or "<"';
   }
 
-  // Header lines; a line that begins with white space goes on the one before (§7.3.1). The string is only for its quick indexOf
+  // Header lines; a line that begins with white space goes on the one before (§7.3.1). The string is for its quick indexOf, and for what is asked of this message next
   const chars = bytes.toString('latin1');
   lastRead = Buffer.byteLength(chars) === length ? bytes : undefined; // ASCII throughout, as nearly always
   lastChars = chars;
