@@ -68,6 +68,8 @@ mkdirSync(dist, { recursive: true });
 const { outputFiles: [bundledCore] } = await build({ ...phone, entryPoints: ['src/main/core.ts'], write: false });
 writeFileSync(join(dist, 'core.cjs'), commonJs(bundledCore.text));
 await build({ ...phone, entryPoints: { flags: 'src/main/flags.ts' } });
+// Asked for by the media thread with the first call that wants it, at once: CommonJS.
+await build({ ...phone, entryPoints: { 'media-extras': 'src/main/media-extras.ts' }, format: 'cjs', outExtension: { '.js': '.cjs' } });
 // Bundled CommonJS packages (fastify's, ws) ask for require.
 const banner = { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" };
 await build({

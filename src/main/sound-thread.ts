@@ -1,10 +1,12 @@
 // Entry of the media thread: the engine and the sound cards, with sockets and time of their own. Nothing else runs here.
 
+import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createAudioSystem } from '../audio/system.ts';
 import { createCodec } from '../media/codec.ts';
 import type { MediaCommand } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
+import type { MediaExtras } from '../media/extras.ts';
 import { rehearse } from '../media/rehearsal.ts';
 import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 import { systemClock } from '../system/clock.ts';
@@ -33,7 +35,9 @@ compileSoon();
 await rehearse(random, createCodec, REHEARSED_PERIODS);
 compileLate();
 
-const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec }, settings);
+const load = createRequire(import.meta.url);
+const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
+const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec, extras }, settings);
 
 engine.subscribe((event) => post({ kind: 'event', event }));
 port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {

@@ -9,6 +9,7 @@ import type { Random } from '../ports/random.ts';
 import { Card, ENGINE_HZ, type PlaceState } from './card.ts';
 import type { CodecFactory } from './codec.ts';
 import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Route, StreamId } from './door.ts';
+import type { MediaExtras } from './extras.ts';
 import { createPace } from './pace.ts';
 import { Stream } from './stream.ts';
 import { ToneGenerator } from './tones.ts';
@@ -20,6 +21,8 @@ export interface EnginePorts {
   readonly udp: Network;
   readonly audio: AudioSystem;
   readonly codec: CodecFactory;
+  /** Loads what only some calls need; absent: such calls do without. */
+  readonly extras?: () => MediaExtras;
 }
 
 /** Beat of what has no card. */

@@ -1,0 +1,5 @@
+// What the media room loads with the first call that wants it, in a file of its own beside the core.
+
+import type { MediaExtras } from '../media/extras.ts';
+
+export const extras: MediaExtras = {};
