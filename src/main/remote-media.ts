@@ -9,19 +9,26 @@ import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 export type ThreadMessage =
   | { readonly kind: 'event'; readonly event: MediaEvent }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: LogFields; readonly fact: string }
-  | { readonly kind: 'ready' };
+  | { readonly kind: 'ready' }
+  /** The media thread runs at real-time priority; its number at the kernel. */
+  | { readonly kind: 'real time'; readonly thread: number };
 
 export interface ThreadOptions {
   readonly settings: MediaSettings;
   /** Mark of RTP and RTCP packets, 0 for none. */
   readonly dscp: number;
+  /** Ask for real-time priority. */
+  readonly realTime: boolean;
 }
 
 /** Young generation of the media thread: its garbage is a few datagrams, so small and soon swept is best. */
 const YOUNG_MB = 2;
 
-/** Starts the media thread. Commands may be given at once; `ready` resolves when it runs. `died` is called when it ends unasked. */
-export function startMediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void): { readonly media: Media; readonly ready: Promise<void> } {
+/**
+ * Starts the media thread. Commands may be given at once; `ready` resolves when it runs. `died` is called when it ends unasked, `urgent` when it
+ * runs at real-time priority.
+ */
+export function startMediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void, urgent: (thread: number) => void): { readonly media: Media; readonly ready: Promise<void> } {
   const worker = new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
   const listeners: ((event: MediaEvent) => void)[] = [];
   let closed = false;
@@ -43,6 +50,7 @@ export function startMediaThread(options: ThreadOptions, log: Log, died: (error:
     worker.on('message', (message: ThreadMessage) => {
       if (message.kind === 'event') for (const on of listeners) on(message.event);
       else if (message.kind === 'log') log[message.level](message.fields, message.fact);
+      else if (message.kind === 'real time') urgent(message.thread);
       else resolve();
     });
     worker.on('error', (error) => fail(error.message, error));

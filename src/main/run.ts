@@ -36,6 +36,7 @@ import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
 import { networkOptions } from './reach.ts';
+import { watchPrecedence } from './precedence.ts';
 import { startMediaThread } from './remote-media.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -120,9 +121,11 @@ async function start(making: Making): Promise<void> {
   const settings = () => house?.withOwnAccount(store.settings) ?? store.settings;
   const ring = new MessageRing();
   // Its own thread gets ready while this one registers.
-  const { media, ready } = startMediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp }, log, (error) => {
+  const { media, ready } = startMediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp, realTime: settings().media.realTime }, log, (error) => {
     log.error({ code: error.code }, error.message);
     end(1);
+  }, (thread) => {
+    void watchPrecedence(thread, log).then(later, (error: unknown) => log.warn({ why: String(error) }, 'the priority of sound is not watched'));
   });
   let phone: Phone | undefined = undefined as Phone | undefined;
 

@@ -22,7 +22,7 @@ const REHEARSED_PERIODS = 400;
 const port = parentPort;
 if (port === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
 const post = (message: ThreadMessage) => port.postMessage(message);
-const { settings, dscp } = workerData as ThreadOptions;
+const { settings, dscp, realTime } = workerData as ThreadOptions;
 
 const say = (level: LogLevel) => (fields: LogFields, fact: string) => post({ kind: 'log', level, fields, fact });
 const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') };
@@ -34,6 +34,7 @@ post({ kind: 'ready' });
 compileSoon();
 await rehearse(random, createCodec, REHEARSED_PERIODS);
 compileLate();
+if (realTime) await takePrecedence();
 
 const load = createRequire(import.meta.url);
 const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
@@ -48,3 +49,16 @@ port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
     engine.command(command);
   }
 });
+
+/** After the rehearsal, which runs longer without a pause than such a thread may. */
+async function takePrecedence(): Promise<void> {
+  try {
+    const { SOUND_PRIORITY, realTime } = await import('../system/realtime.ts'); // only here: it brings koffi
+    const kernel = realTime();
+    const why = kernel.take(SOUND_PRIORITY);
+    if (why === undefined) post({ kind: 'real time', thread: kernel.thread() });
+    else log.info({ why }, 'sound runs without real-time priority');
+  } catch (error) {
+    log.info({ why: error instanceof Error ? error.message : String(error) }, 'sound runs without real-time priority');
+  }
+}

@@ -152,6 +152,16 @@ describe('under a real systemd', () => {
     expect((await journal('-b -o cat -p err')).trim()).toBe('');
   });
 
+  test('the media thread, and it alone, has real-time priority, within the limits of the kernel', async () => {
+    const pid = await property('MainPID');
+    await saidAfter(1, /^sound has real-time priority thread=\d+/m, 10_000);
+    // class, real-time priority, thread: ps(1)
+    const threads = (await machine.must(`ps -L -o cls=,rtprio=,lwp= -p ${pid}`)).trim().split('\n').map((line) => line.trim().split(/\s+/));
+    expect(threads.filter(([kind]) => kind === 'FF').map(([, priority]) => priority)).toEqual(['15']);
+    expect(threads.find(([, , thread]) => thread === pid)?.[0]).toBe('TS');
+    expect(await machine.must(`cat /proc/${pid}/limits`)).toMatch(/Max realtime timeout +500000 +2000000/);
+  });
+
   test('only the state folder is written to', async () => {
     expect((await machine.must('find / -xdev -user offhook -not -path "/var/lib/offhook*"')).trim()).toBe('');
   });
@@ -186,6 +196,7 @@ describe('under a real systemd', () => {
       console.log(`${what}: registered again after ${((Date.now() - start) / 1_000).toFixed(1)} s`);
       await saidAfter(from, /^phone started/m, 10_000); // from then on systemd watches it
       expect(await since(from)).toMatch(why);
+      if (/media/.test(what)) expect(await since(from)).toMatch(/^sound ran for half a second without a pause/m);
       expect(await property('MainPID')).not.toBe(pid);
       expect(Number(await property('NRestarts'))).toBe(restarts + 1);
     }, 60_000);
