@@ -30,7 +30,7 @@ export async function makeRoot(folder: string): Promise<void> {
   const tar = join(cache, 'bookworm.tar');
   if (!existsSync(tar)) {
     mkdirSync(cache, { recursive: true });
-    await must('mmdebstrap', '--quiet', '--variant=minbase', `--include=${packages.join(',')}`, 'bookworm', `${tar}.new.tar`);
+    await must('mmdebstrap', '--quiet', '--variant=minbase', '--dpkgopt=force-unsafe-io', `--include=${packages.join(',')}`, 'bookworm', `${tar}.new.tar`);
     renameSync(`${tar}.new.tar`, tar);
   }
   mkdirSync(folder, { recursive: true });
