@@ -14,6 +14,7 @@ const USAGE = `offhook run [--state DIR] [--config FILE] [--set key=value]... [-
     its own --state, sip.port and web.port.
 offhook call TARGET [--until ringing|answered] [--intercom] [--anonymous] [--account ID] [--header 'Name: value']...
 offhook answer|hangup|hold|resume [CALL]
+offhook join                              the call on hold joins the one talked on: all three talk
 offhook transfer TARGET [--call ID]       blind; with --to CALL instead of TARGET attended
 offhook dtmf DIGITS [--ms N] [--call ID]
 offhook mute on|off [CALL]
@@ -76,7 +77,7 @@ const TAKES: Readonly<Record<string, Takes>> = {
   call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'anonymous', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
   message: { words: 2, options: ['state', 'json', 'account'] }, dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
   trace: { words: 0, options: ['state', 'last', 'follow', 'full'] },
-  answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, quit: alone, lift: alone, hang: alone, flash: alone,
+  answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, join: alone, quit: alone, lift: alone, hang: alone, flash: alone,
 };
 /** What was given and is not taken, in words; undefined when all of it is. */
 function tooMuch(word: string, rest: readonly string[], values: Values): string | undefined {
@@ -115,7 +116,7 @@ function command(word: string, rest: readonly string[], v: Values): Record<strin
       return { do: word, muted: onlyOf(rest[0], 'on', 'off') === 'on', ...(rest[1] === undefined ? {} : { call: rest[1] }) };
     case 'key':
       return { do: word, key: needed(rest[0], 'a key') };
-    case 'lift': case 'hang': case 'flash': case 'status': case 'quit':
+    case 'lift': case 'hang': case 'flash': case 'status': case 'join': case 'quit':
       return { do: word };
     default:
       return undefined;

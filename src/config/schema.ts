@@ -187,6 +187,7 @@ export const settingsSchema = Type.Object({
     ringS: whole(120, 5, 600, { title: 'Ringing time', description: 'An unanswered call is refused with 480 after this.', unit: 's', applies: 'next call' }),
     noAnswerS: whole(180, 5, 600, { title: 'Calling time', description: 'Give up a call of ours that nobody answers.', unit: 's', applies: 'next call' }),
     sessionTimerS: whole(1_800, 0, 86_400, { title: 'Session timer', description: 'How often a call is refreshed, so that a dead one ends (RFC 4028); below 90 counts as 90, 0 leaves it to the other side.', unit: 's', applies: 'next call' }),
+    flash: choice('swap', ['swap', 'join'], { title: 'Hook flash with two calls', description: 'swap: talk to the other one. join: all three talk; the next flash ends the call made last.', applies: 'now' }),
     waiting: flag(true, { title: 'Call waiting', description: 'A second caller is heard as a tone; otherwise it is busy.', applies: 'next call' }),
     doNotDisturb: flag(false, { title: 'Do not disturb', description: 'Callers hear busy; the phone stays silent.', applies: 'now' }),
     howlerS: whole(60, 10, 600, { title: 'Howler', description: 'A handset left off for this long after a dead line howls.', unit: 's', applies: 'now' }),

@@ -7,6 +7,7 @@
 
 import type { AudioDevice, AudioStatus, AudioSystem } from '../ports/audio.ts';
 import type { Clock } from '../ports/clock.ts';
+import { Conference } from './conference.ts';
 import type { MediaEvent, Place, PlaceSettings } from './door.ts';
 import { factorOf, mix, weigh } from './mixer.ts';
 import { createPace, type Pace } from './pace.ts';
@@ -52,6 +53,7 @@ export class Card {
   /** What the card would have given and taken while the clock stands in for it. */
   readonly #silence: Int16Array;
   readonly #unheard: Int16Array;
+  #conference: Conference | undefined;
   #device: AudioDevice | undefined;
   #open = false;
   #beatMs = 0;
@@ -156,9 +158,10 @@ export class Card {
       if (streams.length > 0) {
         let spoken = captured;
         if (settings.captureDb !== 0) weigh(captured, spoken = this.#captured, count, factorOf(settings.captureDb));
-        for (let i = 0; i < streams.length; i++) {
-          streams[i]!.say(spoken, count);
-          streams[i]!.hear(heard, count, now);
+        if (streams.length > 1) (this.#conference ??= new Conference(this.#frames)).beat(streams, spoken, mixed, count, now);
+        else {
+          streams[0]!.say(spoken, count);
+          streams[0]!.hear(heard, count, now);
           mix(heard, mixed, count);
         }
       }

@@ -31,9 +31,9 @@ export interface ToneProgram {
   readonly times: number;
 }
 
-/** What a stream is joined to. `echo` sends back what it hears; `program` plays to the far side and drops what it hears. */
+/** What a stream is joined to. Those of a place that meet hear each other as well. `echo` sends back what it hears; `program` plays to the far side and drops what it hears. */
 export type Route =
-  | { readonly to: 'place'; readonly place: Place }
+  | { readonly to: 'place'; readonly place: Place; readonly meets?: boolean }
   | { readonly to: 'echo' }
   | { readonly to: 'program'; readonly program: ToneProgram }
   | { readonly to: 'nothing' };

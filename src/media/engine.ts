@@ -72,6 +72,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     leave(entry);
     entry.route = route;
     entry.program = route.to === 'program' ? new ToneGenerator(route.program, ENGINE_HZ) : undefined;
+    entry.stream.meets = route.to === 'place' && route.meets === true;
     if (route.to === 'place') {
       states[route.place].streams.push(entry.stream);
       settle(route.place);

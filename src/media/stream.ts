@@ -30,6 +30,8 @@ const LOSS_MOST = 20;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
 
 export class Stream {
+  /** Hears, and is heard by, the others at its place. */
+  meets = false;
   readonly #id: StreamId;
   readonly #ports: StreamPorts;
   readonly #settings: MediaSettings;

@@ -22,7 +22,7 @@ const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, cod
 
 /** What each command must say; any may name a call. */
 const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
-  call: ['target'], answer: [], hangup: [], hold: [], resume: [], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
+  call: ['target'], answer: [], hangup: [], hold: [], resume: [], join: [], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
 };
 const TEXTS = ['target', 'call', 'to', 'account', 'digits', 'key', 'text'] as const;
 /** Header lines that a request must have once, and the agent writes. */
@@ -120,8 +120,18 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
     if (line.held === on) return Promise.resolve({ ok: true, call: line.id, state });
     const done = until(line, (event) => event.is === state && event.by === 'us' ? { ok: true, call: line.id, state }
       : event.is === 'not held' ? no('REFUSED', event.why) : event.is === 'ended' ? no('CALL_FAILED', event.ending.why) : undefined, REINVITE_MS, no('NO_ANSWER', 'the other side did not answer'));
-    // The handset's other call comes back as by a flash: one talks, the other is held.
-    if (on || line !== handset.second || !handset.handle('flash')) line.hold(on);
+    if (on && line.joined && handset.handle('split')) {
+      if (line === handset.active) handset.handle('flash'); // the other one is talked on
+    } else if (on || line !== handset.second || !handset.handle('flash')) line.hold(on); // it comes back as by a flash: one talks, the other is held
+    return done;
+  };
+
+  const join = (): Promise<Outcome> => {
+    const { active, second } = handset;
+    if (active === undefined || !talking(active) || second === undefined || !talking(second) || !second.held) return Promise.resolve(no('WRONG_STATE', 'that takes a call that is talked on and one on hold'));
+    const done = until(second, (event) => event.is === 'resumed' ? { ok: true, call: second.id, state: 'joined' } : event.is === 'not held' ? no('REFUSED', event.why)
+      : event.is === 'ended' ? no('CALL_FAILED', event.ending.why) : undefined, REINVITE_MS, no('NO_ANSWER', 'the other side did not answer'));
+    handset.handle('join');
     return done;
   };
 
@@ -183,6 +193,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
         case 'status': return { ok: true, status: status() };
         case 'call': return call(command);
         case 'message': return message(command);
+        case 'join': return join();
         case 'lift':
         case 'hang':
         case 'flash':

@@ -28,6 +28,8 @@ export interface Handset {
   readonly digits: string;
   /** False when the event means nothing in this state. */
   handle(event: HandsetEvent): boolean;
+  /** The hook was flashed: with two calls as the setting says, the other one or all three. */
+  flash(): boolean;
   key(key: Key, down: boolean): void;
   /** A caller to ring for. */
   incoming(line: Line): void;
@@ -191,6 +193,14 @@ export function createHandset(desk: Desk): Handset {
         [active, second] = [second, active];
         second?.hold(true);
         return answer(active);
+      case 'join':
+        answer(second);
+        for (const line of [active, second]) line?.meet(true);
+        return;
+      case 'part':
+        for (const line of [active, second]) line?.meet(false);
+        return;
+      case 'hold second': return second?.hold(true);
       case 'resume':
       case 'accept': return answer(active);
       case 'accept on speaker': return answer(active);
@@ -219,6 +229,7 @@ export function createHandset(desk: Desk): Handset {
       case 'to handset':
       case 'to speaker':
         active?.moveTo(place());
+        if (state.second === 'joined') second?.moveTo(place());
         return tone === '' && !beep ? undefined : replay();
       case 'warm': return media.command({ do: 'warm', place: 'handset', on: true });
       case 'cool': return media.command({ do: 'warm', place: 'handset', on: false });
@@ -257,6 +268,7 @@ export function createHandset(desk: Desk): Handset {
     get tone() { return tone; },
     get digits() { return digits; },
     handle,
+    flash: () => handle(state.second === 'held' && desk.settings().calls.flash === 'join' && rowOf(state, 'join') !== undefined ? 'join' : 'flash'),
     key(key, down) {
       desk.raise({ event: 'key', key, down });
       if (!down) return;

@@ -35,6 +35,8 @@ export class Line {
   held = false;
   remoteHeld = false;
   muted = false;
+  /** In a conference with another call of this phone. */
+  joined = false;
   intercom = false;
   emergency = false;
   /** Answered without a person: where, and with what caution. */
@@ -203,11 +205,17 @@ export class Line {
     this.#reinvite();
   }
 
+  /** All who meet at a place hear each other. */
+  meet(on: boolean): void {
+    this.joined = on;
+    this.moveTo(this.place);
+  }
+
   /** Join the sound to another place. Taken to the handset, a call that answered itself is one like any other. */
   moveTo(place: Place): void {
     if (place === 'handset' && this.auto !== undefined && this.state === 'established') this.#cancel?.();
     this.place = place;
-    this.#route = { to: 'place', place };
+    this.#route = this.joined ? { to: 'place', place, meets: true } : { to: 'place', place };
     if (this.#session !== undefined) this.#join();
   }
 
@@ -256,7 +264,7 @@ export class Line {
     return {
       id: this.id, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
       account: this.call?.account?.id ?? this.destination?.account?.id ?? '', codec: this.codec, place: this.place, seconds: this.seconds, held: this.held,
-      remoteHeld: this.remoteHeld, muted: this.muted, encrypted: false, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
+      remoteHeld: this.remoteHeld, muted: this.muted, joined: this.joined, encrypted: false, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
     };
   }
 

@@ -1,5 +1,5 @@
 // The handset's machine as a table: line state x event -> next state and what to do. It knows one active call and one second call
-// (held, or waiting to be taken); who they are, how long timers run and which tone means what is the shell's business (phone.ts).
+// (held, waiting to be taken, or joined with the active one); who they are, how long timers run and which tone means what is the shell's business (phone.ts).
 //
 //   hook, keys, calls, timers --event--> step() --actions--> shell --> agent, media, bell, lamp
 //
@@ -9,8 +9,8 @@ import type { LineState } from './status.ts';
 
 export type { LineState };
 
-/** What the other slot holds: nothing, a call of ours on hold, or a caller who is heard as call waiting tone. */
-export type Second = 'none' | 'held' | 'waiting';
+/** What the other slot holds: nothing, a call of ours on hold, a caller who is heard as call waiting tone, or the third of a conference. */
+export type Second = 'none' | 'held' | 'waiting' | 'joined';
 
 export interface HandsetState {
   readonly line: LineState;
@@ -31,6 +31,8 @@ export type HandsetEvent =
   | 'second ended'
   /** A caller to ring for; one to answer at once. */
   | 'incoming' | 'intercom'
+  /** The held call is taken into the conversation; the one called first is put on hold again. */
+  | 'join' | 'split'
   /** From page and command line: call, answer, end. */
   | 'ask call' | 'ask answer' | 'ask end'
   | `T ${TimerName}`;
@@ -44,6 +46,8 @@ export type HandsetAction =
   | 'take as active' | 'take as second' | 'refuse busy'
   /** The waiting or held call becomes the active one; both change places (the active one is held, the other resumed or answered). */
   | 'second to active' | 'hold' | 'resume' | 'swap'
+  /** All three talk; the two go apart again; the second is held. */
+  | 'join' | 'part' | 'hold second'
   | 'accept' | 'accept on speaker' | 'end active' | 'end second' | 'forget active' | 'forget second'
   | 'ring' | 'recall ring' | 'stop bell' | 'waiting tone' | 'waiting off'
   | 'to handset' | 'to speaker' | 'warm' | 'cool';
@@ -71,6 +75,15 @@ const flashAway = `
 flash -> dial tone: end active, forget digits, tone dial, start no dial
 flash|held -> in call/none: end active, second to active, resume
 flash|waiting -> in call/none: end active, waiting off, second to active, accept`;
+
+/** All three talk: a flash drops whom the active call is with. */
+const conference = `
+join|held -> ./joined: join
+split|joined -> ./held: part, hold second
+flash|joined -> ./none: part, end active, second to active
+ask end|joined -> ./none: part, end active, second to active
+ended|joined -> ./none: part, forget active, second to active
+second ended|joined -> ./none: part, forget second`;
 
 /** A second caller while the line is in use: heard as call waiting tone; a third hears busy. */
 const waiting = `
@@ -134,7 +147,9 @@ answered -> in call:
 failed -> dead line: forget active, tone failure, start dead
 digit -> .: send digit
 ask end -> dead line: end active, tone gone, start dead`,
-  'in call': `${hangUp}${waiting}
+  'in call': `${hangUp}${waiting}${conference}
+hang up|joined -> on hook/none: part, end active, end second, cool
+sent on|joined -> calling/held: part, hold second, take as active, tone ringback
 flash -> dial tone/held: hold, forget digits, tone recall, start no dial
 flash|held -> .: swap
 flash|waiting -> ./held: waiting off, swap
@@ -158,7 +173,8 @@ failed -> on hook: forget active
 digit -> .: send digit
 incoming -> .: refuse busy
 ask end -> on hook: end active`,
-  'speaker': `${waiting}
+  'speaker': `${waiting}${conference}
+hang up|joined -> on hook/none: part, end active, end second
 hang up -> on hook: end active
 hang up|waiting -> ringing/none: end active, waiting off, second to active, ring
 hang up|held -> recall: end active, recall ring, start recall

@@ -303,7 +303,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
 
   function onHook(event: HookEvent): void {
     if (event !== 'flash') desk.raise({ event: 'hook', off: event === 'lifted' });
-    handset.handle(event === 'lifted' ? 'lift' : event === 'hung up' ? 'hang up' : 'flash');
+    if (event === 'flash') handset.flash();
+    else handset.handle(event === 'lifted' ? 'lift' : 'hang up');
   }
 
   media.subscribe(onMedia);

@@ -49,6 +49,8 @@ export interface CallStatus {
   readonly held: boolean;
   readonly remoteHeld: boolean;
   readonly muted: boolean;
+  /** In a conference with another call of this phone. */
+  readonly joined: boolean;
   readonly encrypted: false;
   readonly intercom: boolean;
   readonly emergency: boolean;
@@ -141,6 +143,8 @@ export type Command =
   /** Without `call` every call. */
   | { readonly do: 'hangup'; readonly call?: string }
   | { readonly do: 'hold' | 'resume'; readonly call?: string }
+  /** All three talk: the held call joins the one talked on. */
+  | { readonly do: 'join' }
   /** Blind, or with `to` attended: the other side of `call` is joined to that of `to`. */
   | { readonly do: 'transfer'; readonly target?: string; readonly to?: string; readonly call?: string }
   | { readonly do: 'dtmf'; readonly digits: string; readonly ms?: number; readonly call?: string }

@@ -10,14 +10,14 @@ const events = [...new Set(rows.map((r) => r.event))];
 const knownEvents: Readonly<Record<HandsetEvent, true>> = {
   'lift': true, 'hang up': true, 'flash': true, 'digit': true, 'more': true, 'dial': true, 'refused': true, 'done': true, 'ringing': true, 'early': true,
   'answered': true, 'failed': true, 'ended': true, 'sent on': true, 'second ended': true, 'incoming': true, 'intercom': true, 'ask call': true, 'ask answer': true,
-  'ask end': true, 'T glare': true, 'T hotline': true, 'T no dial': true, 'T inter digit': true, 'T dead': true, 'T howler': true, 'T recall': true,
+  'ask end': true, 'join': true, 'split': true, 'T glare': true, 'T hotline': true, 'T no dial': true, 'T inter digit': true, 'T dead': true, 'T howler': true, 'T recall': true,
 };
 const knownActions: Readonly<Record<Exclude<HandsetAction, 'stop timers'>, true>> = {
   'start glare': true, 'start hotline': true, 'start no dial': true, 'start inter digit': true, 'start dead': true, 'start howler': true, 'start recall': true,
   'quiet': true, 'tone dial': true, 'tone recall': true, 'tone ringback': true, 'tone failure': true, 'tone gone': true, 'tone sit': true, 'tone congestion': true,
   'tone howler': true, 'tone confirm': true, 'key tone': true, 'collect': true, 'finish': true, 'forget digits': true, 'dial': true, 'dial hotline': true,
   'send digit': true, 'take as active': true, 'take as second': true, 'refuse busy': true, 'second to active': true, 'hold': true, 'resume': true, 'swap': true,
-  'accept': true, 'accept on speaker': true, 'end active': true, 'end second': true, 'forget active': true, 'forget second': true, 'ring': true, 'recall ring': true,
+  'join': true, 'part': true, 'hold second': true, 'accept': true, 'accept on speaker': true, 'end active': true, 'end second': true, 'forget active': true, 'forget second': true, 'ring': true, 'recall ring': true,
   'stop bell': true, 'waiting tone': true, 'waiting off': true, 'to handset': true, 'to speaker': true, 'warm': true, 'cool': true,
 };
 
@@ -40,8 +40,8 @@ describe('the table', () => {
     expect(new Set(events)).toEqual(new Set(Object.keys(knownEvents)));
     expect(new Set(rows.flatMap((r) => r.row.do))).toEqual(new Set(Object.keys(knownActions)));
     for (const { key, row } of rows) {
-      expect(['none', 'held', 'waiting', undefined]).toContain(key.split('|')[1]);
-      expect(['none', 'held', 'waiting']).toContain(row.second);
+      expect(['none', 'held', 'waiting', 'joined', undefined]).toContain(key.split('|')[1]);
+      expect(['none', 'held', 'waiting', 'joined']).toContain(row.second);
     }
     const keys = rows.map((r) => `${r.line}: ${r.key}`);
     expect(keys.filter((k, i) => keys.indexOf(k) !== i)).toEqual([]);
@@ -97,8 +97,21 @@ describe('the table', () => {
       for (const event of events) {
         const [next, actions] = step(state, event);
         if (next.second === 'held') continue;
-        const explained = ['second to active', 'swap', 'end second', 'forget second'].some((a) => actions.includes(a as HandsetAction));
+        const explained = ['second to active', 'swap', 'join', 'end second', 'forget second'].some((a) => actions.includes(a as HandsetAction));
         expect(explained, `${key}: ${event}`).toBe(true);
+      }
+    }
+  });
+
+  test('who is joined is never forgotten by a step, and is parted from the other by every step out of the conference', () => {
+    expect([...reached.values()].some((s) => s.second === 'joined')).toBe(true);
+    for (const [key, state] of reached) {
+      if (state.second !== 'joined') continue;
+      for (const event of events) {
+        const [next, actions] = step(state, event);
+        if (next.second === 'joined') continue;
+        expect(['second to active', 'hold second', 'end second', 'forget second'].filter((a) => actions.includes(a as HandsetAction)), `${key}: ${event}`).toHaveLength(1);
+        expect(actions, `${key}: ${event}`).toContain('part');
       }
     }
   });
@@ -166,6 +179,11 @@ const rowsOfLife: readonly (readonly [what: string, events: readonly HandsetEven
   ['flash holds and gives dial tone', ['incoming', 'lift', 'flash'], 'dial tone', 'held', ['stop timers', 'quiet', 'hold', 'forget digits', 'tone recall', 'start no dial']],
   ['flash again takes the held call back', ['incoming', 'lift', 'flash', 'flash'], 'in call', 'none', ['stop timers', 'quiet', 'end active', 'second to active', 'resume']],
   ['flash between two calls swaps them', ['incoming', 'lift', 'flash', 'digit', 'dial', 'answered', 'flash'], 'in call', 'held', ['swap']],
+  ['the held call joins the conversation', ['incoming', 'lift', 'flash', 'digit', 'dial', 'answered', 'join'], 'in call', 'joined', ['join']],
+  ['a flash ends the call made last and leaves the other', ['incoming', 'lift', 'flash', 'digit', 'dial', 'answered', 'join', 'flash'], 'in call', 'none', ['part', 'end active', 'second to active']],
+  ['hanging up a conference ends both calls', ['incoming', 'lift', 'flash', 'digit', 'dial', 'answered', 'join', 'hang up'], 'on hook', 'none', ['stop timers', 'quiet', 'part', 'end active', 'end second', 'cool']],
+  ['who stays of a conference goes on as a call', ['incoming', 'lift', 'flash', 'digit', 'dial', 'answered', 'join', 'ended'], 'in call', 'none', ['part', 'forget active', 'second to active']],
+  ['a conference is parted: one talks, one is held', ['incoming', 'lift', 'flash', 'digit', 'dial', 'answered', 'join', 'split'], 'in call', 'held', ['part', 'hold second']],
   ['a second caller is heard as a tone', ['incoming', 'lift', 'incoming'], 'in call', 'waiting', ['take as second', 'waiting tone']],
   ['flash takes the waiting caller and holds the first', ['incoming', 'lift', 'incoming', 'flash'], 'in call', 'held', ['waiting off', 'swap']],
   ['a third caller hears busy', ['incoming', 'lift', 'incoming', 'incoming'], 'in call', 'waiting', ['refuse busy']],

@@ -33,7 +33,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
         </section>
 
         {phone.calls.length > 0 && <section class="panel" aria-label="Calls">
-          <ul class="live">{phone.calls.map((call) => <LiveCall key={call.id} call={call} since={since} hook={phone.hook} onCommand={command} />)}</ul>
+          <ul class="live">{phone.calls.map((call) => <LiveCall key={call.id} call={call} joinable={call.held && phone.calls.some((other) => other !== call && other.state === 'established' && !other.held)} since={since} hook={phone.hook} onCommand={command} />)}</ul>
         </section>}
 
         {problems.length > 0 && <section class="panel warn">
@@ -82,7 +82,7 @@ function Fact({ name, value, mood }: { readonly name: string; readonly value: st
   return <div class={`fact ${mood}`}><dt>{name}</dt><dd><span class="dot" aria-hidden="true" />{value}</dd></div>;
 }
 
-function LiveCall({ call, since, hook, onCommand }: { readonly call: PhoneStatus['calls'][number]; readonly since: number; readonly hook: PhoneStatus['hook']; readonly onCommand: (body: object) => void }) {
+function LiveCall({ call, joinable, since, hook, onCommand }: { readonly call: PhoneStatus['calls'][number]; readonly joinable: boolean; readonly since: number; readonly hook: PhoneStatus['hook']; readonly onCommand: (body: object) => void }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1_000);
@@ -91,7 +91,7 @@ function LiveCall({ call, since, hook, onCommand }: { readonly call: PhoneStatus
   const [target, setTarget] = useState<string>();
   const established = call.state === 'established';
   const seconds = call.seconds + Math.max(0, now - since) / 1_000;
-  const facts = [call.direction === 'in' ? 'incoming' : 'outgoing', call.diverted ? `for ${call.diverted}` : '', call.codec, call.held ? 'on hold' : '', call.remoteHeld ? 'held by them' : '', call.muted ? 'muted' : '', call.intercom ? 'intercom' : '', call.emergency ? 'emergency' : ''];
+  const facts = [call.direction === 'in' ? 'incoming' : 'outgoing', call.diverted ? `for ${call.diverted}` : '', call.codec, call.held ? 'on hold' : '', call.joined ? 'in conference' : '', call.remoteHeld ? 'held by them' : '', call.muted ? 'muted' : '', call.intercom ? 'intercom' : '', call.emergency ? 'emergency' : ''];
   return (
     <li>
       <div class="who"><strong>{call.remoteName || call.remote}</strong>{call.remoteName !== '' && call.remoteName !== call.remote && <span class="aside"> {call.remote}</span>}
@@ -100,6 +100,7 @@ function LiveCall({ call, since, hook, onCommand }: { readonly call: PhoneStatus
       <div class="acts">
         {call.direction === 'in' && call.state === 'ringing' && hook !== 'on' && <button type="button" class="main" onClick={() => onCommand({ do: 'answer', call: call.id })}>Answer</button>}
         {established && <button type="button" onClick={() => onCommand({ do: call.held ? 'resume' : 'hold', call: call.id })}>{call.held ? 'Resume' : 'Hold'}</button>}
+        {joinable && <button type="button" title="All three talk" onClick={() => onCommand({ do: 'join' })}>Join</button>}
         {established && <button type="button" aria-pressed={call.muted} onClick={() => onCommand({ do: 'mute', muted: !call.muted, call: call.id })}>{call.muted ? 'Microphone on' : 'Mute'}</button>}
         {established && <button type="button" aria-expanded={target !== undefined} onClick={() => setTarget(target === undefined ? '' : undefined)}>Transfer</button>}
         <button type="button" class="end" onClick={() => onCommand({ do: 'hangup', call: call.id })}>{call.direction === 'in' && !established ? 'Decline' : 'Hang up'}</button>

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createLab, loudness } from './lab.ts';
+import { levelOf } from '../../media/listen.ts';
 import { accountSettings } from '../settings.ts';
 
 const B = '192.0.2.2';
@@ -214,9 +215,9 @@ describe('two telephones and no server', () => {
 
 describe('holding and waiting', () => {
   /** a talks to b. */
-  const talking = async (more: Parameters<typeof createLab>[0] = 1) => {
+  const talking = async (more: Parameters<typeof createLab>[0] = 1, settings = {}) => {
     const lab = createLab(more);
-    const a = await lab.phone('192.0.2.1', { settings: dialing });
+    const a = await lab.phone('192.0.2.1', { settings: { ...dialing, ...settings } });
     const b = await lab.phone(B, { settings: dialing });
     const c = await lab.phone('192.0.2.3', { settings: { dialing: { speedDial: { '1': 'sip:alice@192.0.2.1' }, plan: ['4'] } } });
     a.bench.lift();
@@ -267,6 +268,73 @@ describe('holding and waiting', () => {
     await lab.run(1_000);
     expect(a.phone.status()).toMatchObject({ state: 'in call', bell: false });
     expect(c.phone.status().calls[0]!.remoteHeld).toBe(false);
+  });
+
+  describe('a conference', () => {
+    const tone = (hz: number) => (i: number) => Math.round(6_000 * Math.sin(2 * Math.PI * hz * i / 16_000));
+    /** Which of the three is heard in the last 400 ms. */
+    const hears = (subject: Parameters<typeof loudness>[0]): string => {
+      const device = subject.audio.running.at(-1)!;
+      const tail = Int16Array.from(device.played.slice(-device.rateHz * 0.4));
+      return [['a', 400], ['b', 700], ['c', 1_100]].filter(([, hz]) => levelOf(tail, hz as number, device.rateHz) > -30).map(([name]) => name).join('');
+    };
+    const three = async (settings = {}) => {
+      const { lab, a, b, c } = await talking(1, settings);
+      a.audio.microphone = tone(400);
+      b.audio.microphone = tone(700);
+      c.audio.microphone = tone(1_100);
+      a.bench.flash();
+      await lab.run(1_200);
+      await a.dial('3');
+      await lab.run(300);
+      c.bench.lift();
+      await lab.run(800);
+      return { lab, a, b, c };
+    };
+
+    test('the held call joins: everybody hears the two others and not himself', async () => {
+      const { lab, a, b, c } = await three();
+      expect([hears(a), hears(b), hears(c)]).toEqual(['c', '', 'a']);
+      const joined = a.phone.command({ do: 'join' });
+      await lab.run(1_500);
+      expect(await joined).toMatchObject({ ok: true, state: 'joined' });
+      expect(a.phone.status().calls.map((l) => [l.held, l.joined])).toEqual([[false, true], [false, true]]);
+      expect([hears(a), hears(b), hears(c)]).toEqual(['bc', 'ac', 'ab']);
+      b.bench.hangUp();
+      await lab.run(1_500);
+      expect(a.phone.status()).toMatchObject({ state: 'in call', calls: [{ joined: false, held: false }] });
+      expect([hears(a), hears(c)]).toEqual(['c', 'a']);
+    });
+
+    test('by flash, where the setting says so; the next flash ends the call made last, hanging up ends both', async () => {
+      const { lab, a, b, c } = await three({ calls: { flash: 'join' } });
+      a.bench.flash();
+      await lab.run(1_500);
+      expect([hears(a), hears(b), hears(c)]).toEqual(['bc', 'ac', 'ab']);
+      a.bench.flash();
+      await lab.run(1_500);
+      expect(c.phone.status().state).toBe('dead line');
+      expect([hears(a), hears(b)]).toEqual(['b', 'a']);
+      a.bench.hangUp();
+      await lab.run(1_500);
+      expect([a.phone.status().state, b.phone.status().state]).toEqual(['on hook', 'dead line']);
+    });
+
+    test('one of the two is held again and the other talked on', async () => {
+      const { lab, a, b, c } = await three();
+      void a.phone.command({ do: 'join' });
+      await lab.run(1_500);
+      const last = a.phone.status().calls[1]!;
+      void a.phone.command({ do: 'hold', call: last.id });
+      await lab.run(2_000);
+      expect(a.phone.status().calls.map((l) => [l.held, l.joined])).toEqual([[false, false], [true, false]]);
+      expect([hears(a), hears(b), hears(c)]).toEqual(['b', 'a', '']);
+    });
+
+    test('without a call on hold there is nobody to join', async () => {
+      const { a } = await talking();
+      expect(await a.phone.command({ do: 'join' })).toMatchObject({ ok: false, code: 'WRONG_STATE' });
+    });
   });
 
   test('a held call that nobody takes back is ended when the bell has rung its time', async () => {
