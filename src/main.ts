@@ -30,6 +30,8 @@ offhook quit
 offhook exchange [--state DIR] [--config FILE] [--set key=value]... [--log text|json]
                                           the exchange of the house alone, without a phone: settings exchange.*
 offhook devices                           sound devices by name
+offhook audio-test [handset|speaker|ringer] [--config FILE] [--set key=value]... [--json]
+                                          plays two sweeps: level, noise, delay, drift and echo of a sound card, and what to do about them
 offhook settings [--config FILE] [--set key=value]...
                                           shows the settings, or writes some into the file of a phone that is not running
 offhook --version`;
@@ -73,7 +75,7 @@ const one: Takes = { words: 1, options: ['state', 'json', 'call'] };
 const alone: Takes = { words: 0, options: ['state', 'json'] };
 /** What each command takes; whatever else is given would be overlooked, so it is refused. */
 const TAKES: Readonly<Record<string, Takes>> = {
-  run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, exchange: { words: 0, options: ['state', 'config', 'set', 'log'] }, devices: { words: 0, options: [] }, settings: { words: 0, options: ['state', 'config', 'set'] },
+  run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, exchange: { words: 0, options: ['state', 'config', 'set', 'log'] }, devices: { words: 0, options: [] }, 'audio-test': { words: 1, options: ['state', 'config', 'set', 'json'] }, settings: { words: 0, options: ['state', 'config', 'set'] },
   call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'anonymous', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
   message: { words: 2, options: ['state', 'json', 'account'] }, dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
   trace: { words: 0, options: ['state', 'last', 'follow', 'full'] },
@@ -154,6 +156,10 @@ async function main(): Promise<number> {
     const { listDevices } = await import('./main/devices.ts');
     process.stdout.write(listDevices());
     return 0;
+  }
+  if (word === 'audio-test') {
+    const { audioTest } = await import('./main/audio-test.ts');
+    return audioTest(state, onlyOf(rest[0] ?? 'speaker', 'handset', 'speaker', 'ringer') as 'handset' | 'speaker' | 'ringer', values.set ?? [], values.config === undefined ? undefined : resolve(values.config), values.json === true);
   }
   if (word === 'settings') {
     const { settingsCommand } = await import('./main/settings.ts');

@@ -1,4 +1,5 @@
 // What a telephone needs only where it is set or asked for, in a file of its own beside the core: requests outside calls, subscriptions.
 
+export { reportOf } from '../media/probe.ts';
 export { request } from '../sip/outside.ts';
 export { Subscriptions } from '../sip/subscriptions.ts';

@@ -1,5 +1,6 @@
 // What the media room loads with the first call that wants it, in a file of its own beside the core.
 
 import type { MediaExtras } from '../media/extras.ts';
+import { Probe } from '../media/probe.ts';
 
-export const extras: MediaExtras = {};
+export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz) };

@@ -11,6 +11,7 @@ import { Conference } from './conference.ts';
 import type { MediaEvent, Place, PlaceSettings } from './door.ts';
 import { factorOf, mix, weigh } from './mixer.ts';
 import { createPace, type Pace } from './pace.ts';
+import type { Probe } from './probe.ts';
 import type { Stream } from './stream.ts';
 import type { ToneGenerator } from './tones.ts';
 
@@ -54,6 +55,8 @@ export class Card {
   readonly #silence: Int16Array;
   readonly #unheard: Int16Array;
   #conference: Conference | undefined;
+  #probe: Probe | undefined;
+  #probed: (whole: boolean) => void = () => undefined;
   #device: AudioDevice | undefined;
   #open = false;
   #beatMs = 0;
@@ -76,9 +79,26 @@ export class Card {
     this.#unheard = new Int16Array(this.#frames);
   }
 
+  /** Let `probe` have the card to itself; `done` tells how often the card ran dry meanwhile, −1 when it did not come to its end. False when something else goes on there. */
+  test(probe: Probe, done: (xruns: number) => void): boolean {
+    if (this.#probe !== undefined || this.#places.some((p) => p.tone !== undefined || p.streams.length > 0)) return false;
+    this.#probe = probe;
+    this.settle();
+    const before = this.#device?.status().xruns ?? 0;
+    this.#probed = (whole) => done(whole ? (this.#device?.status().xruns ?? 0) - before : -1);
+    return true;
+  }
+
+  #endProbe(whole: boolean): void {
+    if (this.#probe === undefined) return;
+    this.#probe = undefined;
+    this.settle();
+    this.#probed(whole);
+  }
+
   /** To be called whenever a place changed: opens the card at once, closes it after a while. */
   settle(): void {
-    if (this.#places.some((p) => p.warm || p.tone !== undefined || p.streams.length > 0)) {
+    if (this.#probe !== undefined || this.#places.some((p) => p.warm || p.tone !== undefined || p.streams.length > 0)) {
       this.#cancelClose?.();
       this.#cancelClose = undefined;
       if (!this.#open) this.#start();
@@ -94,6 +114,7 @@ export class Card {
     const device = this.#device;
     this.#device = undefined;
     device?.close();
+    this.#endProbe(false);
   }
 
   #start(): void {
@@ -150,7 +171,13 @@ export class Card {
 
   #beat(captured: Int16Array, playback: Int16Array): void {
     const now = this.#ports.clock.now(), count = Math.min(this.#frames, playback.length, captured.length);
-    const heard = this.#heard, mixed = this.#mixed, places = this.#places;
+    const heard = this.#heard, mixed = this.#mixed, places = this.#places, probe = this.#probe;
+    if (probe !== undefined) {
+      const over = places.some((p) => p.streams.length > 0 || p.tone !== undefined); // a call goes before
+      if (over || captured === this.#silence) this.#endProbe(false);
+      else if (!probe.beat(captured, playback, count)) this.#endProbe(true);
+      if (!over) return;
+    }
     for (let p = 0; p < places.length; p++) {
       const state = places[p]!, { streams, settings } = state;
       if (streams.length === 0 && state.tone === undefined) continue;

@@ -1,11 +1,12 @@
 // The door of the media room: commands in, events out, plain data both ways, so that it works the same inside a process and
-// across a thread. Nothing here carries a packet or a sample.
+// across a thread. Nothing here carries a packet or, but for the test of a card, a sample.
 //
 //   phone (main thread)  --MediaCommand-->  engine (media thread)
 //                        <--MediaEvent---
 
 import type { AudioStatus } from '../ports/audio.ts';
 import type { StreamSession } from '../sdp/types.ts';
+import type { ProbeSound } from './probe.ts';
 
 export type { CodecUse, StreamSession } from '../sdp/types.ts';
 
@@ -76,6 +77,8 @@ export type MediaCommand =
   | { readonly do: 'quiet'; readonly place: Place }
   /** Open the card now (handset lifted) or let it be closed when nothing needs it, so that the first tone is not late. */
   | { readonly do: 'warm'; readonly place: Place; readonly on: boolean }
+  /** Test the card of a place; answers `probed`. */
+  | { readonly do: 'probe'; readonly place: Place; readonly ask: number }
   | { readonly do: 'settings'; readonly settings: MediaSettings }
   | { readonly do: 'measure'; readonly stream: StreamId; readonly ask: number }
   | { readonly do: 'ping'; readonly ask: number };
@@ -111,6 +114,8 @@ export type MediaEvent =
   | { readonly event: 'tone ended'; readonly place: Place; readonly id: number }
   | { readonly event: 'device'; readonly place: Place; readonly device: string; readonly status: AudioStatus }
   | { readonly event: 'stats'; readonly stream: StreamId; readonly ask: number; readonly stats: StreamStats }
+  /** What the microphone heard of the test, raw, for media/probe.ts to make sense of: the one time that sound goes through the door. Else why there is none. */
+  | { readonly event: 'probed'; readonly place: Place; readonly ask: number; readonly heard: ProbeSound | string }
   | { readonly event: 'pong'; readonly ask: number }
   /** Something a person should know; goes to the log. */
   | { readonly event: 'trouble'; readonly code: string; readonly message: string };

@@ -179,6 +179,14 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
           return settle(command.place);
         case 'settings':
           return use(command.settings);
+        case 'probe': {
+          const { place, ask } = command, probe = ports.extras?.().probe(ENGINE_HZ);
+          const answer = (heard: Extract<MediaEvent, { event: 'probed' }>['heard']): void => tell({ event: 'probed', place, ask, heard });
+          if (probe === undefined) return answer('sound cards cannot be tested here');
+          const begun = cards.get(states[place].settings.device)!.test(probe, (xruns) => answer(xruns >= 0 ? { captured: probe.captured, rateHz: ENGINE_HZ, xruns } : 'the test was interrupted: a call came, or the sound card was lost'));
+          if (!begun) answer('the sound card is in use');
+          return;
+        }
         case 'ping': // answered by the event loop, so that a loop that stands still is noticed
           ports.clock.after(0, () => tell({ event: 'pong', ask: command.ask }));
           return;

@@ -65,7 +65,7 @@ export interface ProbeResult {
   readonly echo: {
     /** From writing a sample to reading it back. */
     readonly delayMs: number;
-    /** How much slower (positive) capture counts than playback, in parts per million. */
+    /** How much slower (positive) playback counts than capture, in parts per million; what is not followed yet after a few seconds. */
     readonly driftPpm: number;
     /** How much weaker than played it comes back. */
     readonly lossDb: number;
@@ -109,13 +109,33 @@ export function analyse(captured: Int16Array, rateHz: number): ProbeResult {
   };
 }
 
+/** What a finished test brought. */
+export interface ProbeSound {
+  readonly captured: Int16Array;
+  readonly rateHz: number;
+  readonly xruns: number;
+}
+
+/** The whole of a test, for page and command line. */
+export interface ProbeReport extends ProbeResult {
+  /** Times the card ran dry or over meanwhile: then delay and drift say little. */
+  readonly xruns: number;
+  readonly advice: readonly string[];
+}
+
+export function reportOf({ captured, rateHz, xruns }: ProbeSound, captureDb: number, speaker: boolean): ProbeReport {
+  const result = analyse(captured, rateHz);
+  const broken = xruns === 0 ? [] : [`Sound broke ${xruns === 1 ? 'once' : `${xruns} times`} meanwhile: the machine was busy, or the card's periods are too few (sound.periods); delay and drift are not to be trusted.`];
+  return { ...result, xruns, advice: [...broken, ...advice(result, captureDb, speaker)] };
+}
+
 /** What the owner may do about it, in sentences; none where all is well. `speaker`: loudspeaker and microphone of a room. */
 export function advice(result: ProbeResult, captureDb: number, speaker: boolean): string[] {
   const out: string[] = [], { echo, noiseDb, clipped } = result;
   const to = (db: number) => `set the microphone's gain (captureDb) from ${captureDb} to ${Math.max(-40, Math.min(20, Math.round(captureDb + db)))} dB`;
   if (clipped > 10) out.push(`The microphone is overdriven: lower its level in the card's own mixer (alsamixer); if that is at its least, ${to(-12)}.`);
   if (noiseDb > -45) out.push(`The microphone is noisy (${noiseDb.toFixed(0)} dBFS in silence): lower its gain in the card's own mixer, keep it away from fans and supplies.`);
-  if (noiseDb < -93) out.push('The microphone gives digital silence: it is not connected, muted in the card\'s mixer, or the wrong input is chosen.');
+  if (noiseDb < -93 && echo === undefined) out.push('The microphone gives digital silence: it is not connected, muted in the card\'s mixer, or the wrong input is chosen.');
   if (echo === undefined) {
     if (speaker && noiseDb >= -93) out.push('The microphone hears nothing of the loudspeaker: is the loudspeaker connected, and not turned down?');
     return out;

@@ -8,13 +8,17 @@ import { destinations, plan } from './outgoing.ts';
 import type { Command, Outcome, PhoneStatus } from './status.ts';
 import type { HookEvent } from '../ports/hardware.ts';
 import type { Reply, RequestOptions } from '../sip/outside.ts';
-import type { StreamStats } from '../media/door.ts';
+import type { MediaEvent, StreamStats } from '../media/door.ts';
+import type { Beyond } from './ports.ts';
+
+type Heard = Extract<MediaEvent, { event: 'probed' }>['heard'];
 
 const GAP_MS = 60;
 const REINVITE_MS = 35_000;
 const TRANSFER_MS = 60_000;
 const ENDED_MS = 6_000;
 const ANSWER_MS = 10_000;
+const PROBED_MS = 20_000;
 /** RFC 3428 §8: longer ones would need a session. */
 const MESSAGE_BYTES = 1_300;
 
@@ -22,7 +26,7 @@ const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, cod
 
 /** What each command must say; any may name a call. */
 const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
-  call: ['target'], answer: [], hangup: [], hold: [], resume: [], join: [], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
+  call: ['target'], answer: [], hangup: [], hold: [], resume: [], join: [], 'audio test': ['place'], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
 };
 const TEXTS = ['target', 'call', 'to', 'account', 'digits', 'key', 'text'] as const;
 /** Header lines that a request must have once, and the agent writes. */
@@ -52,9 +56,10 @@ function faultOf(command: unknown): string | undefined {
 export interface Commands {
   run(command: Command): Promise<Outcome>;
   onStats(ask: number, stats: StreamStats): void;
+  onProbed(event: Extract<MediaEvent, { event: 'probed' }>): void;
 }
 
-export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus, onHook: (event: HookEvent) => void, request: (options: RequestOptions) => Promise<Reply>): Commands {
+export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus, onHook: (event: HookEvent) => void, request: (options: RequestOptions) => Promise<Reply>, beyond: () => Promise<Pick<Beyond, 'reportOf'>>): Commands {
   const { clock, media } = desk.ports;
   const asked = new Map<number, (stats: StreamStats) => void>();
   let ask = 0;
@@ -135,6 +140,22 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
     return done;
   };
 
+  /** Each with what it asks for. */
+  const probes = new Map<number, (heard: Heard) => void>();
+  const audioTest = async (place: string): Promise<Outcome> => {
+    if (place !== 'handset' && place !== 'speaker' && place !== 'ringer') return no('BAD_COMMAND', 'place is handset, speaker or ringer');
+    if (desk.lines.size > 0 || handset.tone !== '') return no('BUSY', 'the telephone is in use');
+    const id = ++ask;
+    media.command({ do: 'probe', place, ask: id });
+    const heard = await new Promise<Heard>((resolve) => {
+      probes.set(id, resolve);
+      clock.after(PROBED_MS, () => resolve('the sound engine did not answer'));
+    });
+    probes.delete(id);
+    if (typeof heard === 'string') return no('NOT_TESTED', heard);
+    return { ok: true, sound: (await beyond()).reportOf(heard, desk.settings().sound[place].captureDb, place === 'speaker') };
+  };
+
   const transfer = (line: Line, { target, to }: Extract<Command, { do: 'transfer' }>): Promise<Outcome> => {
     const other = to === undefined ? undefined : lineOf(to, talking);
     if (other !== undefined && 'ok' in other) return Promise.resolve(other);
@@ -186,6 +207,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
       asked.get(id)?.(stats);
       asked.delete(id);
     },
+    onProbed: ({ ask: id, heard }) => probes.get(id)?.(heard),
     async run(command) {
       const fault = faultOf(command);
       if (fault !== undefined) return no('BAD_COMMAND', fault);
@@ -194,6 +216,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
         case 'call': return call(command);
         case 'message': return message(command);
         case 'join': return join();
+        case 'audio test': return audioTest(command.place);
         case 'lift':
         case 'hang':
         case 'flash':

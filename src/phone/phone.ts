@@ -150,7 +150,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
 
   const handset = createHandset(desk);
   const accounts = createAccounts(desk, () => agent);
-  const commands = createCommands(desk, handset, status, onHook, async (options) => (await ports.beyond()).request(agent, options));
+  const commands = createCommands(desk, handset, status, onHook, async (options) => (await ports.beyond()).request(agent, options), ports.beyond);
   const agent: Agent = ports.agent({
     onIncoming: createIncoming(desk, handset, accounts),
     onRegistration: (account, state) => accounts.onRegistration(account, state),
@@ -274,6 +274,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
         return;
       case 'stats': return commands.onStats(event.ask, event.stats);
       case 'trouble': return log.warn({ code: event.code, why: event.message }, 'sound trouble');
+      case 'probed': return commands.onProbed(event);
       case 'pong': return;
       default: streams.get(event.stream)?.onMedia(event);
     }

@@ -8,6 +8,7 @@ import type { Log } from '../ports/log.ts';
 import type { Endpoint } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
+import type { reportOf } from '../media/probe.ts';
 import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
 import type { TextStore } from './call-log.ts';
@@ -31,6 +32,7 @@ export type Invite = NonNullable<Call['invite']>;
 export interface Beyond {
   readonly request: typeof request;
   readonly Subscriptions: typeof Subscriptions;
+  readonly reportOf: typeof reportOf;
 }
 
 export interface PhonePorts {

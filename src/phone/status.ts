@@ -2,6 +2,7 @@
 
 import type { Key } from '../ports/hardware.ts';
 import type { StreamStats } from '../media/door.ts';
+import type { ProbeReport } from '../media/probe.ts';
 
 /** Where the handset's machine stands; see machine.ts. A phone without handset is always 'on hook' there. */
 export type LineState =
@@ -152,6 +153,8 @@ export type Command =
   | { readonly do: 'message'; readonly target: string; readonly text: string; readonly account?: string }
   | { readonly do: 'mute'; readonly muted: boolean; readonly call?: string }
   | { readonly do: 'measure'; readonly call?: string }
+  /** Test the sound card of a place; takes about eight seconds. */
+  | { readonly do: 'audio test'; readonly place: string }
   | { readonly do: 'status' }
   /** As if the handset's own hook and keys were used; refused on a phone without handset. */
   | { readonly do: 'lift' | 'hang' | 'flash' }
@@ -159,7 +162,7 @@ export type Command =
 
 /** Ok only when the thing happened. */
 export type Outcome =
-  | { readonly ok: true; readonly call?: string; readonly state?: string; readonly status?: PhoneStatus; readonly stats?: StreamStats }
+  | { readonly ok: true; readonly call?: string; readonly state?: string; readonly status?: PhoneStatus; readonly stats?: StreamStats; readonly sound?: ProbeReport }
   | { readonly ok: false; readonly code: string; readonly why: string; readonly status?: number };
 
 /** The telephone as the page and the command line see it. */

@@ -144,3 +144,6 @@ export type BenchAction =
   | { readonly do: 'lift' | 'hang up' | 'flash' }
   | { readonly do: 'key'; readonly key: Key; readonly ms?: number }
   | { readonly do: 'privacy'; readonly on: boolean };
+
+/** What a test of a sound card found. */
+export type SoundReport = NonNullable<Extract<Awaited<ReturnType<PhoneDoor['command']>>, { readonly ok: true }>['sound']>;

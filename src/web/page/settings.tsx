@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Problem, SettingsSaved, SettingsView, SoundDevice } from '../types.ts';
+import { SoundTest } from './sound-test.tsx';
 import { ask, Refused } from './api.ts';
 import { changesOf, draftOf, nodeAt, put, type Node, type Tree } from './draft.ts';
 import { Entries, Field, type Form } from './fields.tsx';
@@ -122,6 +123,7 @@ function Section({ name, root, form }: { readonly name: string; readonly root: N
       <p class="lead">{LEAD[name]}</p>
       {node.items !== undefined ? <Entries form={form} name={name} node={node} what="account" basic={['user', 'server', 'password']} />
         : <Group name={name} node={node} form={form} />}
+      {name === 'sound' && <SoundTest />}
     </section>
   );
 }

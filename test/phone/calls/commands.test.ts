@@ -402,3 +402,31 @@ describe('closing', () => {
     expect(asked.outcome).toMatchObject({ ok: true });
   });
 });
+
+describe('the test of a sound card', () => {
+  test('tells what the microphone hears of two sweeps', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1');
+    const tested = a.command({ do: 'audio test', place: 'speaker' });
+    await lab.run(9_000);
+    expect(tested.outcome).toMatchObject({ ok: true, sound: { xruns: 0, clipped: 0, echo: undefined, advice: [expect.stringMatching(/digital silence/)] } });
+    expect(Math.max(...a.audio.devices.flatMap((device) => device.played))).toBeGreaterThan(8_000);
+  });
+
+  test('a call goes before it, and a telephone in use is not tested', async () => {
+    const lab = createLab();
+    const a = await lab.phone('192.0.2.1', { settings: { dialing: { speedDial: { 2: 'sip:bob@192.0.2.2' } } } });
+    await lab.phone('192.0.2.2');
+    const interrupted = a.command({ do: 'audio test', place: 'handset' });
+    await lab.run(1_000);
+    a.bench.lift();
+    await lab.run(500);
+    expect(interrupted.outcome).toMatchObject({ ok: false, code: 'NOT_TESTED', why: expect.stringMatching(/interrupted/) });
+    const refused = a.command({ do: 'audio test', place: 'handset' });
+    await lab.run(100);
+    expect(refused.outcome).toMatchObject({ ok: false, code: 'BUSY' });
+    const unknown = a.command({ do: 'audio test', place: 'attic' });
+    await lab.run(100);
+    expect(unknown.outcome).toMatchObject({ ok: false, code: 'BAD_COMMAND' });
+  });
+});

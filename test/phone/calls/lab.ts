@@ -1,5 +1,7 @@
 // Whole telephones in memory: real agent, real sound engine, real bench handset, on one wire and one fake clock.
 
+import { extras } from '../../../src/main/media-extras.ts';
+import { reportOf } from '../../../src/media/probe.ts';
 import { createBench, type Bench } from '../../../src/hardware/bench.ts';
 import { createCodec } from '../../../src/media/codec.ts';
 import type { Media, MediaCommand } from '../../../src/media/door.ts';
@@ -83,13 +85,13 @@ export function createLab(seed = 1): Lab {
       const sent: MediaCommand[] = [];
       const store = fakeStore();
       const box = { settings: make({ media: { codecs: ['PCMA', 'PCMU'] as Settings['media']['codecs'] }, sip: { allowAddresses: ['192.0.2.0/24'] }, ...settings }) };
-      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec }, mediaSettings(box.settings));
+      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => extras }, mediaSettings(box.settings));
       const media: Media = { ...engine, command(command) { sent.push(command); engine.command(command); } };
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
         clock, log, random, media, store, sounds: tones, opus: false,
-        beyond: async () => ({ request, Subscriptions }),
+        beyond: async () => ({ request, Subscriptions, reportOf }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
         settings: () => box.settings,
