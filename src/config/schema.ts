@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'name server' | 'pins' | 'URL path';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -38,6 +38,8 @@ const HOST_PORT = '^$|^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-
 const HOST = '^$|^[0-9A-Fa-f:.]+$';
 /** A host name alone; empty allowed. */
 const HOST_NAME = '^$|^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$';
+/** A multicast address with its port. */
+const GROUP_PORT = '^((22[4-9]|23[0-9])(\\.[0-9]{1,3}){3}|\\[[Ff][Ff][0-9A-Fa-f:]+\\]):[0-9]{1,5}$';
 /** A SIP user part without what would need escaping. */
 const USER = '^[A-Za-z0-9_.!~*\'()&=+$,;?/-]*$';
 /** algorithm:realm:hash */
@@ -68,7 +70,7 @@ const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
-  [URL_PATH]: 'URL path', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
+  [URL_PATH]: 'URL path', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
 };
 
 export const accountSchema = Type.Object({
@@ -114,6 +116,11 @@ const exchangeUserSchema = Type.Object({
   busyForward: forward('When busy to', 'Rings when it is busy.'),
   noAnswerForward: forward('When nobody answers to', 'Rings after exchange.noAnswerS, at once when it is not registered.'),
 }, { title: 'User', additionalProperties: false });
+
+const pageGroupSchema = Type.Object({
+  address: text('', { title: 'Group', description: 'Multicast address and port: 239.1.1.1:5004, [ff15::1]:5004.', applies: 'now' }, GROUP_PORT, 64),
+  priority: whole(5, 1, 10, { title: 'Priority', description: 'The higher one is heard when two speak at once.', applies: 'now' }),
+}, { title: 'Group', additionalProperties: false });
 
 const exchangeGroupSchema = Type.Object({
   number: extension('Number', 'Number that rings several.'),
@@ -200,6 +207,10 @@ export const settingsSchema = Type.Object({
     maxS: whole(120, 5, 3_600, { title: 'Longest call', description: 'An intercom call is ended after this.', unit: 's', applies: 'next call' }),
     whileBusy: flag(false, { title: 'While in a call', description: 'Answer by itself even during another call; otherwise busy or call waiting.', applies: 'next call' }),
     privacy: flag(false, { title: 'Privacy', description: 'Never answer by itself; the switch on the board does the same.', applies: 'now' }),
+  }),
+  paging: group('Paging', {
+    listen: Type.Array(pageGroupSchema, { title: 'Groups heard', default: [], maxItems: 10 }),
+    urgent: whole(8, 1, 11, { title: 'Urgent from', description: 'Pages of this priority and above are heard during calls, do not disturb and privacy as well; 11: none.', applies: 'now' }),
   }),
   exchange: group('Exchange', {
     enabled: flag(false, { title: 'Exchange', description: 'Be the exchange of the house: other phones register here and call one another, without a PBX.', applies: 'on restart' }),

@@ -5,6 +5,7 @@
 //                        <--MediaEvent---
 
 import type { AudioStatus } from '../ports/audio.ts';
+import type { Endpoint } from '../ports/net.ts';
 import type { StreamSession } from '../sdp/types.ts';
 import type { ProbeSound } from './probe.ts';
 
@@ -61,8 +62,11 @@ export interface MediaSettings {
 }
 
 export type MediaCommand =
-  /** Reserve an even RTP port and the next one for RTCP on `host`; answers `opened` or `failed`. */
-  | { readonly do: 'open'; readonly stream: StreamId; readonly host: string; readonly cname: string }
+  /**
+   * Reserve an even RTP port and the next one for RTCP on `host`; answers `opened` or `failed`. With `group` join that multicast group instead and hear whoever
+   * speaks there; `silent` then says that a page is over.
+   */
+  | { readonly do: 'open'; readonly stream: StreamId; readonly host: string; readonly cname: string; readonly group?: Endpoint }
   /** Begin, or go on differently after a new offer and answer. */
   | { readonly do: 'negotiated'; readonly stream: StreamId; readonly session: StreamSession }
   | { readonly do: 'route'; readonly stream: StreamId; readonly route: Route }

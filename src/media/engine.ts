@@ -157,7 +157,10 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
           const entry: Joined = { stream: new Stream(command.stream, command.cname, streamPorts, settings), route: NOWHERE, program: undefined };
           joined.set(command.stream, entry);
           join(entry, NOWHERE);
-          opening = opening.then(() => entry.stream.open(command.host)).then((opened) => { // one after the other: none stands in another's way
+          opening = opening.then(() => (command.group === undefined ? entry.stream.open(command.host) : entry.stream.join(command.group).then((heard) => {
+            beat();
+            return heard;
+          }))).then((opened) => { // one after the other: none stands in another's way
             if (opened || joined.get(command.stream) !== entry) return;
             joined.delete(command.stream);
             leave(entry);

@@ -24,6 +24,11 @@ export interface StreamPorts {
 /** Comfort noise (RFC 3389): tolerated, though we never ask for it. */
 const COMFORT_NOISE = 13;
 const SECOND_MS = 1000;
+/** What pages are spoken in: the static types of RFC 3551. */
+const PAGED: readonly CodecUse[] = [{ name: 'PCMU', payloadType: 0 }, { name: 'PCMA', payloadType: 8 }];
+/** A page is over when nothing more came for so long; looked at so often. */
+const PAGE_OVER_MS = 1500;
+const PAGE_WATCH_MS = 250;
 /** Loss in percent that the encoder is told to expect: never none, since the next loss comes unannounced. */
 const LOSS_LEAST = 5;
 const LOSS_MOST = 20;
@@ -45,6 +50,8 @@ export class Stream {
   #rtp: DatagramSocket | undefined;
   #rtcp: DatagramSocket | undefined;
   #closed = false;
+  /** Hears a multicast group. */
+  #paged = false;
   #session: StreamSession | undefined;
   #hearing = false;
   /** Codecs that could not be made, told once each. */
@@ -127,6 +134,27 @@ export class Stream {
       tell({ event: 'failed', stream: this.#id, code: 'NO_RTP_PORT', message: `No free pair of ports from ${this.#settings.rtpPortMin} to ${this.#settings.rtpPortMax}: widen the settings media.rtpPortMin and media.rtpPortMax.` });
     }
     return false;
+  }
+
+  /** Hear whoever speaks to a multicast group; tells 'opened' or 'failed', then 'heard' and 'silent' for each page. */
+  async join(group: Endpoint): Promise<boolean> {
+    const { udp, tell } = this.#ports;
+    try {
+      const rtp = await udp.udp(group, { onDatagram: (bytes, from) => this.#onRtp(bytes, from), onError: () => undefined });
+      if (this.#closed) {
+        rtp.close();
+        return false;
+      }
+      this.#rtp = rtp;
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      tell({ event: 'failed', stream: this.#id, code: code ?? 'NO_ROUTE', message });
+      return false;
+    }
+    this.#paged = true;
+    this.negotiated({ remote: { host: '', port: 0 }, rtcpPort: 0, send: PAGED[0]!, receive: PAGED, direction: 'recvonly', ptimeMs: 20 });
+    tell({ event: 'opened', stream: this.#id, port: group.port, rtcpPort: 0 });
+    return true;
   }
 
   /** Begin, or go on differently. */
@@ -239,6 +267,7 @@ export class Stream {
     const known = readRtp(bytes, packet);
     const event = known && packet.payloadType === session.eventReceive;
     const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
+    if (this.#paged && !this.#heard) this.#latch.negotiate({ host: from.host, port: from.port }); // whoever speaks first, until he is silent
     const noise = known && packet.payloadType === COMFORT_NOISE;
     if ((use === undefined && !event && !noise) || !this.#latch.accept(from, packet.ssrc, packet.payloadType, packet.sequence) || !this.#sameSource(packet)) {
       this.#refused++;
@@ -321,13 +350,13 @@ export class Stream {
   readonly #watch = (): void => {
     const { clock, tell } = this.#ports;
     const limit = this.#settings.rtpTimeoutS, since = clock.now() - this.#heardMs;
-    const due = limit > 0 && this.#session?.direction === 'sendrecv' && since >= limit * SECOND_MS;
+    const due = this.#paged ? this.#heard && since >= PAGE_OVER_MS : limit > 0 && this.#session?.direction === 'sendrecv' && since >= limit * SECOND_MS;
     if (due && this.#alarm === 'armed') {
       this.#alarm = 'told';
       this.#heard = false;
       tell({ event: 'silent', stream: this.#id, seconds: Math.floor(since / SECOND_MS) });
     } else if (!due) this.#alarm = 'armed';
-    if (!this.#closed) this.#stopWatch = clock.after(SECOND_MS, this.#watch);
+    if (!this.#closed) this.#stopWatch = clock.after(this.#paged ? PAGE_WATCH_MS : SECOND_MS, this.#watch);
   };
 }
 

@@ -1,6 +1,7 @@
 // What a line is given and what it tells. Types only.
 
 import type { PhonePorts } from './ports.ts';
+import type { Endpoint } from '../ports/net.ts';
 import type { Route, ToneProgram } from '../media/door.ts';
 import type { Account, Call, CallOptions, Ending } from '../sip/agent-types.ts';
 
@@ -42,6 +43,8 @@ export interface Outgoing {
   readonly display: string;
   readonly headers?: readonly (readonly [string, string])[];
   readonly emergency?: boolean;
+  /** Not called but spoken to: a multicast group. */
+  readonly page?: Endpoint;
   /** undefined: as the account says. */
   readonly anonymous?: boolean | undefined;
 }

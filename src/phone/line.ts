@@ -8,6 +8,7 @@ import type { Answering, Destination, LineEvent, LinePorts, Outgoing } from './l
 import type { CallLogEntry, CallStatus } from './status.ts';
 import type { CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '../media/door.ts';
 import { PhoneError } from '../ports/errors.ts';
+import type { Endpoint } from '../ports/net.ts';
 import { answerOffer, applyAnswer, makeOffer } from '../sdp/offer.ts';
 import type { LocalMedia, StreamSession } from '../sdp/types.ts';
 import type { Call, CallEvent, Ending } from '../sip/agent-types.ts';
@@ -101,6 +102,7 @@ export class Line {
 
   #invite(): void {
     const plan = this.#plan!;
+    if (plan.page !== undefined) return this.#speak(plan.page);
     const { target, account } = plan.to[this.#attempt]!;
     this.#last = makeOffer(this.#local(), this.#last);
     this.#say({ is: 'calling' });
@@ -114,6 +116,14 @@ export class Line {
       if (!(error instanceof PhoneError)) throw error;
       this.#ended({ by: 'us', status: 484, why: error.message });
     }
+  }
+
+  /** To a group nobody answers: whoever listens hears us from now on. */
+  #speak(remote: Endpoint): void {
+    this.#say({ is: 'calling' });
+    const use = { name: 'PCMU', payloadType: 0 } as const;
+    this.#negotiated({ remote, rtcpPort: 0, send: use, receive: [use], direction: 'sendonly', ptimeMs: 20 });
+    this.#establish();
   }
 
   /** Leave the account that does not answer for the next one. */

@@ -1,5 +1,6 @@
 // From what a person dialled, or a program asked for, to where the call goes.
 
+import { groupOf } from './paging-group.ts';
 import { settle } from './dialplan.ts';
 import type { Desk, Planned } from './desk.ts';
 import type { Destination, Outgoing } from './line-types.ts';
@@ -63,7 +64,15 @@ export interface Wanted {
   readonly headers?: readonly (readonly [string, string])[] | undefined;
 }
 
+/** 'page:239.1.1.1:5004' speaks to a multicast group. */
+function pageOf(desk: Desk, text: string): Planned {
+  const page = groupOf(text.slice(5));
+  if (page === undefined) return { refused: `${text} is no multicast group with a port, such as page:239.1.1.1:5004`, tone: 'sit' };
+  return { call: { to: [{ target: `sip:page@${page.host.includes(':') ? `[${page.host}]` : page.host}`, account: undefined }], user: 'page', display: desk.settings().phone.name, page }, label: text, redial: text };
+}
+
 function outgoing(desk: Desk, text: string, emergency: boolean, label: string, redial: string, wanted: Wanted): Planned {
+  if (/^page:/i.test(text)) return pageOf(desk, text);
   const to = destinations(desk, text, emergency, wanted.account);
   if (!Array.isArray(to)) return to as Extract<Planned, { refused: string }>;
   const { name } = desk.settings().phone;
@@ -79,6 +88,7 @@ function outgoing(desk: Desk, text: string, emergency: boolean, label: string, r
 
 /** What `text`, all of it, comes to: dial plan, speed dial, service codes and emergency numbers for keys, as it is for an address. */
 export function plan(desk: Desk, text: string, wanted: Wanted = {}): Planned {
+  if (/^page:/i.test(text)) return pageOf(desk, text);
   if (addressOf(text) !== undefined) return outgoing(desk, text, false, text, text, wanted);
   const number0 = bare(text);
   if (!/^[0-9*#A-D+]+$/.test(number0)) return outgoing(desk, number0, false, number0, text, wanted); // a name at the server

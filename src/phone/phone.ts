@@ -15,6 +15,7 @@ import type { LineEvent, LinePorts } from './line-types.ts';
 import { atRest, offHook } from './machine.ts';
 import { CODES, plan } from './outgoing.ts';
 import { passwordOf } from './admission.ts';
+import type { Paging } from './paging.ts';
 import type { PhonePorts, Services } from './ports.ts';
 import { createRequests } from './requests.ts';
 import type { DeviceStatus, PhoneDoor, PhoneEvent, PhoneStatus } from './status.ts';
@@ -148,6 +149,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     },
   };
 
+  let paging: Paging | 'coming' | undefined = undefined as Paging | 'coming' | undefined;
   const handset = createHandset(desk);
   const accounts = createAccounts(desk, () => agent);
   const commands = createCommands(desk, handset, status, onHook, async (options) => (await ports.beyond()).request(agent, options), ports.beyond);
@@ -239,8 +241,20 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     void next.dial(planned.call, { to: 'place', place: line.place });
   }
 
+  /** Multicast groups are listened to where the settings name some, and from then on. */
+  function page(): void {
+    if (paging === undefined && settings().paging.listen.length > 0) {
+      paging = 'coming';
+      void ports.beyond().then(({ createPaging }) => {
+        paging = createPaging(desk, () => ++streamId, () => handset.state.line !== 'on hook' || lines.size > 0);
+        paging.sync();
+      });
+    } else if (typeof paging === 'object') paging.sync();
+  }
+
   function show(): void {
     const { state } = handset;
+    if (typeof paging === 'object') paging.look();
     const rings = state.line === 'ringing' || state.line === 'recall' || (desk.headless && [...lines].some((l) => l.rings));
     if (rings !== bell) {
       bell = rings;
@@ -276,7 +290,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       case 'trouble': return log.warn({ code: event.code, why: event.message }, 'sound trouble');
       case 'probed': return commands.onProbed(event);
       case 'pong': return;
-      default: streams.get(event.stream)?.onMedia(event);
+      default:
+        if (typeof paging !== 'object' || !paging.onMedia(event)) streams.get(event.stream)?.onMedia(event);
     }
   }
 
@@ -331,11 +346,13 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       hardware.hook?.subscribe(onHook);
       hardware.keypad?.subscribe((key, down) => handset.key(key, down));
       hardware.privacy?.subscribe(guard);
+      page();
       show();
       if (hardware.hook?.offHook === true && handset.state === atRest) onHook('lifted');
     },
     settingsChanged() {
       media.command({ do: 'settings', settings: mediaSettings(settings()) });
+      page();
       accounts.sync();
       guard();
     },

@@ -11,6 +11,7 @@ import type { Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
 import type { reportOf } from '../media/probe.ts';
 import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
+import type { createPaging } from './paging.ts';
 import type { TextStore } from './call-log.ts';
 
 type Country = Settings['phone']['country'];
@@ -33,6 +34,7 @@ export interface Beyond {
   readonly request: typeof request;
   readonly Subscriptions: typeof Subscriptions;
   readonly reportOf: typeof reportOf;
+  readonly createPaging: typeof createPaging;
 }
 
 export interface PhonePorts {

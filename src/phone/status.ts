@@ -109,6 +109,8 @@ export type PhoneEvent = { readonly at: number } & (
   | { readonly event: 'held' | 'resumed'; readonly call: string; readonly by: 'us' | 'them' }
   | { readonly event: 'transferred'; readonly call: string; readonly to: string }
   | { readonly event: 'ended'; readonly call: string; readonly remote: string; readonly by: 'us' | 'them' | 'network'; readonly why: string; readonly status: number; readonly seconds: number }
+  /** A page begins or ends to be heard on the loudspeaker. */
+  | { readonly event: 'page'; readonly group: string; readonly on: boolean }
   | { readonly event: 'digit'; readonly call: string; readonly digit: string; readonly ms: number }
   | { readonly event: 'hook'; readonly off: boolean }
   | { readonly event: 'key'; readonly key: Key; readonly down: boolean }

@@ -59,7 +59,10 @@ export interface StreamListener {
 }
 
 export interface Network {
-  /** Bind a UDP socket; port 0 lets the system choose. Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
+  /**
+   * Bind a UDP socket; port 0 lets the system choose. A multicast address is joined, and shared with other programs that do the same. Rejects with
+   * PhoneError PORT_IN_USE, ADDRESS_NOT_LOCAL, or NO_ROUTE where no interface leads to the group.
+   */
   udp(local: Endpoint, handler: DatagramHandler): Promise<DatagramSocket>;
   /** Open a stream to `remote`. Returns at once; `handler.onOpen` follows when TLS and WebSocket, where asked for, are through. */
   connect(remote: Endpoint, handler: StreamHandler, way?: Way): StreamSocket;

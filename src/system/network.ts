@@ -47,6 +47,30 @@ function bindFailure(kind: string, local: Endpoint, error: NodeJS.ErrnoException
 /** v4-mapped v6 addresses are written as what they are. */
 const plain = (host: string) => (host.startsWith('::ffff:') && host.includes('.') ? host.slice(7) : host);
 
+/** 224.0.0.0 to 239.255.255.255, ff00:: to ffff:: */
+const isGroup = (host: string) => /^(22[4-9]|23\d)\.|^ff/i.test(host);
+
+/** A member of a multicast group, which other programs of this machine may be as well. */
+function joinGroup(group: Endpoint): Promise<UdpSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket({ type: isIPv6(group.host) ? 'udp6' : 'udp4', reuseAddr: true, recvBufferSize: RECEIVE_BUFFER_BYTES });
+    const fail = (error: NodeJS.ErrnoException) => {
+      socket.close();
+      reject(error.code === 'ENODEV' ? new PhoneError('NO_ROUTE', `no network leads to the multicast group ${group.host}`, error) : bindFailure('UDP', group, error));
+    };
+    socket.once('error', fail);
+    socket.bind({ port: group.port, address: group.host }, () => {
+      try {
+        socket.addMembership(group.host);
+      } catch (error) {
+        return fail(error as NodeJS.ErrnoException);
+      }
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
+
 /** Every address is one socket of IPv6 that carries IPv4 as well, or IPv4 alone where the kernel has nothing else. */
 function bindUdp(local: Endpoint, receiveBuffer: number, six = local.host === ANY || isIPv6(local.host)): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
@@ -187,7 +211,7 @@ export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: Netw
     },
 
     async udp(local, handler) {
-      const socket = await bindUdp(local, RECEIVE_BUFFER_BYTES);
+      const socket = await (isGroup(local.host) ? joinGroup(local) : bindUdp(local, RECEIVE_BUFFER_BYTES));
       const bound = socket.address(), six = isIPv6(bound.address);
       let open = true;
       mark(socket);

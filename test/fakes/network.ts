@@ -5,6 +5,7 @@ import type {
 import type { FakeClock } from './clock.ts';
 import { FakeRandom } from './random.ts';
 
+const isGroup = (host: string) => /^(22[4-9]|23\d)\.|^ff/i.test(host);
 const key = (e: Endpoint) => `${e.host}|${e.port}`;
 
 export interface Weather {
@@ -36,6 +37,8 @@ export class Wire {
   readonly covered = new Set<string>();
   readonly #random: FakeRandom;
   readonly #udp = new Map<string, DatagramHandler>();
+  /** Members of multicast groups. */
+  readonly #groups = new Map<string, Set<DatagramHandler>>();
   readonly #listeners = new Map<string, (socket: StreamSocket) => StreamHandler>();
   #nextPort = 40_000;
 
@@ -50,14 +53,19 @@ export class Wire {
   }
 
   bindUdp(local: Endpoint, handler: DatagramHandler): Endpoint {
+    if (isGroup(local.host)) {
+      this.#groups.set(key(local), (this.#groups.get(key(local)) ?? new Set()).add(handler));
+      return local;
+    }
     const bound = { host: local.host, port: local.port === 0 ? this.#nextPort++ : local.port };
     if (this.#udp.has(key(bound))) throw new PhoneError('PORT_IN_USE', `UDP port ${bound.port} of ${bound.host} is in use`);
     this.#udp.set(key(bound), handler);
     return bound;
   }
 
-  unbindUdp(local: Endpoint): void {
-    this.#udp.delete(key(local));
+  unbindUdp(local: Endpoint, handler: DatagramHandler): void {
+    if (!isGroup(local.host)) this.#udp.delete(key(local));
+    else this.#groups.get(key(local))?.delete(handler);
   }
 
   sendUdp(from: Endpoint, to: Endpoint, bytes: Uint8Array): void {
@@ -71,6 +79,10 @@ export class Wire {
   }
 
   #deliver(from: Endpoint, to: Endpoint, bytes: Buffer): void {
+    if (isGroup(to.host)) {
+      for (const member of this.#groups.get(key(to)) ?? []) member.onDatagram(Buffer.from(bytes), from);
+      return;
+    }
     const handler = this.#udp.get(key(to));
     if (handler !== undefined) handler.onDatagram(Buffer.from(bytes), from);
     else if (this.icmp) this.#udp.get(key(from))?.onError(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }), to);
@@ -204,7 +216,7 @@ export class FakeNetwork implements Network {
         if (from === undefined) handler.onError(Object.assign(new Error('no route'), { code: 'ENETUNREACH' }), to);
         else wire.sendUdp({ host: from, port: first!.port }, to, bytes);
       },
-      close: () => { for (const one of bound) wire.unbindUdp(one); },
+      close: () => { for (const one of bound) wire.unbindUdp(one, handler); },
     };
   }
 

@@ -38,6 +38,8 @@ export interface PhoneOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly port?: number;
   readonly args?: readonly string[];
+  /** A network namespace to run in; its control socket is reached from outside. */
+  readonly inside?: string;
   /** Wait for the phone to say that it started; true unless told. */
   readonly ready?: boolean;
 }
@@ -55,8 +57,9 @@ export async function startPhone(folder: string, options: PhoneOptions): Promise
     'sip.host': '127.0.0.1', 'sip.port': port, 'web.enabled': false, 'phone.board': 'none', 'sound.handset.device': 'silence', 'sound.speaker.device': 'silence', 'sound.ringer.device': 'silence',
     ...options.set,
   };
-  const program = start(process.execPath, [
-    bundle, 'run', '--state', state, '--log', 'json', ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]), ...(options.args ?? []),
+  const [command, ...first] = options.inside === undefined ? [process.execPath] : ['ip', 'netns', 'exec', options.inside, process.execPath];
+  const program = start(command!, [
+    ...first, bundle, 'run', '--state', state, '--log', 'json', ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]), ...(options.args ?? []),
   ], { env: { ...process.env, ...options.env } });
   const lines: LogLine[] = [];
   let read = 0;

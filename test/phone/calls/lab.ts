@@ -1,6 +1,7 @@
 // Whole telephones in memory: real agent, real sound engine, real bench handset, on one wire and one fake clock.
 
 import { extras } from '../../../src/main/media-extras.ts';
+import { createPaging } from '../../../src/phone/paging.ts';
 import { reportOf } from '../../../src/media/probe.ts';
 import { createBench, type Bench } from '../../../src/hardware/bench.ts';
 import { createCodec } from '../../../src/media/codec.ts';
@@ -91,7 +92,7 @@ export function createLab(seed = 1): Lab {
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
         clock, log, random, media, store, sounds: tones, opus: false,
-        beyond: async () => ({ request, Subscriptions, reportOf }),
+        beyond: async () => ({ request, Subscriptions, reportOf, createPaging }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
         settings: () => box.settings,
