@@ -1,13 +1,16 @@
 #!/usr/bin/env node
-// Bundles the phone into dist/: the program with its core beside it, the media thread, the page, the board files; and the library ua.js.
+// Bundles the phone into dist/: the program with its core beside it, the media thread, the page, the board files; and the library ua.mjs.
 // koffi stays outside: it carries a native file.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { compileAhead } from './compile-ahead.js';
+import { asBody, pack } from './packs.js';
+import { plainSchema } from './plain-schema.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, process.argv[2] ?? 'dist');
@@ -25,6 +28,14 @@ const plainPrivates = {
   },
 };
 
+// The settings' schema comes as plain data, so that no phone loads what it is written with.
+const plainSettings = {
+  name: 'plain settings',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]src[\\/]config[\\/]schema\.ts$/ }, async ({ path }) => ({ contents: await plainSchema(path), loader: 'js' }));
+  },
+};
+
 // The core is one file of CommonJS, which the program takes as it stands. Of an ES module Node keeps for ever what only its loading needed, the
 // bytecode and constants of its top level: 37 kB of heap. One file, since each one more costs 10 kB.
 const core = {
@@ -33,6 +44,15 @@ const core = {
     onResolve({ filter: /\/core\.ts$/ }, ({ kind }) => (kind === 'entry-point' ? undefined : { path: 'core', namespace: 'apart' }));
     onLoad({ filter: /./, namespace: 'apart' }, () => ({ contents: "module.exports = require('./core.cjs');" }));
     onResolve({ filter: /\/core\.cjs$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
+// A pack has a require of its own (src/main/packs.ts); node:module would load the whole of Node's module loaders.
+const ownRequire = {
+  name: 'own require',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:module$/ }, () => ({ path: 'require', namespace: 'own' }));
+    onLoad({ filter: /./, namespace: 'own' }, () => ({ contents: 'export const createRequire = () => require;' }));
   },
 };
 
@@ -59,25 +79,33 @@ const phone = {
   legalComments: 'none',
   external: ['koffi', 'onoff', '@discordjs/opus'],
   define: { OFFHOOK_VERSION: JSON.stringify(version) },
-  plugins: [plainPrivates, core],
+  plugins: [plainSettings, plainPrivates, core],
 };
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
-const { outputFiles: [bundledCore] } = await build({ ...phone, entryPoints: ['src/main/core.ts'], write: false });
-writeFileSync(join(dist, 'core.cjs'), commonJs(bundledCore.text));
-await build({ ...phone, entryPoints: { flags: 'src/main/flags.ts' } });
-// Asked for by the media thread with the first call that wants it, at once: CommonJS.
-await build({ ...phone, entryPoints: { 'media-extras': 'src/main/media-extras.ts' }, format: 'cjs', outExtension: { '.js': '.cjs' } });
-// Bundled CommonJS packages (fastify's, ws) ask for require.
-const banner = { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" };
-await build({
+writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+const bundled = async (from) => (await build({ ...phone, entryPoints: [`src/main/${from}.ts`], write: false })).outputFiles[0].text;
+writeFileSync(join(dist, 'core.cjs'), asBody(commonJs(await bundled('core'))));
+writeFileSync(join(dist, 'flags.js'), commonJs(await bundled('flags')));
+// Asked for by the media thread with the first call that wants it, at once.
+const { outputFiles: [extras] } = await build({ ...phone, entryPoints: ['src/main/media-extras.ts'], format: 'cjs', write: false });
+writeFileSync(join(dist, 'media-extras.cjs'), asBody(extras.text));
+
+const small = { minify: true, platform: 'node', target: 'node20', legalComments: 'none' };
+const { outputFiles: [packs] } = await build({ ...small, absWorkingDir: root, entryPoints: ['src/main/packs.ts'], bundle: true, format: 'iife', globalName: 'packs', write: false });
+const { outputFiles: outputs, metafile: meta } = await build({
   ...phone,
   entryPoints: { offhook: 'src/main.ts', 'sound-thread': 'src/main/sound-thread.ts' },
+  plugins: [...phone.plugins, ownRequire],
   splitting: true,
-  banner,
+  write: false,
+  metafile: true,
 });
+const files = await pack({ outputs, meta, programs: ['src/main.ts', 'src/main/sound-thread.ts'], atOnce: ['src/main/flags.ts'], packs: packs.text, options: small });
+for (const [name, text] of files) writeFileSync(join(dist, name), text);
+chmodSync(join(dist, 'offhook.js'), 0o755);
 
 if (existsSync(join(root, 'src/web/page/main.tsx'))) {
   await build({
@@ -95,12 +123,18 @@ if (existsSync(join(root, 'src/web/page/main.tsx'))) {
   });
   cpSync(join(root, 'src/web/page/index.html'), join(dist, 'page/index.html'));
 }
+const { outputFiles: [packsApart] } = await build({ ...small, absWorkingDir: root, entryPoints: ['src/main/packs.ts'], bundle: true, format: 'cjs', write: false });
+await compileAhead(dist, packsApart.text);
+// Bundled CommonJS packages (ws) ask for require.
+const banner = { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" };
 // The library: one file by itself, and its types where the compiler is at hand (a phone that is only to run has none).
-await build({ ...phone, entryPoints: { ua: 'src/main/ua.ts' }, plugins: [plainPrivates], banner });
+await build({ ...phone, entryPoints: { ua: 'src/main/ua.ts' }, outExtension: { '.js': '.mjs' }, plugins: [plainPrivates], banner });
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
 if (existsSync(tsc)) {
   const types = join(dist, 'types');
   const flags = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--outDir', types];
+  mkdirSync(types, { recursive: true });
+  writeFileSync(join(types, 'package.json'), '{ "type": "module" }\n');
   execFileSync(process.execPath, [tsc, '-p', join(root, 'src/main/tsconfig.ua.json'), ...flags], { stdio: 'inherit' });
   for (const name of readdirSync(types, { recursive: true })) {
     if (!name.endsWith('.d.ts')) continue;

@@ -1,7 +1,7 @@
 // The media room's door as the main thread sees it: commands are posted to the media thread, events come back.
 
 import { Worker } from 'node:worker_threads';
-import type { Media, MediaEvent, MediaSettings } from '../media/door.ts';
+import type { Media, MediaCommand, MediaEvent, MediaSettings } from '../media/door.ts';
 import { PhoneError } from '../ports/errors.ts';
 import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 
@@ -25,21 +25,26 @@ export interface ThreadOptions {
 const YOUNG_MB = 2;
 
 /**
- * Starts the media thread. Commands may be given at once; `ready` resolves when it runs. `died` is called when it ends unasked, `urgent` when it
- * runs at real-time priority.
+ * The media thread, which begins by `begin()`. Commands may be given at once; `ready` resolves when it runs. `died` is called when it ends unasked,
+ * `urgent` when it runs at real-time priority.
  */
-export function startMediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void, urgent: (thread: number) => void): { readonly media: Media; readonly ready: Promise<void> } {
-  const worker = new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+export function mediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void, urgent: (thread: number) => void): { readonly media: Media; readonly ready: Promise<void>; readonly begin: () => void } {
+  const waiting: MediaCommand[] = [];
+  let worker: Worker | undefined;
   const listeners: ((event: MediaEvent) => void)[] = [];
   let closed = false;
   const media: Media = {
-    command: (command) => worker.postMessage(command),
+    command(command) {
+      if (worker === undefined) waiting.push(command);
+      else worker.postMessage(command);
+    },
     subscribe: (on) => { listeners.push(on); },
     close() {
       closed = true;
-      worker.postMessage({ do: 'end' });
+      worker?.postMessage({ do: 'end' });
     },
   };
+  let begin: () => void = () => undefined;
   const ready = new Promise<void>((resolve, reject) => {
     const fail = (why: string, cause?: unknown) => {
       if (closed) return;
@@ -47,15 +52,20 @@ export function startMediaThread(options: ThreadOptions, log: Log, died: (error:
       reject(error);
       died(error);
     };
-    worker.on('message', (message: ThreadMessage) => {
-      if (message.kind === 'event') for (const on of listeners) on(message.event);
-      else if (message.kind === 'log') log[message.level](message.fields, message.fact);
-      else if (message.kind === 'real time') urgent(message.thread);
-      else resolve();
-    });
-    worker.on('error', (error) => fail(error.message, error));
-    worker.on('exit', (code) => fail(`exit code ${code}`));
+    begin = () => {
+      if (closed || worker !== undefined) return;
+      worker = new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+      worker.on('message', (message: ThreadMessage) => {
+        if (message.kind === 'event') for (const on of listeners) on(message.event);
+        else if (message.kind === 'log') log[message.level](message.fields, message.fact);
+        else if (message.kind === 'real time') urgent(message.thread);
+        else resolve();
+      });
+      worker.on('error', (error) => fail(error.message, error));
+      worker.on('exit', (code) => fail(`exit code ${code}`));
+      for (const command of waiting.splice(0)) worker.postMessage(command);
+    };
   });
   ready.catch(() => undefined); // whoever waits for it hears of it; everybody else through `died`
-  return { media, ready };
+  return { media, ready, begin };
 }

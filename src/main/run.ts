@@ -20,7 +20,7 @@ import type { Files } from '../ports/files.ts';
 import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
 import type { AgentHandlers } from '../sip/agent-types.ts';
-import { systemClock } from '../system/clock.ts';
+import { startedNow, systemClock } from '../system/clock.ts';
 import { serveControl, type Reply } from '../system/control.ts';
 import { systemResolver } from '../system/dns.ts';
 import { systemFiles } from '../system/files.ts';
@@ -37,7 +37,7 @@ import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
 import { networkOptions } from './reach.ts';
 import { watchPrecedence } from './precedence.ts';
-import { startMediaThread } from './remote-media.ts';
+import { mediaThread } from './remote-media.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
 import { welcome } from './welcome.ts';
@@ -65,12 +65,14 @@ const bundleFolder = fileURLToPath(new URL('.', import.meta.url));
 const REST_MS = 30_000;
 /** A phone that has not ended by then ends anyway; systemd would wait for 8 s. */
 const END_WITHIN_MS = 5_000;
+/** So long all of the processor is for the first registration; then the media thread begins, answered or not. */
+const ALONE_MS = 50;
 const ANSWERED_WITHIN_MS = 500;
 
 type Closer = () => void | Promise<void>;
 
 export async function run(options: RunOptions): Promise<number> {
-  const clock = systemClock();
+  const clock = systemClock(startedNow);
   const files = systemFiles();
   if (options.config !== undefined && !existsSync(options.config)) throw new PhoneError('NO_SUCH_FILE', `there is no settings file ${options.config}`);
   const store = await openStore({ files }, options.state, { env: process.env, notSettings: OF_THE_SCRIPTS, set: options.set, ...(options.config === undefined ? {} : { file: options.config }) });
@@ -120,8 +122,7 @@ async function start(making: Making): Promise<void> {
   let house: House | undefined = undefined as House | undefined;
   const settings = () => house?.withOwnAccount(store.settings) ?? store.settings;
   const ring = new MessageRing();
-  // Its own thread gets ready while this one registers.
-  const { media, ready } = startMediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp, realTime: settings().media.realTime }, log, (error) => {
+  const { media, ready, begin } = mediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp, realTime: settings().media.realTime }, log, (error) => {
     log.error({ code: error.code }, error.message);
     end(1);
   }, (thread) => {
@@ -170,7 +171,8 @@ async function start(making: Making): Promise<void> {
     if (kept) ring.add(at, direction, transport, peer, message);
     if (logged) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message }, 'message');
   };
-  const instance = await instanceOf(making.files, making.state, random);
+  const answered: (() => void)[] = [];
+  const instance = await instanceOf(making.files, making.state, random, (write) => { answered.push(write); });
   let opus: boolean | undefined;
   const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp, tlsPort: settings().sip.tlsPort }, handlers);
   const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
@@ -187,7 +189,10 @@ async function start(making: Making): Promise<void> {
   const made: Phone = createPhone(ports, builtIn);
   await made.start().catch((error: unknown) => { throw withSetting(error); });
   later(() => made.close());
-  await firstAnswer(clock, made);
+  await firstAnswer(clock, made, ALONE_MS);
+  begin();
+  await firstAnswer(clock, made, ANSWERED_WITHIN_MS);
+  for (const write of answered) write();
   await builtIn.start();
   later(() => builtIn.close());
   await ready;
@@ -235,7 +240,7 @@ async function start(making: Making): Promise<void> {
 }
 
 /** Until each account was answered, but not long: loading all the rest would keep the answers waiting, and every server reckons with a power cut. */
-function firstAnswer(clock: Clock, phone: Phone): Promise<void> {
+function firstAnswer(clock: Clock, phone: Phone, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     const waits = (): boolean => phone.agent.accounts.some(({ registration }) => registration.state === 'trying');
     const done = (): void => {
@@ -243,7 +248,7 @@ function firstAnswer(clock: Clock, phone: Phone): Promise<void> {
       forget();
       resolve();
     };
-    const cancel = clock.after(ANSWERED_WITHIN_MS, done);
+    const cancel = clock.after(withinMs, done);
     const forget = phone.subscribe(({ event }) => { if ((event === 'registered' || event === 'registration failed') && !waits()) done(); });
     if (!waits()) done();
   });
@@ -312,9 +317,12 @@ function cardsSeen(): boolean {
 }
 
 function logTo({ format, level }: Settings['log']): LogOptions {
-  const out = format === 'json' ? process.stdout : process.stderr;
-  out.on('error', () => undefined); // whoever read the log is gone; the phone goes on
-  return { format, level, journal: process.env['JOURNAL_STREAM'] !== undefined, write: (line) => { out.write(line); } };
+  let out: NodeJS.WriteStream | undefined; // opened with the first line, which has time until the phone is registered
+  const open = (): NodeJS.WriteStream => {
+    const opened = format === 'json' ? process.stdout : process.stderr;
+    return opened.on('error', () => undefined); // whoever read the log is gone; the phone goes on
+  };
+  return { format, level, journal: process.env['JOURNAL_STREAM'] !== undefined, write: (line) => { (out ??= open()).write(line); } };
 }
 
 /** Pins that cannot be opened must not take the page away, on which they are set: the phone then runs without them. */

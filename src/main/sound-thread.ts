@@ -19,8 +19,8 @@ import type { ThreadMessage, ThreadOptions } from './remote-media.ts';
 /** So much of a call makes V8 compile all that a call runs often. */
 const REHEARSED_PERIODS = 400;
 
+if (parentPort === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
 const port = parentPort;
-if (port === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
 const post = (message: ThreadMessage) => port.postMessage(message);
 const { settings, dscp, realTime } = workerData as ThreadOptions;
 
@@ -29,26 +29,28 @@ const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), de
 const clock = systemClock();
 const random = systemRandom();
 
-// The phone may start meanwhile: commands wait in the port until somebody listens to it, below.
-post({ kind: 'ready' });
-compileSoon();
-await rehearse(random, createCodec, REHEARSED_PERIODS);
-compileLate();
-if (realTime) await takePrecedence();
+async function begin(): Promise<void> {
+  // The phone may start meanwhile: commands wait in the port until somebody listens to it, below.
+  post({ kind: 'ready' });
+  compileSoon();
+  await rehearse(random, createCodec, REHEARSED_PERIODS);
+  compileLate();
+  if (realTime) await takePrecedence();
 
-const load = createRequire(import.meta.url);
-const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
-const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec, extras }, settings);
+  const load = createRequire(import.meta.url);
+  const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
+  const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec, extras }, settings);
 
-engine.subscribe((event) => post({ kind: 'event', event }));
-port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
-  if (command.do === 'end') {
-    engine.close();
-    port.close();
-  } else {
-    engine.command(command);
-  }
-});
+  engine.subscribe((event) => post({ kind: 'event', event }));
+  port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
+    if (command.do === 'end') {
+      engine.close();
+      port.close();
+    } else {
+      engine.command(command);
+    }
+  });
+}
 
 /** After the rehearsal, which runs longer without a pause than such a thread may. */
 async function takePrecedence(): Promise<void> {
@@ -62,3 +64,5 @@ async function takePrecedence(): Promise<void> {
     log.info({ why: error instanceof Error ? error.message : String(error) }, 'sound runs without real-time priority');
   }
 }
+
+void begin(); // what it throws ends the thread, and remote-media.ts hears of it

@@ -1,7 +1,7 @@
 // The control socket: a running phone listens in its state folder, `offhook call …` talks to it. One JSON object a line each way:
 // {"command":"call","target":"201"} -> {"ok":true,...} or {"ok":false,"why":"..."}. The folder's mode is the login.
 
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { PhoneError } from '../ports/errors.ts';
 
@@ -31,8 +31,17 @@ function onLines(socket: Socket, line: (text: string) => void, limit: number, to
   });
 }
 
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
 /** true when a phone answers at `path`. */
-function alive(path: string): Promise<boolean> {
+async function alive(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
   return new Promise((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => { probe.destroy(); resolve(true); });
@@ -50,7 +59,7 @@ export async function serveControl(path: string, serve: (command: unknown) => Pr
     throw new PhoneError('STATE_PATH_TOO_LONG', `the state folder's path is too long for a socket: ${path} has more than ${PATH_LIMIT} bytes`);
   }
   if (await alive(path)) throw new PhoneError('ALREADY_RUNNING', `another phone is running with this state folder (${path})`);
-  rmSync(path, { force: true });
+  remove(path);
   const clients = new Set<Socket>();
   const server = createServer((socket) => {
     const say = (reply: Reply): void => {
@@ -86,7 +95,7 @@ export async function serveControl(path: string, serve: (command: unknown) => Pr
     close() {
       server.close();
       for (const socket of clients) socket.end();
-      rmSync(path, { force: true });
+      remove(path);
     },
   };
 }

@@ -1,7 +1,8 @@
 // The machine's own files. A write goes temp file -> fsync -> rename -> fsync of the folder, so that a power cut or kill -9 at any
 // instant leaves the old contents or the new ones.
 
-import { mkdir, open, appendFile, readFile, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { open, appendFile, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PhoneError } from '../ports/errors.ts';
 import type { Files } from '../ports/files.ts';
@@ -56,7 +57,8 @@ export function systemFiles(): Files {
   }
 
   return {
-    read: (path) => orMissing<Buffer | undefined>(readFile(path), undefined),
+    // At once: what a phone keeps is small, and the way through Node's other threads takes a start longer than the reading.
+    read: async (path) => (existsSync(path) ? readFileSync(path) : undefined),
     writeAtomic(path, contents, mode = 0o600) {
       const before = writing.get(path) ?? Promise.resolve();
       const write = () => telling(path, replace(path, contents, mode));
@@ -69,7 +71,7 @@ export function systemFiles(): Files {
     append: (path, contents) => telling(path, appendFile(path, contents, { mode: 0o600 })),
     exists: (path) => orMissing(stat(path).then(() => true), false),
     list: (folder) => orMissing<string[]>(readdir(folder), []).then((names) => names.sort()),
-    makeFolder: async (path) => { await telling(path, mkdir(path, { recursive: true, mode: 0o700 })); },
+    makeFolder: (path) => telling(path, (async () => { mkdirSync(path, { recursive: true, mode: 0o700 }); })()),
     remove: (path) => orMissing(unlink(path), undefined),
   };
 }

@@ -21,9 +21,13 @@ const bundled = await build({ entryPoints: [here('../../src/config/layers.ts')],
 const { defaults } = await import(`data:text/javascript;base64,${Buffer.from(bundled.outputFiles[0].contents).toString('base64')}`);
 const settings = defaults();
 
+// The core is loaded as the phone loads it, with the code that the build compiled ahead.
+const { outputFiles: [packs] } = await build({ entryPoints: [here('../../src/main/packs.ts')], bundle: true, write: false, platform: 'node', format: 'esm' });
+const loader = `data:text/javascript;base64,${Buffer.from(packs.contents).toString('base64')}`;
+
 function once(core) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--expose-gc', here('scenario.js'), core], { env: { ...process.env, NODE_OPTIONS: '', BUDGET_SETTINGS: JSON.stringify(settings) }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [here('scenario.js'), core], { env: { ...process.env, NODE_OPTIONS: '', BUDGET_LOADER: loader, BUDGET_SETTINGS: JSON.stringify(settings) }, stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk) => { out += chunk; });

@@ -4,14 +4,21 @@ import { fork } from 'node:child_process';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { writeHeapSnapshot } from 'node:v8';
+import { setFlagsFromString, writeHeapSnapshot } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { phonePorts } from './phone-ports.js';
 import * as ports from './ports.js';
 
 // The flags that the shipped phone sets for itself, and every module of this script, are part of the baseline.
 const { compileLate, compileSoon, dropOldCode } = await import(pathToFileURL(process.argv[2].replace(/core\.cjs$/, 'flags.js')).href);
+
+const { loadFile } = await import(process.env.BUDGET_LOADER);
+// Not a flag of the process: with it V8 would not take the code that was compiled without.
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc');
+setFlagsFromString('--no-expose-gc');
 
 const turn = () => new Promise(setImmediate);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -33,7 +40,7 @@ const tell = (what, more = {}) => {
 const { port } = await said('listen');
 const heap = async () => {
   await pause(100);
-  for (let i = 0; i < 3; i++) globalThis.gc();
+  for (let i = 0; i < 3; i++) gc();
   return process.memoryUsage();
 };
 /** Of V8's kinds of things in the heap those that code makes as it gets warm: bytecode, feedback, handlers, machine code, hidden classes, what links them. */
@@ -91,7 +98,9 @@ const snap = async (name) => {
 };
 await snap('baseline again'); // what measuring itself costs
 
-const core = require(process.argv[2]); // as the phone does
+const module = { exports: {} };
+loadFile(dirname(process.argv[2]), 'core.cjs')(require, module);
+const core = module.exports;
 const settings = JSON.parse(process.env.BUDGET_SETTINGS);
 settings.sip.host = '127.0.0.1';
 settings.sip.port = 0;

@@ -1,4 +1,4 @@
-// The library as it is shipped, dist/ua.js: in a project of somebody else's, and with a real server between two of its user agents.
+// The library as it is shipped, dist/ua.mjs: in a project of somebody else's, and with a real server between two of its user agents.
 
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -65,14 +65,14 @@ describe('in a project of its user', () => {
   });
 
   test('it needs nothing but Node: no package, no native file', () => {
-    const wanted = [...readFileSync(join(root, 'dist/ua.js'), 'utf8').matchAll(/(?:^|;)import[^;"]*"([^"]+)"|import\("([^"]+)"\)/g)].map((m) => m[1] ?? m[2]!);
+    const wanted = [...readFileSync(join(root, 'dist/ua.mjs'), 'utf8').matchAll(/(?:^|;)import[^;"]*"([^"]+)"|import\("([^"]+)"\)/g)].map((m) => m[1] ?? m[2]!);
     expect(wanted).toContain('node:net');
     expect(wanted.filter((name) => !name.startsWith('node:'))).toEqual([]);
   });
 });
 
 test('it speaks WebSocket too (RFC 7118)', async () => {
-  const { createUa } = await import(pathToFileURL(join(root, 'dist/ua.js')).href) as typeof import('offhook/ua');
+  const { createUa } = await import(pathToFileURL(join(root, 'dist/ua.mjs')).href) as typeof import('offhook/ua');
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'sip' });
   running.push({ stop: () => new Promise((done) => { server.close(done); }) });
   server.on('connection', (socket) => socket.on('message', (bytes) => socket.send(String(bytes).replace(/^.*/, 'SIP/2.0 200 OK'))));
@@ -83,7 +83,7 @@ test('it speaks WebSocket too (RFC 7118)', async () => {
 });
 
 test('two of its user agents meet through Kamailio: texts, watching and a call, each challenged (RFC 3428, RFC 6665, RFC 4235)', async () => {
-  const { createUa, g711Offer, g711Answer, readDialogInfo } = await import(pathToFileURL(join(root, 'dist/ua.js')).href) as typeof import('offhook/ua');
+  const { createUa, g711Offer, g711Answer, readDialogInfo } = await import(pathToFileURL(join(root, 'dist/ua.mjs')).href) as typeof import('offhook/ua');
   const kamailio: Kamailio = await startKamailio(folder.path);
   running.push(kamailio);
   const heard: string[] = [], lamp: string[] = [];
@@ -125,7 +125,7 @@ test('two of its user agents meet through Kamailio: texts, watching and a call, 
 });
 
 test('a phone lets whoever may call watch it through Kamailio, and nobody else (RFC 4235); a server without voice mail is named in the log (RFC 3842)', async () => {
-  const { createUa, readDialogInfo } = await import(pathToFileURL(join(root, 'dist/ua.js')).href) as typeof import('offhook/ua');
+  const { createUa, readDialogInfo } = await import(pathToFileURL(join(root, 'dist/ua.mjs')).href) as typeof import('offhook/ua');
   const kamailio = await startKamailio(folder.path);
   running.push(kamailio);
   const phone = await startPhone(folder.path, { name: 'watched', set: accountAt(kamailio.server, '203', { 'sip.watchers': 'callers', 'accounts.0.mwi': 'subscribe' }) });
