@@ -8,7 +8,7 @@ const resolve = { alias: { 'offhook/ua': fileURLToPath(new URL('src/main/ua.ts',
 export default defineConfig({
   test: {
     projects: [
-      { resolve, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], pool: 'threads' } },
+      { resolve, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], testTimeout: 20_000, pool: 'threads' } },
       { resolve, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 120_000, retry: 1, hookTimeout: 120_000, pool: 'forks', fileParallelism: false } },
     ],
   },
