@@ -217,7 +217,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       account: call.account?.id, headers: [['Referred-By', by.includes('<') ? by : `<${by}>`]],
     });
     if (planned === undefined || !('call' in planned)) return call.transferProgress(603, 'Declined');
-    const next = desk.newLine('out', planned.label);
+    const next = desk.newLine('out', planned.label.split('?')[0]!); // the Replaces in it is nobody's name
     sentOn.set(line, next);
     const ms = (settings().calls.noAnswerS + 10) * 1_000;
     desk.watch((from, event) => {

@@ -6,25 +6,10 @@ import { startBaresip, type Baresip } from './lab/baresip.ts';
 import { passwordOf, startKamailio, type Kamailio } from './lab/kamailio.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
 import { freePort, scratch, until } from './lab/process.ts';
-import { runSipp } from './lab/sipp.ts';
+import { described, ereg, hears, message, request, response, runSipp, scenario } from './lab/sipp.ts';
 
 const folder = scratch('sessions');
 afterAll(() => folder.remove());
-
-const described = ['v=0', 'o=- 1 1 IN IP4 [local_ip]', 's=-', 'c=IN IP4 [local_ip]', 't=0 0', 'm=audio 41000 RTP/AVP 0'];
-const message = (start: string, lines: readonly string[], body: readonly string[] = [], retrans = false): string =>
-  [`<send${retrans ? ' retrans="500"' : ''}><![CDATA[`, start, ...lines, 'Contact: <sip:sipp@[local_ip]:[local_port];transport=[transport]>', ...(body.length === 0 ? [] : ['Content-Type: application/sdp']), 'Content-Length: [len]', '', ...body, ']]></send>'].join('\n');
-/** A request of SIPp's as caller. */
-const request = (method: string, cseq: number, more: readonly string[] = [], body: readonly string[] = []): string => message(
-  `${method} ${method === 'INVITE' ? 'sip:[service]@[remote_ip]:[remote_port]' : '[next_url]'} SIP/2.0`,
-  ['Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]', 'From: <sip:sipp@[local_ip]:[local_port]>;tag=[pid]x[call_number]', method === 'INVITE' ? 'To: <sip:[service]@[remote_ip]:[remote_port]>' : '[last_To:]',
-    'Call-ID: [call_id]', `CSeq: ${cseq} ${method}`, 'Max-Forwards: 70', 'Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK', ...more], body, method !== 'ACK');
-/** A response of SIPp's to the last request it got. */
-const response = (start: string, more: readonly string[] = [], body: readonly string[] = []): string =>
-  message(`SIP/2.0 ${start}`, ['[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]', 'Allow: INVITE, ACK, BYE, CANCEL, UPDATE, PRACK', ...more], body);
-const scenario = (name: string, ...steps: string[]): string => `<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="${name}">\n${steps.join('\n')}\n</scenario>`;
-const ereg = (header: string, value: string, to: number): string => `<ereg regexp="${value}" search_in="hdr" header="${header}" check_it="true" assign_to="${to}"/>`;
-const hears = (header: string, value: string): string => `<action>${ereg(header, value, 1)}<log message="[$1]"/></action>`;
 
 describe('called by SIPp', () => {
   let phone: Phone;

@@ -167,7 +167,7 @@ describe('commands to a phone without handset', () => {
     await lab.run(3_000);
     expect(moved.outcome).toMatchObject({ ok: true });
     expect(a.phone.status().calls).toEqual([]);
-    expect(b.phone.status().calls).toMatchObject([{ state: 'established', direction: 'out' }]);
+    expect(b.phone.status().calls).toMatchObject([{ state: 'established', direction: 'out', remote: 'sip:carol@192.0.2.3:5060' }]); // without the Replaces it was called by
     expect(c.phone.status().calls).toMatchObject([{ state: 'established' }]);
   });
 
