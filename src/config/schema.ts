@@ -42,8 +42,9 @@ const HOST_NAME = '^$|^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$';
 const GROUP_PORT = '^((22[4-9]|23[0-9])(\\.[0-9]{1,3}){3}|\\[[Ff][Ff][0-9A-Fa-f:]+\\]):[0-9]{1,5}$';
 /** A SIP user part without what would need escaping. */
 const USER = '^[A-Za-z0-9_.!~*\'()&=+$,;?/-]*$';
-/** algorithm:realm:hash */
-const HA1 = '^$|^((MD5|md5):[^\\u0000-\\u001f\\u007f"]+:[0-9A-Fa-f]{32}|(SHA-256|SHA-512-256|sha-256|sha-512-256):[^\\u0000-\\u001f\\u007f"]+:[0-9A-Fa-f]{64})$';
+/** algorithm:realm:hash, maybe again after a space */
+const ONE_HA1 = '((MD5|md5):[^\\u0000-\\u001f\\u007f"]+:[0-9A-Fa-f]{32}|(SHA-256|SHA-512-256|sha-256|sha-512-256):[^\\u0000-\\u001f\\u007f"]+:[0-9A-Fa-f]{64})';
+const HA1 = `^$|^${ONE_HA1}( ${ONE_HA1})*$`;
 /** No control characters: neither line ends nor what a terminal or a SIP header would stumble over. */
 const LINE = '^[^\\u0000-\\u001f\\u007f]*$';
 /** auto | alsa:NAME | alsa:CAPTURE|PLAYBACK | arecord:... | echo | tone | tone:HZ | silence, also called clock | wav:IN,OUT */
@@ -77,8 +78,9 @@ export const accountSchema = Type.Object({
   id: text('', { title: 'Name', description: 'Short name of this account, used in the log and on the command line; made from user and server when empty.', applies: 'on registering' }, ID, 64),
   user: text('', { title: 'User', description: 'Number or name of this phone at the server.', applies: 'on registering' }, USER, 128),
   server: text('', { title: 'Server', description: 'SIP server, optionally with :port.', applies: 'on registering' }, HOST_PORT),
-  password: text('', { title: 'Password', description: 'Password of the account.', applies: 'on registering', secret: true }, LINE),
-  ha1: text('', { title: 'Password hash', description: 'In place of the password, where its realm is known: MD5:realm:hash or SHA-256:realm:hash, the hash being that of user:realm:password.', applies: 'on registering', secret: true }, HA1, 400),
+  password: text('', { title: 'Password', description: 'Password of the account. Where it was given on the page or by "offhook settings", only its hash stays once the server has confirmed it.', applies: 'on registering', secret: true }, LINE),
+  ha1: text('', { title: 'Password hash', description: 'What stands in for the password where that is empty: MD5:realm:hash or SHA-256:realm:hash, the hash being that of user:realm:password; several with a space between. Good for the server that has this realm alone: after a change of server give the password once more.', applies: 'on registering', secret: true }, HA1, 2_000),
+  passwordKept: choice('hash', ['hash', 'clear'], { title: 'Password is kept', description: 'hash: as written above, so that nobody reads it off the memory card; as given, where there is a second server or the settings file was written by hand. clear: as given.', applies: 'on registering' }),
   authUser: text('', { title: 'Authentication user', description: 'Only where it differs from the user.', applies: 'on registering' }, LINE, 128),
   displayName: text('', { title: 'Shown name', description: 'What the other side shows.', applies: 'on registering' }, LINE, 64),
   transport: choice('auto', ['auto', 'udp', 'tcp', 'tls', 'ws', 'wss'], { title: 'Transport', description: 'How messages travel to the server. auto: as its domain says in DNS, else UDP. tls: encrypted. ws, wss: over WebSocket, plain and encrypted, for servers that phones in browsers use.', applies: 'on registering' }),

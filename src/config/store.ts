@@ -36,9 +36,12 @@ export interface Store {
   readonly fixed: ReadonlyMap<string, Origin>;
   /**
    * Check, write, put in force, tell; in this order, one change after the other. Resolves when the settings are on the disk. Nothing
-   * changes when any of it is wrong. Rejects with PhoneError SETTINGS_NOT_SAVED when the disk refuses.
+   * changes when any of it is wrong. Rejects with PhoneError SETTINGS_NOT_SAVED when the disk refuses. A function is given the settings of
+   * the file when its turn comes, and may want nothing changed.
    */
-  change(patch: Patch): Promise<ChangeOutcome>;
+  change(patch: Patch | ((inFile: Settings) => Patch)): Promise<ChangeOutcome>;
+  /** The file is as a person or a program wrote it: what stands in it besides the settings is lost when it is written. */
+  readonly handwritten: boolean;
   /** `on` gets the dotted keys that changed; lists and tables count as one. Returns the function that ends it. */
   subscribe(on: (changed: readonly string[], settings: Settings) => void): () => void;
   /** Resolves when every change asked for is written. */
@@ -70,8 +73,10 @@ export async function openStore({ files }: { readonly files: Files }, stateDir: 
   let last: Promise<unknown> = Promise.resolve();
   const listeners = new Set<(changed: readonly string[], settings: Settings) => void>();
 
-  async function apply(patch: Patch): Promise<ChangeOutcome> {
-    const next = merge(schemaRoot, inFile, patch) as Settings;
+  let handwritten = loaded.text !== undefined && loaded.text !== fileOf(inFile);
+
+  async function apply(patch: Patch | ((inFile: Settings) => Patch)): Promise<ChangeOutcome> {
+    const next = merge(schemaRoot, inFile, typeof patch === 'function' ? patch(inFile) : patch) as Settings;
     const wrong: Problem[] = [...problems(next)];
     const asked = changedKeys(inFile, next);
     for (const [key, from] of fixed) {
@@ -93,6 +98,7 @@ export async function openStore({ files }: { readonly files: Files }, stateDir: 
       throw new PhoneError('SETTINGS_NOT_SAVED', `The settings could not be written to ${path}: ${wordsOf(cause)}`, cause);
     }
     const changed = changedKeys(settings, after);
+    handwritten = false;
     inFile = next;
     settings = after;
     revision++;
@@ -103,6 +109,7 @@ export async function openStore({ files }: { readonly files: Files }, stateDir: 
   return {
     get settings() { return settings; },
     get revision() { return revision; },
+    get handwritten() { return handwritten; },
     problems: found,
     fixed,
     change(patch) {
@@ -121,7 +128,7 @@ export async function openStore({ files }: { readonly files: Files }, stateDir: 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The file's layer; whatever is wrong in it replaced by the last good copy or the default. Nothing a person wrote is lost. */
-async function load(files: Files, path: string, copies: string, report: (problem: Problem) => void): Promise<{ readonly settings: Settings; readonly readable: boolean }> {
+async function load(files: Files, path: string, copies: string, report: (problem: Problem) => void): Promise<{ readonly settings: Settings; readonly readable: boolean; readonly text?: string }> {
   const file = path.slice(path.lastIndexOf('/') + 1);
   const named = new Set<string>();
   let wrong = false;
@@ -155,7 +162,7 @@ async function load(files: Files, path: string, copies: string, report: (problem
   } catch (error) {
     note({ key: copies, reason: `no copy of the settings could be kept: ${wordsOf(error)}` });
   }
-  return { settings, readable: true };
+  return { settings, readable: true, text };
 }
 
 function settled(tree: Tree, report: (problem: Problem) => void, good?: Settings): Settings {

@@ -182,8 +182,13 @@ async function start(making: Making): Promise<void> {
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
     beyond: () => import('./beyond.ts'),
     change: (key, value) => void changeOne(store, log, key, value),
+    confirmed: (account, kept) => void confirmed(account, kept),
     store: textStore(making.files, making.state),
     agent: (handlers) => watched === undefined ? telephone(handlers) : watched.watchedAgent(telephone, handlers, settings),
+  };
+  const confirmed: NonNullable<PhonePorts['confirmed']> = async (account, kept) => {
+    const credentials = made.agent.ua.unit(account)?.credentials;
+    if (credentials !== undefined) await (await import('./keep-hash.ts')).keepHash(store, log, credentials, kept);
   };
   const builtIn: BuiltIn = createBuiltIn(ports, () => made, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
   const made: Phone = createPhone(ports, builtIn);

@@ -10,7 +10,7 @@ import type { Subscription, Subscriptions } from '../sip/subscriptions.ts';
 
 interface Kept {
   readonly account: Account;
-  readonly settings: AccountSettings;
+  settings: AccountSettings;
   /** The last failure, kept through further tries until the server confirms. */
   why: RegistrationFailure | undefined;
   detail: string;
@@ -95,6 +95,7 @@ export function createAccounts(desk: Pick<Desk, 'settings' | 'raise' | 'failed' 
         const to = `to ${state.server} ${state.second}`;
         if (entry.told !== to) desk.raise({ event: 'registered', account: account.id, server: state.server, second: state.second === true });
         entry.told = to;
+        if (entry.settings.password !== '' && entry.settings.passwordKept === 'hash') desk.ports.confirmed?.(account, entry);
         if (entry.settings.mwi === 'subscribe' && (entry.subscription?.state ?? 'ended') === 'ended') void subscribe(entry);
       } else if (state.state === 'failed') {
         entry.why = state.why;

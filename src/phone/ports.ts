@@ -1,13 +1,13 @@
 // What the telephone is given to live on. Types only.
 
-import type { Settings } from '../config/types.ts';
+import type { AccountSettings, Settings } from '../config/types.ts';
 import type { Media, ToneProgram } from '../media/door.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cadence, Hardware } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
 import type { Endpoint } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
-import type { Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
+import type { Account, Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
 import type { reportOf } from '../media/probe.ts';
 import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
@@ -47,6 +47,8 @@ export interface PhonePorts {
   readonly settings: () => Settings;
   /** Changes one setting by its dotted name, for service codes dialled (*78). */
   readonly change: (key: string, value: unknown) => void;
+  /** A server confirmed the password of `kept`. Who keeps its hash instead says so in `kept`, before the settings change: it is the same account. */
+  readonly confirmed?: (account: Account, kept: { settings: AccountSettings }) => void;
   readonly store: TextStore;
   readonly sounds: Sounds;
   /** Makes the agent that reports to these handlers; started by phone.start(). */

@@ -244,7 +244,7 @@ export class Registering implements AccountUnit {
     }
     if (status === 401 || status === 407) {
       this.hop = sent.hop; // this one answers: the credentials go there too
-      return this.#feed({ event: 'challenged', with: learn(this.credentials, response, sent.authorization), status });
+      return this.#feed({ event: 'challenged', with: learn(this.credentials, response, sent.authorization), status, lacking: this.credentials?.lacking });
     }
     if (status === 423) return this.#feed({ event: 'too brief', minS: countOf(response, 'min-expires') ?? 0 });
     const contact = status < 400 ? nameAddrs(response, 'contact')?.map((c) => c.uri).find((c) => placeOf(c) !== undefined) : undefined;

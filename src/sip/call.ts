@@ -9,6 +9,7 @@ import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, wantsSips,
 import { countOf, hasToken, nameAddrs, quote, reasons, tagOf } from './headers.ts';
 import { reasonOf, text, type Message } from './message.ts';
 import { newLeg, Offers, SDP_LINE, type Leg, type Talk } from './offers.ts';
+import { LACKING } from './registration-machine.ts';
 import { callTable, type CallAction, type CallInput, type CallPhase, type Open } from './session-machine.ts';
 import { checkHeaders } from './requester.ts';
 import { rowOf } from './tables.ts';
@@ -417,7 +418,8 @@ export class CallUnit implements Call, Talk {
       const next = nameAddrs(response, 'contact')?.map((c) => c.uri).find((uri) => parseUri(uri)?.scheme === 'sip');
       if (next !== undefined) return redial(next);
     }
-    this.#end('them', status, reasonOf(response) || reasonPhrase(status), 'failure', response);
+    const lacking = (status === 401 || status === 407) && this.account?.credentials?.lacking === true;
+    this.#end('them', status, lacking ? LACKING : reasonOf(response) || reasonPhrase(status), 'failure', response);
   }
 
   /** Each To tag of a 1xx is a dialog of its own (§12.1.2, §13.2.2.4). Who spoke last is heard, until somebody answers. */

@@ -12,7 +12,7 @@ import { bodyOf, text, unfold, values } from './message.ts';
 import type { Message } from './message.ts';
 
 /** Algorithms by their name in lower case, the strongest first (RFC 8760 §2.4 leaves the order to us). */
-const HASHES: Readonly<Record<string, string>> = { 'sha-512-256': 'sha512-256', 'sha-256': 'sha256', md5: 'md5' };
+export const HASHES: Readonly<Record<string, string>> = { 'sha-512-256': 'sha512-256', 'sha-256': 'sha256', md5: 'md5' };
 const ORDER = Object.keys(HASHES);
 
 /** What one request proves itself with. */
@@ -60,7 +60,7 @@ export function pickChallenges(all: readonly Challenge[], can?: (challenge: Chal
 }
 
 /** The hash that an algorithm parameter names, in lower case. */
-const nameOf = (algorithm: string | undefined): string => (algorithm || 'md5').toLowerCase().replace(/-sess$/, '');
+export const nameOf = (algorithm: string | undefined): string => (algorithm || 'md5').toLowerCase().replace(/-sess$/, '');
 const strength = (challenge: Challenge): number => ORDER.indexOf(nameOf(challenge.params.get('algorithm')));
 
 /** The protection chosen: auth before auth-int, '' when none is offered (RFC 2069); undefined when only unknown ones are. */
@@ -118,23 +118,30 @@ export class DigestClient {
   readonly #random: Random;
   readonly #user: string;
   readonly #password: string;
-  /** Hash name, realm, HA1: all that is known of the password where it is not set. */
-  readonly #ha1: readonly string[] | undefined;
+  /** Hash name, realm, HA1 each: all that is known of the password where it is not set. */
+  readonly #ha1: readonly (readonly string[])[];
   readonly #first: string;
   readonly #known = new Map<string, Held>();
+  /** The last challenge could not be answered for want of the password: its hashes are for other realms or algorithms. */
+  lacking = false;
 
-  /** `ha1` is 'MD5:realm:hash', used where it fits; `first` is a realm to name in a REGISTER before any challenge (3GPP TS 24.229 §5.1.1.2). */
+  /**
+   * `ha1` is 'MD5:realm:hash' or several with a space between, used where there is no password; `first` is a realm to name in a REGISTER before
+   * any challenge (3GPP TS 24.229 §5.1.1.2).
+   */
   constructor(random: Random, user: string, password: string, ha1 = '', first = '') {
     this.#random = random;
     this.#user = user;
     this.#password = password;
-    this.#ha1 = ha1 === '' ? undefined : HA1.exec(ha1) ?? undefined;
+    this.#ha1 = password === '' && ha1 !== '' ? [...ha1.matchAll(HA1)] : [];
     this.#first = first;
   }
 
   /** Take in a 401 or 407. A second challenge counts as refusal when the nonce before it was new and the server does not call it stale. */
   learn(response: Message): Learned {
-    const all = pickChallenges(challenges(response), this.#password === '' ? (one) => this.#secret(one) !== undefined : undefined);
+    const given = challenges(response), hashed = this.#password === '';
+    const all = pickChallenges(given, hashed ? (one) => this.#secret(one) !== undefined : undefined);
+    this.lacking = hashed && all.length === 0 && pickChallenges(given).length > 0;
     let refused = false;
     for (const challenge of all) {
       const place = `${challenge.proxy} ${challenge.params.get('realm')}`;
@@ -159,7 +166,7 @@ export class DigestClient {
       held.uri = uri;
       held.cnonce = Buffer.from(this.#random.bytes(8)).toString('hex');
       return [challenge.proxy ? 'Proxy-Authorization' : 'Authorization',
-        authorization(challenge, { user, password, ha1: this.#ha1 && this.#secret(challenge), method, uri, body }, held.uses, held.cnonce)] as const;
+        authorization(challenge, { user, password, ha1: this.#secret(challenge), method, uri, body }, held.uses, held.cnonce)] as const;
     });
   }
 
@@ -191,13 +198,17 @@ export class DigestClient {
   }
 
   #secret({ params }: Challenge): string | undefined {
-    const [, name, realm, ha1] = this.#ha1 ?? [];
-    return realm === params.get('realm') && nameOf(name) === nameOf(params.get('algorithm')) ? ha1?.toLowerCase() : undefined;
+    return this.#ha1.find(([, name, realm]) => realm === params.get('realm') && nameOf(name) === nameOf(params.get('algorithm')))?.[3]!.toLowerCase();
+  }
+
+  /** Whoever asked for the password, one a realm, as they asked last. */
+  get known(): readonly Challenge[] {
+    return [...this.#known.values()].map(({ challenge }) => challenge);
   }
 }
 
-/** 'algorithm:realm:HA1'. */
-const HA1 = /^([\w-]+):(.*):([\da-f]{32,64})$/i;
+/** 'algorithm:realm:HA1', again after a space. */
+const HA1 = /(?<=^| )([\w-]+):(.*?):([\da-f]{32,64})(?= |$)/gi;
 const countWords = (count: number): string => count.toString(16).padStart(8, '0');
 
 /** What a request's Authorization is worth. */

@@ -46,7 +46,7 @@ export type RegistrationEvent =
   | { readonly event: 'heard' }
   | { readonly event: 'granted'; readonly server: string; readonly grantedS: number }
   /** 401 or 407, as the digest client took it in. */
-  | { readonly event: 'challenged'; readonly with: 'retry' | 'refused' | 'unsupported'; readonly status: number }
+  | { readonly event: 'challenged'; readonly with: 'retry' | 'refused' | 'unsupported'; readonly status: number; /** Only hashes of the password are known, for other realms or algorithms. */ readonly lacking?: boolean | undefined }
   | { readonly event: 'too brief'; readonly minS: number }
   | { readonly event: 'redirected'; readonly to: string; readonly status: number }
   | { readonly event: 'refused'; readonly status: number; readonly detail: string; readonly retryAfterS?: number; readonly credentials: boolean }
@@ -83,6 +83,8 @@ export function shown(r: Registration): RegistrationState {
 }
 
 /** Failures that pass by themselves; the others need a person. */
+/** Also what ends a call. */
+export const LACKING = 'the kept hash of the password is for another realm or algorithm than the server asks for now: give the password once more';
 const quick = (why: RegistrationFailure): boolean => why !== 'wrong password' && why !== 'not allowed';
 
 /** From one try to the next: 4 s for five minutes, then growing with the outage up to 30 s; a person's faults from 60 s doubling to 10 min. */
@@ -168,7 +170,7 @@ function answered(r: Sending, e: RegistrationEvent, nowMs: number, chance: numbe
     }
     case 'challenged':
       if (e.with === 'refused') return fail('wrong password', e.status, 'the server refused the password');
-      if (e.with === 'unsupported') return fail('wrong password', e.status, 'the server asks for a password that is not set, or in a way not known');
+      if (e.with === 'unsupported') return fail('wrong password', e.status, e.lacking === true ? LACKING : 'the server asks for a password that is not set, or in a way not known');
       return tired ? fail('server trouble', e.status, 'the server asks for the password again and again') : again(r.expiresS);
     case 'too brief': // §10.3 step 7
       return tired || e.minS <= r.expiresS || e.minS > PACE.expiresMostS

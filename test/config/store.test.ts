@@ -35,6 +35,20 @@ describe('the file', () => {
     expect(store.settings.accounts).toEqual([{ ...account, user: '201', server: 'pbx' }]);
   });
 
+  test('what was written by hand is known from what the store wrote, until the store writes it anew', async () => {
+    const files = new FakeFiles(), states: boolean[] = [];
+    const see = async (): Promise<void> => void states.push((await open(files)).handwritten);
+    await see();
+    await (await open(files)).change({ sip: { port: 5070 } });
+    await see();
+    files.contents.set(FILE, Buffer.from(`${files.text(FILE)}# mine`));
+    const store = await open(files);
+    states.push(store.handwritten);
+    await store.change({ sip: { port: 5071 } });
+    states.push(store.handwritten);
+    expect(states).toEqual([false, false, true, false]);
+  });
+
   test('a bad setting is named, the default used, the rest kept, and the file kept beside', async () => {
     const text = '[sip]\nport = -1\ntcp = false\n[phone]\nnaem = "Hall"\n';
     const files = withFile(text);
@@ -131,6 +145,12 @@ describe('a change', () => {
     expect(told).toEqual([['accounts', 'sip.port']]);
     expect(files.modes.get(FILE)).toBe(0o600);
     expect((await open(files)).settings).toEqual(store.settings);
+  });
+
+  test('may be made of what the file holds when its turn comes', async () => {
+    const store = await open(new FakeFiles());
+    await Promise.all([store.change({ sip: { port: 5070 } }), store.change(({ sip }) => ({ sip: { port: sip.port + 1 } })), store.change(() => ({}))]);
+    expect([store.settings.sip.port, store.revision]).toEqual([5071, 3]);
   });
 
   test('writes only what differs from the defaults, and says that comments are lost', async () => {

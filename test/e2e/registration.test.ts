@@ -1,10 +1,12 @@
 // Registers at a real Kamailio, loses it, and finds it again by itself.
 
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startKamailio, type Kamailio } from './lab/kamailio.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
-import { pause, scratch, until } from './lab/process.ts';
+import { pause, scratch, start, until } from './lab/process.ts';
 
 const folder = scratch('reg');
 const running: { stop(): Promise<void> }[] = [];
@@ -40,6 +42,40 @@ test.each([
   const phone = await up(startPhone(folder.path, { name: `how-${what.length}`, set: accountAt(kamailio.server, '216', set) }));
   await phone.waitFor('registered');
   expect(await kamailio.bindings('216')).toBe(1);
+});
+
+test('a password given to the phone is kept as its hash once Kamailio confirmed it: good after a restart and for a stronger algorithm; another realm asks for it again', async () => {
+  const state = join(folder.path, 'kept'), file = join(state, 'settings.toml');
+  const set = async (...settings: string[]): Promise<void> => {
+    const program = start(process.execPath, [resolve(import.meta.dirname, '../../dist/offhook.js'), 'settings', '--state', state, ...settings.flatMap((one) => ['--set', one])]);
+    expect(await program.ended, program.output()).toBe(0);
+  };
+  const phone = () => startPhone(folder.path, { name: 'kept', set: {} });
+  const weak = await up(startKamailio(folder.path));
+  await set('accounts.0.user=216', `accounts.0.server=${weak.server}`, 'accounts.0.password=secret-216');
+  const first = await phone();
+  await first.waitFor('password kept as its hash');
+  await first.stop('SIGKILL'); // as a power cut
+  for (const kept of [file, `${file}.good`]) expect(await readFile(kept, 'utf8')).not.toContain('secret-216');
+  expect(await readFile(file, 'utf8')).toMatch(/ha1 = "SHA-512-256:offhook.test:[0-9a-f]{64} SHA-256:offhook.test:[0-9a-f]{64} MD5:offhook.test:[0-9a-f]{32}"/);
+  expect(first.lines.filter((line) => line.event === 'registered')).toHaveLength(1);
+  const port = weak.port;
+  await weak.stop();
+  const strong = await startKamailio(folder.path, { port, algorithm: 'SHA-256' });
+  const second = await phone();
+  await second.waitFor('registered');
+  expect(await strong.bindings('216')).toBe(1);
+  await second.stop();
+  await strong.stop();
+  const other = await up(startKamailio(folder.path, { port, realm: 'elsewhere.test' }));
+  const third = await phone();
+  expect(await third.waitFor('registration failed')).toMatchObject({ why: 'wrong password', detail: expect.stringContaining('give the password once more') });
+  await third.stop();
+  await set('accounts.0.password=secret-216');
+  const fourth = await up(phone());
+  await fourth.waitFor('password kept as its hash');
+  expect(await other.bindings('216')).toBe(1);
+  expect(await readFile(file, 'utf8')).not.toContain('offhook.test');
 });
 
 test('a phone keeps its name over a restart, and Kamailio knows it by that', async () => {

@@ -168,6 +168,25 @@ describe('a hash in place of the password', () => {
     expect(one().learn(refusal(challenge('MD5', 'other')))).toBe('unsupported');
     expect(one('secret').learn(refusal(challenge('MD5', 'other')))).toBe('retry');
   });
+
+  test('what it is not good for is told apart from what nobody could answer', () => {
+    const lacks = (header: string, client = one()): boolean => (client.learn(refusal(header)), client.lacking);
+    expect([challenge('MD5'), challenge('SHA-256'), challenge('MD5', 'other'), 'WWW-Authenticate: Basic realm="b"', challenge('MD4')].map((c) => lacks(c))).toEqual([false, true, true, false, false]);
+    expect(lacks(challenge('SHA-256'), one('secret'))).toBe(false);
+  });
+
+  test('of several each is used for its own realm and algorithm, the strongest first', () => {
+    const client = new DigestClient(new FakeRandom(3), 'alice', '', `MD5:my: realm:${secret} SHA-256:my: realm:${'ab'.repeat(32)} MD5:b:${md5('alice:b:secret')}`);
+    const used = (): string[] => client.headers('INVITE', 'sip:x').map(([name, line]) => { const { params } = parseCredentials(line)!; return `${name} ${params.get('realm')} ${params.get('algorithm')}`; });
+    expect(client.learn(refusal(challenge('MD5'), challenge('SHA-256'), challenge('SHA-512-256'), challenge('MD5', 'b')))).toBe('retry');
+    expect(used()).toEqual(['Authorization my: realm SHA-256', 'Authorization b MD5']);
+  });
+
+  test('a password that is given counts before it: it is the newer one', () => {
+    const given = new DigestClient(new FakeRandom(3), 'alice', 'changed', `MD5:my: realm:${secret}`), plain = new DigestClient(new FakeRandom(3), 'alice', 'changed');
+    for (const client of [given, plain]) client.learn(refusal(challenge('MD5')));
+    expect(given.headers('REGISTER', 'sip:b')).toEqual(plain.headers('REGISTER', 'sip:b'));
+  });
 });
 
 test('servers and proxies that challenge in one response are each answered, each with the strongest it offers (RFC 3261 §22.3, RFC 8760 §2.4)', () => {

@@ -66,7 +66,7 @@ function writeTls(folder: string, doors: Doors): void {
 }
 
 /** Its configuration; `folder` is where it keeps its socket for questions. `serviceRoute` gives one (RFC 3608) and refuses calls that do not use it. */
-export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string, serviceRoute = false, doors?: Doors) => `
+export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string, serviceRoute = false, doors?: Doors, realm = 'offhook.test') => `
 #!KAMAILIO
 debug=1
 log_stderror=yes
@@ -125,7 +125,7 @@ request_route {
   }
   t_check_trans();
   if (is_method("REGISTER")) {
-    if (!pv_www_authenticate("offhook.test", "secret-$fU", "0")) { www_challenge("offhook.test", "1"); exit; }
+    if (!pv_www_authenticate("${realm}", "secret-$fU", "0")) { www_challenge("${realm}", "1"); exit; }
     ${serviceRoute ? `append_to_reply("Service-Route: <sip:${address}:${port};lr;served=yes>\r\n");` : ''}
     if (!save("location")) { sl_reply_error(); }
     exit;
@@ -133,7 +133,7 @@ request_route {
   if (is_method("INVITE|MESSAGE|SUBSCRIBE|OPTIONS")) {
     ${serviceRoute ? 'if (!($hdr(Route) =~ "served=yes")) { sl_send_reply("403", "Not by the Service-Route"); exit; }' : ''}
     if (is_present_hf("Route")) { loose_route(); }
-    if (!pv_proxy_authenticate("offhook.test", "secret-$fU", "0")) { proxy_challenge("offhook.test", "1"); exit; }
+    if (!pv_proxy_authenticate("${realm}", "secret-$fU", "0")) { proxy_challenge("${realm}", "1"); exit; }
     consume_credentials();
   }
   record_route();
@@ -163,12 +163,12 @@ export interface Kamailio {
   thaw(): void;
 }
 
-export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number; readonly serviceRoute?: boolean; readonly doors?: Doors } = {}): Promise<Kamailio> {
+export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number; readonly serviceRoute?: boolean; readonly doors?: Doors; readonly realm?: string } = {}): Promise<Kamailio> {
   const port = options.port ?? await freePort();
   const home = join(folder, `kamailio-${port}`);
   mkdirSync(home, { recursive: true });
   const file = join(home, 'kamailio.cfg');
-  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home, options.serviceRoute, options.doors));
+  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home, options.serviceRoute, options.doors, options.realm));
   if (options.doors?.tls !== undefined) writeTls(home, options.doors);
   let program: Program | undefined;
   const launch = async () => {

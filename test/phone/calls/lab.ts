@@ -44,6 +44,8 @@ export interface PhoneOptions {
   readonly hardware?: Hardware | 'none';
   /** With a built-in line on loopback; the wire then knows 127.0.0.1. */
   readonly builtIn?: true;
+  /** Hears of passwords that a server confirmed. */
+  readonly confirmed?: PhonePorts['confirmed'];
 }
 
 /** One telephone and all there is to see of it. */
@@ -76,7 +78,7 @@ export function createLab(seed = 1): Lab {
   };
   return {
     clock, wire, run,
-    async phone(address, { settings, port = 5060, hardware, builtIn } = {}) {
+    async phone(address, { settings, port = 5060, hardware, builtIn, confirmed } = {}) {
       const bench = createBench({ clock });
       const random = new FakeRandom(wire.sent.length + port + [...address].reduce((a, c) => a * 31 + c.charCodeAt(0) | 0, 7));
       const network = wire.host(address);
@@ -101,6 +103,7 @@ export function createLab(seed = 1): Lab {
           box.settings = { ...box.settings, [group]: { ...box.settings[group], [name]: value } };
         },
         agent: agent(address, port),
+        ...(confirmed === undefined ? {} : { confirmed }),
       };
       const line: BuiltIn | undefined = builtIn === undefined ? undefined : createBuiltIn(ports, () => phone, agent(address, port + 10));
       const phone: Phone = createPhone(ports, line);

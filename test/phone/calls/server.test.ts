@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createLab } from './lab.ts';
 import { accountSettings } from '../settings.ts';
@@ -20,6 +21,50 @@ const world = async (account: Partial<AccountSettings> = {}, dialing = {}, befor
   return { lab, registrar, a };
 };
 const invites = (registrar: Registrar) => registrar.requests.filter((r) => r.message.method === 'INVITE');
+
+describe('the password', () => {
+  const hash = (realm: string): string => `MD5:${realm}:${createHash('md5').update(`200:${realm}:secret`).digest('hex')}`;
+
+  test('that the server confirmed is told of once, and its hash in its place is the same account: nothing is sent', async () => {
+    const told: { settings: AccountSettings }[] = [], lab = createLab(), registrar = new Registrar(lab.clock, lab.wire.host(SERVER));
+    registrar.users.set('200', 'secret');
+    await registrar.start();
+    const accounts = [accountSettings({ user: '200', server: SERVER, password: 'secret' })];
+    const a = await lab.phone('192.0.2.1', { settings: { accounts }, confirmed: (_, kept) => void told.push(kept) });
+    await lab.run(1_000);
+    expect(told).toHaveLength(1);
+    const after = { ...accounts[0]!, password: '', ha1: hash('test') }, before = registrar.requests.length;
+    told[0]!.settings = after;
+    a.settings = { ...a.settings, accounts: [after] };
+    await lab.run(1_000);
+    expect(registrar.requests).toHaveLength(before);
+    expect(a.story()).toEqual(['registered']);
+    await lab.run(600_000);
+    expect(told, 'not again').toHaveLength(1);
+  });
+
+  test.each([['is to stay as given', { passwordKept: 'clear' as const }], ['is a hash already', { password: '', ha1: hash('test') }]])('that %s is nobody told of', async (_, account) => {
+    let told = 0;
+    const lab = createLab(), registrar = new Registrar(lab.clock, lab.wire.host(SERVER));
+    registrar.users.set('200', 'secret');
+    await registrar.start();
+    const a = await lab.phone('192.0.2.1', { settings: { accounts: [accountSettings({ user: '200', server: SERVER, password: 'secret', ...account })] }, confirmed: () => { told++; } });
+    await lab.run(1_000);
+    expect([a.story(), told]).toEqual([['registered'], 0]);
+  });
+
+  test('whose hash is for another realm is asked for, by the registration and by a call', async () => {
+    const { lab, a } = await world({ password: '', ha1: hash('other') });
+    await lab.run(1_000);
+    expect(a.phone.status().registrations).toMatchObject([{ why: 'wrong password', trouble: expect.stringContaining('give the password once more') }]);
+    const { lab: lab2, registrar, a: caller } = await world({ password: '', ha1: hash('test') });
+    registrar.override = (m) => m.method === 'INVITE' ? { status: 407, headers: [['Proxy-Authenticate', 'Digest realm="of calls", nonce="n", qop="auth"']] } : undefined;
+    expect(caller.phone.status().registrations).toMatchObject([{ state: 'registered' }]);
+    const call = caller.command({ do: 'call', target: '201' });
+    await lab2.run(1_000);
+    expect(call.outcome).toMatchObject({ ok: false, why: expect.stringContaining('give the password once more') });
+  });
+});
 
 describe('what is heard on lifting', () => {
   test('dial tone while registered', async () => {
