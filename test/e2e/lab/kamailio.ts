@@ -1,7 +1,7 @@
 // A real Kamailio on loopback: registrar with digest, proxy, record-route. Users 201 to 219, password secret-<user>. When asked also over
 // TLS, WebSocket and IPv6, back to its phones over the connections they made.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Certificate } from '../../fakes/certificates.ts';
 import { answersUdp, freePort, start, until, type Program } from './process.ts';
@@ -65,8 +65,35 @@ function writeTls(folder: string, doors: Doors): void {
   ].join('\n'));
 }
 
+/**
+ * It tells of registrations (RFC 3680) and of what was published about voice messages (RFC 3842): package kamailio-presence-modules. Its presence
+ * module wants a database, which is text files in `folder`.
+ */
+const presenceModules = (address: string, port: number, folder: string) => `
+loadmodule "db_text.so"
+loadmodule "presence.so"
+loadmodule "presence_mwi.so"
+loadmodule "presence_reginfo.so"
+loadmodule "pua.so"
+loadmodule "pua_reginfo.so"
+modparam("presence|pua", "db_url", "text://${folder}/db")
+modparam("presence", "server_address", "sip:${address}:${port}")
+modparam("presence", "subs_db_mode", 0)
+modparam("presence", "publ_cache", 2)
+modparam("presence_mwi", "default_expires", 3600)
+modparam("pua", "db_mode", 0)
+modparam("pua_reginfo", "default_domain", "${address}")
+modparam("pua_reginfo", "server_address", "sip:reginfo@${address}:${port}")
+modparam("pua_reginfo", "outbound_proxy", "sip:${address}:${port}")
+`;
+/** PUBLISH needs no password: it is for tests, and Kamailio's own. */
+const presenceRoutes = `
+  if (is_method("PUBLISH")) { handle_publish(); exit; }
+  if (is_method("SUBSCRIBE") && has_totag() && uri == myself) { handle_subscribe(); exit; }
+`;
+
 /** Its configuration; `folder` is where it keeps its socket for questions. `serviceRoute` gives one (RFC 3608) and refuses calls that do not use it. */
-export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string, serviceRoute = false, doors?: Doors, realm = 'offhook.test') => `
+export const kamailioConfig = (address: string, port: number, algorithm: 'MD5' | 'SHA-256', folder: string, serviceRoute = false, doors?: Doors, realm = 'offhook.test', presence = false) => `
 #!KAMAILIO
 debug=1
 log_stderror=yes
@@ -96,6 +123,7 @@ loadmodule "xlog.so"
 loadmodule "kex.so"
 loadmodule "jsonrpcs.so"
 ${doors === undefined ? '' : doorModules(doors, folder)}
+${presence ? presenceModules(address, port, folder) : ''}
 modparam("jsonrpcs", "transport", 2)
 modparam("jsonrpcs", "fifo_name", "${folder}/rpc.fifo")
 modparam("usrloc", "db_mode", 0)
@@ -114,6 +142,7 @@ request_route {
   ${doors === undefined ? '' : 'force_rport(); if ($pr != "udp") { if (is_method("REGISTER")) { fix_nated_register(); } else { add_contact_alias(); } } if (is_method("INVITE")) { t_on_reply("SAME_CONNECTION"); }'}
   if (is_method("OPTIONS") && uri==myself && $rU==$null) { sl_send_reply("200", "Keepalive"); exit; }
   if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
+  ${presence ? presenceRoutes : ''}
   if (has_totag()) {
     if (loose_route()) {
       if (is_gruu()) { lookup("location"); }
@@ -136,6 +165,7 @@ request_route {
     if (!pv_proxy_authenticate("${realm}", "secret-$fU", "0")) { proxy_challenge("${realm}", "1"); exit; }
     consume_credentials();
   }
+  ${presence ? 'if (is_method("SUBSCRIBE") && $hdr(Event) =~ "^(message-summary|reg)") { handle_subscribe(); exit; }' : ''}
   record_route();
   if ($rU == $null) { sl_send_reply("484", "Address Incomplete"); exit; }
   if (!lookup("location")) {
@@ -163,12 +193,13 @@ export interface Kamailio {
   thaw(): void;
 }
 
-export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number; readonly serviceRoute?: boolean; readonly doors?: Doors; readonly realm?: string } = {}): Promise<Kamailio> {
+export async function startKamailio(folder: string, options: { readonly algorithm?: 'MD5' | 'SHA-256'; readonly port?: number; readonly serviceRoute?: boolean; readonly doors?: Doors; readonly realm?: string; readonly presence?: boolean } = {}): Promise<Kamailio> {
   const port = options.port ?? await freePort();
   const home = join(folder, `kamailio-${port}`);
   mkdirSync(home, { recursive: true });
   const file = join(home, 'kamailio.cfg');
-  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home, options.serviceRoute, options.doors, options.realm));
+  writeFileSync(file, kamailioConfig('127.0.0.1', port, options.algorithm ?? 'MD5', home, options.serviceRoute, options.doors, options.realm, options.presence));
+  if (options.presence === true) cpSync('/usr/share/kamailio/dbtext/kamailio', join(home, 'db'), { recursive: true });
   if (options.doors?.tls !== undefined) writeTls(home, options.doors);
   let program: Program | undefined;
   const launch = async () => {
