@@ -415,7 +415,8 @@ export class CallUnit implements Call, Talk {
     if (status < 300) return this.#on2xx(response, sent);
     if (wanted && this.#offers.longer(response)) return redial();
     if (status < 400 && wanted && this.#redirects++ < REDIRECTS) {
-      const next = nameAddrs(response, 'contact')?.map((c) => c.uri).find((uri) => parseUri(uri)?.scheme === 'sip');
+      // Our server also knows what a service is: emergency calls that were not dialled as such (RFC 5031, 3GPP TS 24.229 §5.1.3.1)
+      const next = nameAddrs(response, 'contact')?.map((c) => c.uri).find((uri) => parseUri(uri)?.scheme === 'sip' || (this.account !== undefined && /^urn:service:sos/i.test(uri)));
       if (next !== undefined) return redial(next);
     }
     const lacking = (status === 401 || status === 407) && this.account?.credentials?.lacking === true;

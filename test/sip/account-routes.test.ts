@@ -278,3 +278,51 @@ test('a registrar that proves not to know the password is no server of ours (RFC
   await town.run(5_000);
   assert.equal(account.registration.state, 'registered');
 });
+
+describe('380 Alternative Service (RFC 3261 §21.3.5)', () => {
+  const IMS = ['Content-Type', 'application/3gpp-ims+xml'] as const;
+  /** The server answers a call to 110 by 380 with these lines, and any other by 486. */
+  const world = (...lines: Headers) => {
+    const asked: Message[] = [];
+    return bench({}, (m) => {
+      if (m.method === 'INVITE') asked.push(m);
+      return { status: 200, headers: [['Contact', `<${nameAddr(m, 'contact')!.uri}>;expires=600`]] };
+    }).then((made) => {
+      const { override } = made.registrar;
+      made.registrar.override = (m) => m.method !== 'INVITE' ? override(m) : (asked.push(m), requestUri(m).startsWith('sip:110@') ? { status: 380, headers: [IMS, ...lines] } : { status: 486 });
+      return { ...made, asked };
+    });
+  };
+
+  test('that names an emergency service in Contact: the call is made anew to that service by the same server, which knows who helps (3GPP TS 24.229 §5.1.3.1, RFC 5031)', async () => {
+    const { call, asked, phone, to } = await world(['Contact', '<urn:service:sos.police>']);
+    await call({ target: '110', headers: [['Resource-Priority', 'esnet.0']] });
+    assert.deepEqual(asked.map(requestUri), [`sip:110@${SERVER}`, 'urn:service:sos.police']);
+    assert.equal(text(asked[1]!, 'resource-priority'), 'esnet.0');
+    assert.equal(text(asked[1]!, 'call-id'), text(asked[0]!, 'call-id')); // RFC 3261 §8.1.3.4
+    assert.equal(to(), SERVER);
+    assert.deepEqual(phone.agent.calls, []);
+  });
+
+  test('that names an address: that is called; that names nothing we can call: the call ends with it', async () => {
+    const sip = await world(['Contact', `<sip:leitstelle@${EDGE}>`]);
+    await sip.call({ target: '110' });
+    assert.deepEqual([requestUri(sip.asked[1]!), sip.to()], [`sip:leitstelle@${EDGE}`, SERVER]);
+    for (const lines of [[], [['Contact', '<urn:nena:service:sos>']], [['Contact', '<http://help.example>']]] as Headers[]) {
+      const { call, asked, phone } = await world(...lines);
+      await call({ target: '110' });
+      assert.equal(asked.length, 1);
+      assert.deepEqual(phone.agent.calls, []);
+    }
+  });
+
+  test('without a server nobody knows who is meant: the call ends with it', async () => {
+    const town = new Town(), phone = await town.phone('10.0.0.1'), peer = await new Peer(town, EDGE).open();
+    phone.agent.call({ target: `sip:110@${EDGE}`, offer: OFFER });
+    await town.run(100);
+    peer.answer(peer.last('INVITE'), 380, ['Contact: <urn:service:sos>']);
+    await town.run(100);
+    assert.equal(peer.count('INVITE'), 1);
+    assert.deepEqual(phone.agent.calls, []);
+  });
+});
