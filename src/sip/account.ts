@@ -45,6 +45,7 @@ export class Registering implements AccountUnit {
   // What the latest 200 said, see #take.
   from: string;
   contact: string;
+  temporary = '';
   routes: readonly string[];
   place: Place;
   hop: Hop | undefined;
@@ -231,7 +232,8 @@ export class Registering implements AccountUnit {
       this.hop = sent.hop;
       this.#bound = { host: this.#host, contact: this.#ua.contact(this.options.user, this.#host, sent.hop!) };
       const mine = this.#mine(response), { gruu, identity, optionsPingS = 0 } = this.options;
-      if (gruu === true || identity === 'associated' || this.routes !== this.#proxy || find(response, 'service-route') >= 0) this.#take(response, mine);
+      const keeps = this.#flow !== '' && hasToken(response, 'require', 'outbound');
+      if (gruu === true || identity === 'associated' || keeps || this.contact !== this.options.user || this.routes !== this.#proxy || find(response, 'service-route') >= 0) this.#take(response, mine, keeps);
       // Seconds granted: expires of our Contact, else Expires, else what was asked (RFC 3261 §10.2.4)
       this.#feed({ event: 'granted', server: sent.hop!.host, grantedS: wholeNumber(mine?.params.get('expires')) ?? countOf(response, 'expires') ?? askedS });
       if (this.#state.phase !== 'registered') return undefined; // that was the end of it
@@ -266,9 +268,15 @@ export class Registering implements AccountUnit {
   }
 
   /** What a 200 says beyond yes. Each one says all anew. */
-  #take(response: Message, mine: NameAddr | undefined): void {
-    const { options } = this, gruu = unquote(mine?.params.get('pub-gruu') ?? ''), [named] = nameAddrs(response, 'p-associated-uri') ?? [], service = routeSet(response, 'service-route') ?? [];
-    this.contact = options.gruu === true && parseUri(gruu) !== undefined ? `<${gruu}>` : options.user; // RFC 5627 §4.2
+  #take(response: Message, mine: NameAddr | undefined, keeps: boolean): void {
+    const { options } = this, gruu = (name: string): string => {
+      const uri = options.gruu === true ? unquote(mine?.params.get(name) ?? '') : '';
+      return parseUri(uri) === undefined ? '' : `<${uri}>`;
+    };
+    const [named] = nameAddrs(response, 'p-associated-uri') ?? [], service = routeSet(response, 'service-route') ?? [];
+    // RFC 5627 §4.2; else the flow that the server holds is named by ob (RFC 5626 §4.3)
+    this.contact = gruu('pub-gruu') || (keeps ? this.#bound!.contact.replace('>', ';ob>') : options.user);
+    this.temporary = gruu('temp-gruu');
     // RFC 7315 §4.1; 3GPP TS 24.229 §5.1.1.2: the first is the default
     this.from = options.identity === 'associated' && named !== undefined && parseUri(named.uri) !== undefined ? formatNameAddr(options.displayName || named.display, named.uri) : this.#own;
     // RFC 3608 §6.1: behind the outbound proxy; without one the first of it is where requests go (RFC 3261 §8.1.2)

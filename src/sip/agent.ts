@@ -52,7 +52,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     onFlowFailed: (to) => { for (const account of accounts) account.flowFailed(to); },
   }, { abilities: { extensions: EXTENSIONS, types: TYPES, typed: ['INVITE', 'UPDATE'] } });
 
-  const contact: Ua['contact'] = (user, host, hop, sips = false) => isWhole(user) ? user :
+  const contact: Ua['contact'] = (user, host, hop, sips = false) => isWhole(user) ? (sips ? user.replace('<sip:', '<sips:') : user) :
     `<sip${sips ? 's' : ''}:${user === '' ? '' : `${escapeUser(user)}@`}${hostPort(host, transport.portFor(hop.transport))}${transportParam(hop.transport, sips)}>`;
   const parts: RequesterParts = { clock, transport, transactions, locator, log, userAgent: options.userAgent, contact };
 
@@ -201,7 +201,7 @@ export function createAgent(ports: SipPorts, options: AgentOptions, handlers: Ag
     const address = formatUri(asRequestUri(uri)), replaces = wanted.replaces ?? uri.headers.get('replaces');
     const user = plain(wanted.user ?? 'phone'), hidden = wanted.anonymous ?? account?.options.anonymous ?? false;
     const unit = new CallUnit(ua, {
-      account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: hidden ? '' : account?.contact ?? user, callId: ua.token(),
+      account, remote: partyOf({ uri: address, display: '' }), localHost: '', user: hidden ? account?.temporary ?? '' : account?.contact ?? user, callId: ua.token(),
     });
     calls.set(unit.localTag, unit);
     const headers: Headers = [...(wanted.headers ?? []), ...(hidden ? hiding(account) : []), ...(replaces === undefined ? [] : [['Replaces', replaces], ['Require', 'replaces']] as const)];

@@ -64,7 +64,8 @@ export class CallUnit implements Call, Talk {
   refers = 0;
   /** We sent REFER and NOTIFY may come. */
   hasReferred = false;
-  readonly user: string;
+  /** undefined: as the account says, which changes with our address. */
+  readonly #user: string | undefined;
   readonly #ua: Ua;
   readonly #offers: Offers;
   /** INVITE of theirs that began the call. */
@@ -100,7 +101,7 @@ export class CallUnit implements Call, Talk {
     this.account = parts.account;
     this.remote = parts.remote;
     this.localHost = parts.localHost;
-    this.user = parts.user;
+    this.#user = parts.user === parts.account?.contact ? undefined : parts.user;
     this.callId = parts.callId;
     this.invite = parts.invite;
     this.replaces = parts.replaces;
@@ -121,6 +122,8 @@ export class CallUnit implements Call, Talk {
       default: return 'ended';
     }
   }
+
+  get user(): string { return this.#user ?? this.account!.contact; }
 
   get dialog(): Dialog | undefined { return this.leg?.dialog; }
 

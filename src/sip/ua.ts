@@ -22,6 +22,8 @@ export interface AccountUnit extends Account {
   readonly credentials: DigestClient | undefined;
   /** User part of our Contact, or the whole of it in <>. */
   readonly contact: string;
+  /** In its place where nobody is to be named, '' for nothing: the temporary GRUU (RFC 5627 §4.4). */
+  readonly temporary: string;
   /** Route of requests outside a dialog: the outbound proxy, the server's Service-Route. */
   readonly routes: readonly string[];
   /** The hop that answered last: tried first. */

@@ -7,6 +7,11 @@ import type { Headers } from '../../src/sip/build.ts';
 import { nameAddr, parseCredentials } from '../../src/sip/headers.ts';
 import { requestUri, text, texts, type Message } from '../../src/sip/message.ts';
 import { Registrar, type Answer } from '../fakes/registrar.ts';
+import { createAgent } from '../../src/sip/agent.ts';
+import type { CallUnit } from '../../src/sip/call.ts';
+import { FakeLog } from '../fakes/log.ts';
+import { FakeRandom } from '../fakes/random.ts';
+import { request } from '../../src/sip/outside.ts';
 import { ANSWER, OFFER, Peer, Town } from './agent-bench.ts';
 
 const SERVER = '10.0.0.50', EDGE = '10.0.0.70', INSTANCE = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6', GRUU = `sip:201@${SERVER};gr=${INSTANCE}`;
@@ -148,6 +153,69 @@ describe('outbound (RFC 5626)', () => {
   });
 });
 
+describe('a server that keeps the flow of the registration (RFC 5626 §4.3)', () => {
+  const keeping = (m: Message): Answer => ({ status: 200, headers: [['Contact', `<${nameAddr(m, 'contact')!.uri}>;expires=600`], ['Require', 'outbound']] });
+  const OB = '<sip:201@10.0.0.1:5060;ob>';
+
+  test('gets ob in the Contact of requests that make a dialog, inside it too, not in REGISTER: what comes in the dialog takes that flow', async () => {
+    const { account, call, last, phone, registrar, town } = await bench({}, keeping);
+    assert.equal(text(await call(), 'contact'), OB);
+    void request(phone.agent, { method: 'REFER', account, target: '202', headers: [['Refer-To', '<sip:203@x>']] });
+    await town.run(100);
+    assert.equal(text(registrar.requests.at(-1)!.message, 'contact'), OB);
+    account.refresh();
+    await town.run(100);
+    assert.equal(nameAddr(last(), 'contact')!.uri, 'sip:201@10.0.0.1:5060');
+  });
+
+  test('gets it in our answers to its calls, others do not', async () => {
+    const { phone, registrar, town } = await bench({}, keeping);
+    phone.onCall = (call) => call.accept(ANSWER);
+    registrar.send(['INVITE sip:201@10.0.0.1 SIP/2.0', `Via: SIP/2.0/UDP ${SERVER};branch=z9hG4bKo;rport`, 'From: <sip:202@pbx>;tag=f', 'To: <sip:201@pbx>', 'Call-ID: o', 'CSeq: 1 INVITE', `Contact: <sip:202@${SERVER}>`,
+      'Content-Type: application/sdp', 'Content-Length: 3', '', 'v=0'].join('\n'), { host: '10.0.0.1', port: 5060 });
+    await town.run(50);
+    const contactOf200 = (): string | undefined => text(town.messages().filter((m) => m.words === '200 INVITE').at(-1)!.message, 'contact');
+    assert.equal(contactOf200(), OB);
+    const stranger = await town.phone('10.0.0.9');
+    stranger.agent.call({ target: 'sip:201@10.0.0.1', offer: OFFER });
+    await town.run(50);
+    assert.equal(contactOf200(), '<sip:201@10.0.0.1:5060>');
+  });
+
+  test('a call over sips: has a Contact of sips: (RFC 3261 §12.1.1); a hidden caller is not named by it; the last 200 counts', async () => {
+    let keeps = true;
+    const { account, call, town, phone } = await bench({}, (m) => keeps ? keeping(m) : { status: 200, headers: [['Contact', `<${nameAddr(m, 'contact')!.uri}>;expires=600`]] });
+    assert.equal(phone.agent.ua.contact(phone.agent.ua.unit(account)!.contact, '10.0.0.1', { transport: 'tls' }, true), '<sips:201@10.0.0.1:5060;ob>');
+    assert.equal(text(await call({ anonymous: true }), 'contact'), '<sip:10.0.0.1:5060>');
+    keeps = false;
+    await town.run(6_000);
+    account.refresh();
+    await town.run(100);
+    assert.equal(text(await call(), 'contact'), '<sip:201@10.0.0.1:5060>');
+  });
+
+  test('an address that changes in a call is in what we send from then on', async () => {
+    let address = '10.0.0.1';
+    const town = new Town(), registrar = new Registrar(town.clock, town.wire.host(SERVER)), network = town.wire.host('10.0.0.1');
+    registrar.override = (m) => m.method === 'REGISTER' ? keeping(m) : { status: 180, headers: [['Contact', `<sip:202@${SERVER}>`]] };
+    await registrar.start();
+    const agent = createAgent({
+      clock: town.clock, random: new FakeRandom(3), log: new FakeLog(), resolver: town.resolver,
+      network: { udp: (l, h) => network.udp(l, h), listen: (l, a) => network.listen(l, a), connect: (r, h) => network.connect(r, h), sourceFor: async () => address },
+    }, { listen: { host: '', port: 5060 }, tcp: true, userAgent: 'test', instance: INSTANCE }, { onIncoming: () => undefined, onRegistration: () => undefined });
+    await agent.start();
+    const account = agent.addAccount(options());
+    await town.run(100);
+    const call = agent.call({ account, target: '202', offer: OFFER });
+    await town.run(100);
+    address = '10.0.0.77';
+    agent.networkChanged();
+    await town.run(6_000);
+    assert.equal(agent.ua.unit(account)!.contact, '<sip:201@10.0.0.77:5060;ob>');
+    assert.equal((call as CallUnit).user, '<sip:201@10.0.0.77:5060;ob>');
+  });
+});
+
 describe('GRUU (RFC 5627)', () => {
   const granting = (m: Message): Answer => ({ status: 200, headers: [['Contact', `<${nameAddr(m, 'contact')!.uri}>;expires=600;pub-gruu="${GRUU}";temp-gruu="sip:x@${SERVER};gr";+sip.instance="<${INSTANCE}>"`]] });
 
@@ -253,6 +321,13 @@ describe('anonymous calls', () => {
   test('an anonymous call past every server tells nobody anything', async () => {
     const { call } = await bench();
     assert.deepEqual(seen(await call({ account: undefined as never, target: `sip:202@${EDGE}`, anonymous: true })), { ...hidden, preferred: undefined });
+  });
+
+  test('goes by the temporary GRUU, which names nobody and leads back all the same (RFC 5627 §4.4)', async () => {
+    const temporary = `sip:tgruu.7hs==jd7vnzga5w7fajsc7@${SERVER};gr`;
+    const { call } = await bench({ gruu: true }, (m) => ({ status: 200, headers: [['Contact', `<${nameAddr(m, 'contact')!.uri}>;pub-gruu="${GRUU}";temp-gruu="${temporary}";+sip.instance="<${INSTANCE}>"`]] }));
+    assert.equal(text(await call({ anonymous: true }), 'contact'), `<${temporary}>`);
+    assert.equal(text(await call(), 'contact'), `<${GRUU}>`);
   });
 
   test('does not use the public GRUU, which names the phone (RFC 5627 §4.4)', async () => {
