@@ -181,7 +181,7 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
     const caller = prove(request, server, from);
     if (caller === undefined) return;
     if (routed.routes.length > 0) return refuse(server, 403, 'No Relay');
-    const plan = reach(uri, routed.uri, caller, from);
+    const plan = reach(uri, routed.uri, caller, request, from);
     if (plan === undefined) return refuse(server, 403, 'No Relay');
     forward(request, server, from, routed, plan, caller);
   }
@@ -293,8 +293,9 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   // -- where it goes
 
   /** What a request from `caller` to `uri` rings; undefined when that is none of our numbers or phones. */
-  function reach(uri: Uri, address: string, caller: string, from: Flow): Plan | undefined {
-    if (uri.scheme === 'tel' || isOurs(uri, from)) return planFor(bookFor(from), numberOf(address), caller);
+  function reach(uri: Uri, address: string, caller: string, request: Message, from: Flow): Plan | undefined {
+    const told = /\b(history|header|session)\b/i.test(text(request, 'privacy') ?? '') ? undefined : texts(request, 'history-info');
+    if (uri.scheme === 'tel' || isOurs(uri, from)) return planFor(bookFor(from), numberOf(address), caller, request.method === 'INVITE' ? told : undefined);
     // The very phone, by its Contact: attended transfer asks for that (RFC 3891 §3)
     const binding = registrar.at(uri);
     return binding === undefined ? undefined : alone(targetAt(binding, address));
@@ -331,7 +332,7 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
         if (here !== there) top.push(['Record-Route', here]); // one for each side, RFC 5658
       }
       top.push(...target.routes.map((route) => ['Route', route] as const), ...target.headers, ...more);
-      return forwarded(request, { uri: target.uri, top, without: ['route', 'max-forwards', 'max-breadth', ...CLAIMED], peer: from, realm: realm() }, via);
+      return forwarded(request, { uri: target.uri, top, without: ['route', 'max-forwards', 'max-breadth', ...(target.headers.some(([name]) => name === 'History-Info') ? ['history-info'] : []), ...CLAIMED], peer: from, realm: realm() }, via);
     };
   }
 

@@ -5,6 +5,7 @@ import type { Headers } from '../sip/build.ts';
 import type { Destination } from '../sip/transport.ts';
 import { formatUri, parseUri, sipUri } from '../sip/uri.ts';
 import type { Ending, Plan, Target } from './fork.ts';
+import { forwardedTo, historyOf, type History } from './history.ts';
 import type { Binding } from './registrar.ts';
 import type { ExchangeSettings, ExchangeUser } from './types.ts';
 
@@ -21,12 +22,19 @@ export interface Book {
 /** Why a call goes on to somebody else (RFC 5806 §4). */
 type Reason = 'unconditional' | 'user-busy' | 'no-answer' | 'unavailable' | 'deflection';
 
+/** How the call came to where it is. */
+interface Past {
+  readonly diversions: Headers;
+  /** undefined where the caller wants none told (RFC 7044 §10.1.1). */
+  readonly history: History | undefined;
+}
+
 interface Found {
   /** Rung one after the other, each all at once. */
   readonly groups: readonly (readonly Target[])[];
   /** Whose forwards hold when nobody answers. */
   readonly owner: ExchangeUser | undefined;
-  readonly headers: Headers;
+  readonly past: Past;
   /** Answer when there is nobody. */
   readonly status: number;
 }
@@ -35,58 +43,68 @@ const NEXT: Readonly<Record<Ending, readonly ['busyForward' | 'noAnswerForward',
   busy: ['busyForward', 'user-busy'], 'no answer': ['noAnswerForward', 'no-answer'], unavailable: ['noAnswerForward', 'unavailable'], refused: undefined,
 };
 
-/** The plan for a request of `caller` to `number`. Each number is tried once: forwards that lead in a circle end with 482. */
-export function planFor(book: Book, number: string, caller: string): Plan {
+/**
+ * The plan for a request of `caller` to `number`; `history` is the History-Info it came with, undefined where none may be told. Each number is tried
+ * once: forwards that lead in a circle end with 482.
+ */
+export function planFor(book: Book, number: string, caller: string, history: readonly string[] | undefined = undefined): Plan {
   const { settings } = book;
+  const pasts = new Map<Target, Past>();
+  const addressOf = (user: string): string => formatUri(sipUri(user, book.domain));
   const seen = new Set<string>();
   let queue: (readonly Target[])[] = [];
   let owner: ExchangeUser | undefined;
-  let headers: Headers = [];
+  let past: Past = { diversions: [], history: history && historyOf(history, addressOf(number)) };
   let status = 404;
 
   const userOf = (wanted: string): ExchangeUser | undefined => settings.users.find((u) => u.user === wanted);
 
   /** RFC 5806 §5.2: the newest on top. */
-  const divertedBy = (user: string, reason: Reason, before: Headers): Headers =>
-    [['Diversion', `<${formatUri(sipUri(user, book.domain))}>;reason=${reason};counter=1`], ...before];
+  const divertedBy = (user: string, to: string, reason: Reason, { diversions, history: before }: Past): Past =>
+    ({ diversions: [['Diversion', `<${addressOf(user)}>;reason=${reason};counter=1`], ...diversions], history: before && forwardedTo(before, addressOf(to), reason) });
 
-  const target = (binding: Binding, more: Headers): Target => ({ user: binding.user, uri: requestUriOf(binding), routes: binding.path, to: book.wayTo(binding), headers: more });
+  const target = (binding: Binding, more: Past): Target => {
+    const { diversions, history: told } = more, headers: Headers = diversions.length === 0 || told === undefined ? diversions : [...diversions, ['History-Info', told.entries.join(', ')]];
+    const made = { user: binding.user, uri: requestUriOf(binding), routes: binding.path, to: book.wayTo(binding), headers };
+    pasts.set(made, more);
+    return made;
+  };
 
   /** Phones of a user: those of the same q together (RFC 3261 §16.6). */
-  function byPreference(phones: readonly Binding[], more: Headers): Target[][] {
+  function byPreference(phones: readonly Binding[], more: Past): Target[][] {
     const groups = new Map<number, Target[]>();
     for (const phone of phones) groups.set(phone.q, [...groups.get(phone.q) ?? [], target(phone, more)]);
     return [...groups.values()];
   }
 
-  function find(wanted: string, more: Headers): Found {
+  function find(wanted: string, more: Past): Found {
     seen.add(wanted);
     const user = userOf(wanted);
     if (user !== undefined) {
-      if (user.forward === '') return { groups: byPreference(book.phonesOf(wanted), more), owner: user, headers: more, status: 480 };
-      if (seen.has(user.forward)) return { groups: [], owner: undefined, headers: more, status: 482 };
-      return find(user.forward, divertedBy(wanted, 'unconditional', more));
+      if (user.forward === '') return { groups: byPreference(book.phonesOf(wanted), more), owner: user, past: more, status: 480 };
+      if (seen.has(user.forward)) return { groups: [], owner: undefined, past: more, status: 482 };
+      return find(user.forward, divertedBy(wanted, user.forward, 'unconditional', more));
     }
     const group = settings.groups.find((g) => g.number === wanted);
-    if (group === undefined) return { groups: [], owner: undefined, headers: more, status: 404 };
+    if (group === undefined) return { groups: [], owner: undefined, past: more, status: 404 };
     const each = group.members.filter((m) => m !== caller).map((m) => book.phonesOf(m).map((phone) => target(phone, more)));
-    return { groups: group.ring === 'all' ? [each.flat()] : each.filter((targets) => targets.length > 0), owner: undefined, headers: more, status: 480 };
+    return { groups: group.ring === 'all' ? [each.flat()] : each.filter((targets) => targets.length > 0), owner: undefined, past: more, status: 480 };
   }
 
   function take(found: Found): void {
     queue = found.groups.filter((group) => group.length > 0);
-    ({ owner, headers, status } = found);
+    ({ owner, past, status } = found);
   }
 
   return {
     next(given) {
-      if (given === undefined) take(find(number, []));
+      if (given === undefined) take(find(number, past));
       else if (queue.length === 0 && owner !== undefined) {
         const [setting, reason] = NEXT[given] ?? [];
         const by = owner;
         owner = undefined;
         const to = setting === undefined ? '' : by[setting];
-        if (reason !== undefined && to !== '' && !seen.has(to)) take(find(to, divertedBy(by.user, reason, headers)));
+        if (reason !== undefined && to !== '' && !seen.has(to)) take(find(to, divertedBy(by.user, to, reason, past)));
       }
       return queue.shift() ?? [];
     },
@@ -95,7 +113,7 @@ export function planFor(book: Book, number: string, caller: string): Plan {
     },
     redirected(by, contacts) {
       const numbers = contacts.map((contact) => book.numberIn(contact)).filter((one) => one !== undefined && !seen.has(one)) as string[];
-      const targets = numbers.flatMap((one) => find(one, divertedBy(by.user, 'deflection', by.headers)).groups.flat());
+      const targets = numbers.flatMap((one) => find(one, divertedBy(by.user, one, 'deflection', pasts.get(by) ?? past)).groups.flat());
       return targets.length === 0 ? undefined : targets;
     },
     get status() {

@@ -215,6 +215,23 @@ describe('forwards', () => {
     expect(diversion(d)).toEqual(['<sip:203@10.0.0.1>;reason=user-busy;counter=1', '<sip:202@10.0.0.1>;reason=unconditional;counter=1', '<sip:1@far>;reason=unknown']);
   });
 
+  test('leave the whole way in History-Info, the oldest first, behind what came (RFC 7044 §10.3); a caller who wants none told is obeyed (§10.1.1)', async () => {
+    settings('202', { forward: '203' });
+    settings('203', { busyForward: '204' });
+    await a.call('202', { headers: [`Contact: <${a.contact}>`, 'History-Info: <sip:1@far>;index=1'] });
+    await answer(c, 486);
+    expect(texts(c.last('INVITE'), 'history-info')).toEqual(['<sip:1@far>;index=1', '<sip:202@10.0.0.1>;index=1.1', '<sip:203@10.0.0.1;cause=302>;index=1.1.1;mp=1.1']);
+    expect(texts(d.last('INVITE'), 'history-info')).toEqual(['<sip:1@far>;index=1', '<sip:202@10.0.0.1>;index=1.1', '<sip:203@10.0.0.1;cause=302?Reason=SIP%3Bcause%3D486>;index=1.1.1;mp=1.1', '<sip:204@10.0.0.1;cause=486>;index=1.1.1.1;mp=1.1.1']);
+    c.forget();
+    await a.call('202', { headers: [`Contact: <${a.contact}>`, 'Privacy: history'], callId: 'private' });
+    expect([texts(c.last('INVITE'), 'history-info'), diversion(c)]).toEqual([[], ['<sip:202@10.0.0.1>;reason=unconditional;counter=1']]);
+  });
+
+  test('a call that is not forwarded passes with the History-Info it came with', async () => {
+    await a.call('202', { headers: [`Contact: <${a.contact}>`, 'History-Info: <sip:1@far>;index=1'] });
+    expect(texts(b.last('INVITE'), 'history-info')).toEqual(['<sip:1@far>;index=1']);
+  });
+
   test('that lead in a circle are 482 (RFC 3261 §16.3 step 4)', async () => {
     settings('202', { forward: '203' });
     settings('203', { forward: '202' });
