@@ -26,6 +26,7 @@ import { formatUri, hostPort, parseUri, sipUri } from '../sip/uri.ts';
 import type { Uri } from '../sip/uri.ts';
 import { forwarded } from './edit.ts';
 import { CLAIMED, Fork } from './fork.ts';
+import { Guesses } from './guesses.ts';
 import type { Plan, Target } from './fork.ts';
 import { numberOf, planFor } from './plan.ts';
 import type { Book } from './plan.ts';
@@ -87,6 +88,7 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   const transport = new TransportLayer(ports, { listen: { host: options.host, port: options.port }, tcp: true, trace: options.trace });
   const transactions = new Transactions(ports, transport, { onRequest, onAck, onFlowFailed }, { limit: LIMIT, lingering: LINGERING, proxy: true });
   const refusals = new Map<string, number>();
+  const guesses = new Guesses(clock);
   const forks = new Set<Fork>();
   let ringing = 0;
   let digest: DigestServer | undefined;
@@ -218,7 +220,8 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
     if (!isOurs(uri, from)) return refuse(server, 403, 'No Relay');
     const unknown = unknownRequired(request, ['path', 'outbound']);
     if (unknown.length > 0) return server.respond(420, { headers: [['Unsupported', unknown.map((t) => t.replace(/[^!-~]/g, '?')).join(', ')]] });
-    const verdict = verdictOf(request, 'authorization');
+    const verdict = verdictOf(request, 'authorization', from);
+    if (verdict.verdict === 'too often') return tooOften(server, verdict.waitMs);
     if (verdict.verdict !== 'ok') {
       if (verdict.verdict === 'wrong') logRefusal(from, 'wrong user or password', request);
       return server.respond(401, { headers: challenge(request, 'to', verdict.verdict === 'stale') });
@@ -241,19 +244,27 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
    * What the credentials in `header` are worth. Right ones for a nonce of another call, or of before a restart, are stale (RFC 7616 §3.3): phones
    * that use a nonce again are then neither told that their password is wrong nor logged for it.
    */
-  function verdictOf(request: Message, header: 'authorization' | 'proxy-authorization'): Verdict {
+  function verdictOf(request: Message, header: 'authorization' | 'proxy-authorization', { host }: Flow): Verdict | { readonly verdict: 'too often'; readonly waitMs: number } {
+    const given = texts(request, header).map((line) => parseCredentials(line)?.params).find((params) => params?.get('realm') === realm());
+    const p = (name: string): string => given?.get(name) ?? '';
+    const user = p('username'), password = passwordOf(user), counted = password === undefined ? '' : user;
+    const waitMs = given === undefined ? 0 : guesses.waitMs(host, counted);
+    if (waitMs > 0) return { verdict: 'too often', waitMs };
     const verdict = digestOf().verify(request, passwordOf, header);
-    if (verdict.verdict !== 'wrong') return verdict;
-    for (const line of texts(request, header)) {
-      const params = parseCredentials(line)?.params;
-      const p = (name: string): string => params?.get(name) ?? '';
-      const user = p('username'), password = passwordOf(user);
-      if (password === undefined || p('realm') !== realm()) continue;
-      const expected = digestResponse({ user, password, realm: realm(), nonce: p('nonce'), method: request.method, uri: p('uri'), algorithm: p('algorithm'), qop: p('qop'), nc: p('nc'), cnonce: p('cnonce') });
-      const given = Buffer.from(p('response').toLowerCase());
-      if (expected !== undefined && given.length === expected.length && timingSafeEqual(given, Buffer.from(expected))) return { verdict: 'stale' };
-    }
+    if (verdict.verdict === 'ok') guesses.right(host, counted);
+    if (verdict.verdict !== 'wrong' || given === undefined) return verdict;
+    const expected = password === undefined ? undefined
+      : digestResponse({ user, password, realm: realm(), nonce: p('nonce'), method: request.method, uri: p('uri'), algorithm: p('algorithm'), qop: p('qop'), nc: p('nc'), cnonce: p('cnonce') });
+    const response = Buffer.from(p('response').toLowerCase());
+    if (expected !== undefined && response.length === expected.length && timingSafeEqual(response, Buffer.from(expected))) return { verdict: 'stale' };
+    guesses.wrong(host, counted);
     return verdict;
+  }
+
+  /** Answered without a look at the credentials; a phone whose password is right by now comes again. */
+  function tooOften(server: ServerTransaction, waitMs: number): void {
+    logRefusal(server.from, 'too many wrong passwords', server.request);
+    server.respond(503, { headers: [['Retry-After', String(Math.ceil(waitMs / 1_000))]] });
   }
 
   /** Challenges for the user whom `who` names. */
@@ -265,7 +276,8 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
 
   /** The user who proves by digest to have sent `request`; undefined when it was answered 407 or 403 (RFC 3261 §22.3). */
   function prove(request: Message, server: ServerTransaction, from: Flow): string | undefined {
-    const verdict = verdictOf(request, 'proxy-authorization');
+    const verdict = verdictOf(request, 'proxy-authorization', from);
+    if (verdict.verdict === 'too often') return void tooOften(server, verdict.waitMs);
     if (verdict.verdict !== 'ok') {
       if (verdict.verdict === 'wrong') logRefusal(from, 'wrong user or password', request);
       server.respond(407, { headers: challenge(request, 'from', verdict.verdict === 'stale').map(([, value]) => ['Proxy-Authenticate', value] as const) });

@@ -14,6 +14,7 @@ import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
 import { systemNetwork } from '../system/network.ts';
 import type { ExchangeDoor } from '../web/types.ts';
+import { networkOptions } from './reach.ts';
 import { blanked } from './trace.ts';
 
 declare const OFFHOOK_VERSION: string;
@@ -44,7 +45,7 @@ export async function openExchange({ clock, random, files, store, log, state }: 
   const { host, port } = settings();
   const memory = join(state, 'exchange-phones.json');
   let written = Promise.resolve();
-  const exchange = createExchange({ clock, random, log, network: systemNetwork() }, {
+  const exchange = createExchange({ clock, random, log, network: systemNetwork(networkOptions(() => store.settings, clock, log)) }, {
     host, port, userAgent: `Offhook/${OFFHOOK_VERSION}`, settings, names: ownNames, key: await keyIn(files, join(state, 'exchange-key'), random),
     trace: (direction, bytes, peer, transport) => {
       if (store.settings.sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'exchange message');

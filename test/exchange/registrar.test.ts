@@ -51,6 +51,38 @@ describe('who may register', () => {
     expect(house.log.lines.filter((l) => l.fact === 'exchange refused')).toHaveLength(1);
   });
 
+  test('who guesses is held back: 503 with Retry-After without a look at the password, longer with each guess; others from his address and the user elsewhere are not (RFC 3261 §22.1)', async () => {
+    const stranger = await house.peer('201', '10.0.0.66'), statuses: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      stranger.usePassword(`guess${i}`);
+      statuses.push((await stranger.register()).status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 503, 503, 503, 503, 503, 503, 503]);
+    stranger.usePassword('secret-201');
+    const held = await stranger.register();
+    expect([held.status, text(held, 'retry-after')]).toEqual([503, '1']);
+    expect((await phone.register()).status, 'the user himself, elsewhere').toBe(200);
+    const neighbour = await house.peer('202', '10.0.0.66', 5062);
+    expect((await neighbour.register()).status).toBe(200);
+    const asked = await stranger.ask('REGISTER', { callId: 'plain', to: '<sip:201@10.0.0.1:5070>' });
+    expect(asked.status, 'with credentials it knows').toBe(503);
+    await house.clock.run(1_100, 50);
+    expect((await stranger.register()).status).toBe(200);
+    expect(house.log.lines.some((l) => l.fields['why'] === 'wrong user or password')).toBe(true);
+  });
+
+  test('a guess that tells a right password from a wrong one by a nonce of old counts as well; calls are held back like registrations', async () => {
+    const guess = async (i: number): Promise<number> => {
+      const line = `Digest username="201", realm="offhook", nonce="${'0'.repeat(44)}", uri="sip:10.0.0.1:5070", response="${String(i).padStart(32, '0')}", algorithm=MD5, qop=auth, nc=00000001, cnonce="x"`;
+      phone.say('INVITE', { uri: 'sip:202@10.0.0.1:5070', callId: `guess${i}`, headers: [`Proxy-Authorization: ${line}`] });
+      await house.run();
+      return phone.heard.filter((m) => m.kind === 'response').at(-1)!.status;
+    };
+    const statuses: number[] = [];
+    for (let i = 0; i < 7; i++) statuses.push(await guess(i));
+    expect(statuses).toEqual([407, 407, 407, 407, 407, 503, 503]);
+  });
+
   test('a user may not register another one (RFC 3261 §10.3 step 4)', async () => {
     const reply = await phone.register({ to: '<sip:202@10.0.0.1:5070>' });
     expect(reply.status).toBe(403);
