@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { PhoneError } from '../../src/ports/errors.ts';
-import { text } from '../../src/sip/message.ts';
+import type { StreamSocket } from '../../src/ports/net.ts';
+import { framer } from '../../src/sip/framing.ts';
+import { text, type Message } from '../../src/sip/message.ts';
 import { ANSWER, OFFER, story, Town } from './agent-bench.ts';
 
 async function pair(seed = 1) {
@@ -366,4 +368,34 @@ test('OPTIONS tells what a phone can, and what became of the question', async ()
   const dead = alice.agent.options('sip:10.0.0.2');
   await town.run(33_000);
   assert.equal(await dead, 408);
+});
+
+test('a call that rings outlives the connection it came by: answered, its 200 goes by a new one to the sent-by of the caller, whose ACK may come by any (RFC 3261 §18.2.2)', async () => {
+  const town = new Town(), bob = await town.phone('10.0.0.1'), near = town.wire.host('10.0.0.2'), later: { readonly got: Message[]; readonly socket: StreamSocket }[] = [];
+  const take = (got: Message[]) => framer({ onMessage: (m) => { got.push(m); }, onMalformed: () => undefined, onPing: () => undefined, onPong: () => undefined });
+  await near.listen({ host: '', port: 5060 }, (socket) => {
+    const got: Message[] = [], read = take(got);
+    later.push({ got, socket });
+    return { onOpen: () => undefined, onBytes: (bytes) => void read(bytes), onClose: () => undefined };
+  });
+  const got: Message[] = [], read = take(got);
+  const first = near.connect({ host: '10.0.0.1', port: 5060 }, { onOpen: () => undefined, onBytes: (bytes) => void read(bytes), onClose: () => undefined });
+  await town.run(10);
+  const lines = (method: string, branch: string, to: string): string => [`${method} sip:bob@10.0.0.1;transport=tcp SIP/2.0`, `Via: SIP/2.0/TCP 10.0.0.2:5060;branch=z9hG4bK${branch}`, 'From: <sip:a@10.0.0.2>;tag=a', `To: ${to}`, 'Call-ID: lost',
+    `CSeq: 1 ${method}`, 'Contact: <sip:a@10.0.0.2;transport=tcp>', ...(method === 'INVITE' ? ['Content-Type: application/sdp', 'Content-Length: 9', '', 'v=0 offer'] : ['Content-Length: 0', '', ''])].join('\r\n');
+  bob.onCall = (call) => call.progress(180);
+  first.send(Buffer.from(lines('INVITE', 'i', '<sip:bob@10.0.0.1>')));
+  await town.run(50);
+  assert.deepEqual(got.map((m) => m.status), [180]);
+  first.close();
+  await town.run(1_000);
+  const { call, told } = bob.incoming[0]!;
+  assert.equal(call.state, 'ringing');
+  call.accept(ANSWER);
+  await town.run(50);
+  assert.deepEqual(later.map((each) => each.got.map((m) => m.status)), [[200]]);
+  later[0]!.socket.send(Buffer.from(lines('ACK', 'k', text(later[0]!.got[0]!, 'to')!)));
+  await town.run(40_000);
+  assert.equal(call.state, 'established');
+  assert.deepEqual(told, ['offer v=0 offer', 'established']);
 });
