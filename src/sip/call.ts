@@ -8,10 +8,13 @@ import { sessionOf } from './body.ts';
 import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, wantsSips, type Dialog } from './dialog.ts';
 import { countOf, hasToken, nameAddrs, quote, reasons, tagOf } from './headers.ts';
 import { reasonOf, text, type Message } from './message.ts';
-import { newLeg, Offers, SDP_LINE, type Leg, type Talk } from './offers.ts';
+import { newLeg, SDP_LINE, type Leg, type Talk } from './leg.ts';
+import { Offers } from './offers.ts';
+import { prack, ring, unheard } from './reliable.ts';
 import { LACKING } from './registration-machine.ts';
 import { callTable, type CallAction, type CallInput, type CallPhase, type Open } from './session-machine.ts';
 import { checkHeaders } from './requester.ts';
+import { longer, timerLines } from './session-timer.ts';
 import { rowOf } from './tables.ts';
 import type { ServerTransaction } from './transactions.ts';
 import type { AccountUnit, Result, SendFailure, Sent, Ua } from './ua.ts';
@@ -170,7 +173,7 @@ export class CallUnit implements Call, Talk {
     this.#sent = this.#ua.request({
       method: 'INVITE', path: { uri, routes: account?.routes ?? [], hop: uri }, place: account?.place, first: account?.hop,
       from: (host) => `${from(host)};tag=${this.localTag}`, to: `<${this.remote.uri}>`, callId: this.callId, seq: () => ++this.#seq,
-      contact: this.user, headers: [...ABILITIES, ...this.#offers.timerLines(true), ...(offer === undefined ? [] : SDP_LINE), ...headers], body: offer, credentials: account?.credentials,
+      contact: this.user, headers: [...ABILITIES, ...timerLines(this.#offers, true), ...(offer === undefined ? [] : SDP_LINE), ...headers], body: offer, credentials: account?.credentials,
       wanted: () => this.#phase === 'calling' || this.#phase === 'proceeding',
       onRoute: (hop, host) => {
         this.localHost = host;
@@ -182,14 +185,14 @@ export class CallUnit implements Call, Talk {
 
   progress(status: 180 | 181 | 182 | 183, body?: Uint8Array): void {
     if (this.#phase !== 'ringing') return;
-    this.#offers.ring(this.#server!, status, body);
+    ring(this.#offers, this.#server!, status, body);
     this.#stopRepeat?.();
     this.#stopRepeat = this.#ua.clock.after(REPEAT_MS, () => this.progress(status, body));
   }
 
   accept(body: Uint8Array): void {
     this.#answer = body;
-    if (!this.#offers.unheard) this.#input('accept');
+    if (!unheard(this.#offers)) this.#input('accept');
   }
 
   /** PRACK came: an answer that waited for it goes out. */
@@ -284,7 +287,7 @@ export class CallUnit implements Call, Talk {
         this.#offers.take(server, leg);
         return true;
       case 'PRACK':
-        this.#offers.prack(server, leg);
+        prack(this.#offers, server, leg);
         return true;
       default:
         return takeExtra(this, request, server);
@@ -416,7 +419,7 @@ export class CallUnit implements Call, Talk {
     const response = result.response, { status } = response, wanted = this.#phase === 'calling' || this.#phase === 'proceeding';
     if (status < 200) return this.#on1xx(response, sent);
     if (status < 300) return this.#on2xx(response, sent);
-    if (wanted && this.#offers.longer(response)) return redial();
+    if (wanted && longer(this.#offers, response)) return redial();
     if (status < 400 && wanted && this.#redirects++ < REDIRECTS) {
       // Our server also knows what a service is: emergency calls that were not dialled as such (RFC 5031, 3GPP TS 24.229 §5.1.3.1)
       const next = nameAddrs(response, 'contact')?.map((c) => c.uri).find((uri) => parseUri(uri)?.scheme === 'sip' || (this.account !== undefined && /^urn:service:sos/i.test(uri)));
