@@ -8,19 +8,14 @@ import { startBaresip, type Baresip } from './lab/baresip.ts';
 import { startKamailio, type Kamailio } from './lab/kamailio.ts';
 import { startPeer, type Peer } from './lab/peer.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
-import { freePort, pause, scratch, start, until, type Program } from './lab/process.ts';
+import { freePort, pause, scratch, start, startedHere, until, type Program } from './lab/process.ts';
 import { connect } from 'node:net';
 
 const folder = scratch('house');
-const running: { stop(): Promise<void> }[] = [];
+const { up, stop } = startedHere();
 const peers: Peer[] = [];
-const up = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
-  const it = await starting;
-  running.push(it);
-  return it;
-};
 afterAll(async () => {
-  await Promise.all(running.map((r) => r.stop()));
+  await stop();
   for (const peer of peers) peer.close();
   folder.remove();
 });
@@ -240,7 +235,7 @@ test('the exchange started anew on the same state still has its phones, and a ca
   const args = [bundle, 'exchange', '--state', join(folder.path, 'alone'), '--log', 'json', ...Object.entries({ 'exchange.host': '127.0.0.1', 'exchange.port': own, 'exchange.users.0.user': '201', 'exchange.users.0.password': 'secret-201', 'exchange.users.1.user': '202', 'exchange.users.1.password': 'secret-202' }).flatMap(([k, v]) => ['--set', `${k}=${v}`])];
   const launch = async (): Promise<Program> => {
     const program = start(process.execPath, args);
-    running.push({ stop: () => program.stop() });
+    await up(Promise.resolve(program));
     await program.waitFor(/"exchange started"/, 10_000);
     return program;
   };

@@ -6,19 +6,14 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startKamailio, type Kamailio } from './lab/kamailio.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
-import { pause, scratch, start, until } from './lab/process.ts';
+import { pause, scratch, start, startedHere, until } from './lab/process.ts';
 
 const folder = scratch('reg');
-const running: { stop(): Promise<void> }[] = [];
+const { up, stop } = startedHere();
 afterAll(async () => {
-  await Promise.all(running.map((r) => r.stop()));
+  await stop();
   folder.remove();
 });
-const up = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
-  const it = await starting;
-  running.push(it);
-  return it;
-};
 
 describe.each(['MD5', 'SHA-256'] as const)('with digest %s', (algorithm) => {
   let kamailio: Kamailio;

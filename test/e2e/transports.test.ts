@@ -9,19 +9,14 @@ import { makeAuthority, makeSelfSigned } from '../fakes/certificates.ts';
 import { startBaresip, type Baresip } from './lab/baresip.ts';
 import { passwordOf, startKamailio, type Kamailio } from './lab/kamailio.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
-import { freePort, pause, scratch, until } from './lab/process.ts';
+import { freePort, pause, scratch, startedHere, until } from './lab/process.ts';
 
 const folder = scratch('transports');
-const running: { stop(): Promise<void> }[] = [];
+const { up, stop } = startedHere();
 afterAll(async () => {
-  await Promise.all(running.map((r) => r.stop()));
+  await stop();
   folder.remove();
 });
-const up = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
-  const it = await starting;
-  running.push(it);
-  return it;
-};
 
 const authority = makeAuthority('House authority'), stranger = makeAuthority('Another authority');
 const pem = (name: string, text: string): string => {

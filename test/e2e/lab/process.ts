@@ -132,3 +132,18 @@ export function scratch(name: string): { readonly path: string; remove(): void }
   const path = mkdtempSync(join(tmpdir(), `oh-${name}-`));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
+
+export interface Stoppable { stop(): Promise<void> }
+
+/** What the tests of a file start: up() waits for one and remembers it, stop() ends them all. */
+export function startedHere(): { up<T extends Stoppable>(starting: Promise<T>): Promise<T>; stop(): Promise<void> } {
+  const running: Stoppable[] = [];
+  return {
+    async up(starting) {
+      const it = await starting;
+      running.push(it);
+      return it;
+    },
+    async stop() { await Promise.all(running.map((each) => each.stop())); },
+  };
+}
