@@ -128,10 +128,15 @@ const exchangeGroupSchema = Type.Object({
   ring: choice('all', ['all', 'in turn'], { title: 'How', description: 'all: at once, the first who answers has the call. in turn: one after the other, exchange.noAnswerS each.', applies: 'now' }),
 }, { title: 'Group', additionalProperties: false });
 
-const placeSettings = (title: string, device: string, what: string) => group(title, {
+const place = (device: string, what: string) => ({
   device: text(device, { title: 'Sound device', description: `${what} auto: a sound card when there is one, else a silent clock. alsa:NAME, alsa:CAPTURE|PLAYBACK, arecord:NAME, echo, tone:HZ, silence, wav:IN.wav,OUT.wav.`, applies: 'now' }, DEVICE),
   playDb: real(0, -40, 20, { title: 'Volume', description: 'Gain of what is heard.', unit: 'dB', applies: 'now' }),
   captureDb: real(0, -40, 20, { title: 'Microphone', description: 'Gain of what is sent.', unit: 'dB', applies: 'now' }),
+});
+const speakingPlace = (device: string, what: string, auto: string) => ({
+  ...place(device, what),
+  echo: choice('auto', ['auto', 'full', 'light', 'gate', 'off'], { title: 'Echo control', description: `So that the other side does not hear itself. full: canceller and post-filter, needs the package libspeexdsp1. light: the canceller alone, which adds no delay. gate: one side at a time. auto: ${auto}.`, applies: 'now' }),
+  noise: choice('auto', ['auto', 'on', 'off'], { title: 'Noise suppression', description: `Take the hum of a room off the microphone; adds 10 ms of delay. auto: where echo control is full by itself.`, applies: 'now' }),
 });
 
 export const settingsSchema = Type.Object({
@@ -157,9 +162,9 @@ export const settingsSchema = Type.Object({
     trace: flag(false, { title: 'Trace messages', description: 'Write every SIP message to the log at debug level, secrets blanked.', applies: 'now' }),
   }),
   sound: group('Sound', {
-    handset: placeSettings('Handset', 'auto', 'Microphone and earpiece.'),
-    speaker: placeSettings('Loudspeaker', 'auto', 'Hands-free microphone and loudspeaker.'),
-    ringer: placeSettings('Ringer', 'auto', 'Where the ring tone is heard when there is no bell.'),
+    handset: group('Handset', speakingPlace('auto', 'Microphone and earpiece.', 'off, since ear and mouth are apart; full on a phone without handset')),
+    speaker: group('Loudspeaker', speakingPlace('auto', 'Hands-free microphone and loudspeaker.', 'full')),
+    ringer: group('Ringer', place('auto', 'Where the ring tone is heard when there is no bell.')),
     periodMs: choice('20', ['10', '20'], { title: 'Period', description: 'How often the card is served; 10 is less delay and more work.', unit: 'ms', applies: 'on restart' }),
     periods: whole(4, 2, 16, { title: 'Periods', description: 'Periods in the card\'s buffer.', applies: 'on restart' }),
     ringTone: flag(true, { title: 'Ring tone', description: 'Play a ring tone at the ringer besides the bell.', applies: 'now' }),

@@ -202,7 +202,6 @@ async function start(making: Making): Promise<void> {
 
   later(store.subscribe((_, now) => {
     making.logOptions.level = now.log.level;
-    media.command({ do: 'settings', settings: mediaSettings(now) });
     network.settingsChanged(); // first: accounts then register over connections by the new settings
     made.settingsChanged();
   }));

@@ -47,6 +47,10 @@ export interface PlaceSettings {
   /** Gain applied to what is played and what is captured. */
   readonly playDb: number;
   readonly captureDb: number;
+  /** Against the far side hearing itself: canceller and post-filter, the canceller alone, one side at a time, nothing. */
+  readonly echo: 'full' | 'light' | 'gate' | 'off';
+  /** Take steady noise off the microphone. */
+  readonly noise: boolean;
 }
 
 export interface MediaSettings {

@@ -10,6 +10,7 @@ import { Card, ENGINE_HZ, type PlaceState } from './card.ts';
 import type { CodecFactory } from './codec.ts';
 import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Route, StreamId } from './door.ts';
 import type { MediaExtras } from './extras.ts';
+import { Limiter } from './mixer.ts';
 import { createPace } from './pace.ts';
 import { Stream } from './stream.ts';
 import { ToneGenerator } from './tones.ts';
@@ -100,7 +101,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
       if (others === undefined) together.set(state.settings.device, [state]);
       else others.push(state);
     }
-    cards = new Map([...together].map(([device, places]) => [device, new Card(places, { clock: ports.clock, audio: ports.audio, tell })]));
+    cards = new Map([...together].map(([device, places]) => [device, new Card(places, { clock: ports.clock, audio: ports.audio, tell, extras: ports.extras })]));
     for (const card of cards.values()) card.settle();
   };
   const settle = (place: Place): void => cards.get(states[place].settings.device)?.settle();
@@ -111,7 +112,14 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
       return now.device !== then.device || now.periodMs !== then.periodMs || now.periods !== then.periods;
     });
     settings = next;
-    for (const state of Object.values(states)) state.settings = next.places[state.place];
+    for (const state of Object.values(states)) {
+      const { echo, noise } = state.settings, then = next.places[state.place];
+      state.settings = then;
+      if (changed || (then.echo === echo && then.noise === noise)) continue;
+      state.room?.close();
+      state.room = undefined;
+      settle(state.place);
+    }
     if (!changed) return;
     for (const card of cards.values()) card.close();
     wire();
@@ -212,7 +220,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
 }
 
 function placeState(place: Place, settings: MediaSettings): PlaceState {
-  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, told: '', streams: [] };
+  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, told: '', streams: [], room: undefined, limiter: new Limiter() };
 }
 
 function remove<T>(list: T[], one: T): void {

@@ -49,13 +49,15 @@ const PLACES = ['handset', 'speaker', 'ringer'] as const;
 /** Facts of little use to people in a log; all the rest are info, failures warn. */
 const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
 
-/** The engine's settings out of the telephone's. */
-export function mediaSettings({ sound, media }: Settings): MediaSettings {
-  const place = (p: Settings['sound']['handset']): PlaceSettings =>
-    ({ device: p.device, periodMs: Number(sound.periodMs), periods: sound.periods, playDb: p.playDb, captureDb: p.captureDb });
+/** The engine's settings out of the telephone's; a phone without handset talks hands-free whatever its place is called. */
+export function mediaSettings({ sound, media }: Settings, handsFree = false): MediaSettings {
+  const plain = (p: Settings['sound']['ringer']): PlaceSettings =>
+    ({ device: p.device, periodMs: Number(sound.periodMs), periods: sound.periods, playDb: p.playDb, captureDb: p.captureDb, echo: 'off', noise: false });
+  const place = (p: Settings['sound']['speaker'], auto: PlaceSettings['echo']): PlaceSettings =>
+    ({ ...plain(p), echo: p.echo === 'auto' ? auto : p.echo, noise: p.noise === 'auto' ? auto === 'full' : p.noise === 'on' });
   const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS } = media;
   return {
-    places: { handset: place(sound.handset), speaker: place(sound.speaker), ringer: place(sound.ringer) },
+    places: { handset: place(sound.handset, handsFree ? 'full' : 'off'), speaker: place(sound.speaker, 'full'), ringer: plain(sound.ringer) },
     rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS,
   };
 }
@@ -340,7 +342,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     },
     async start() {
       Object.assign(memory, await readMemory(store));
-      media.command({ do: 'settings', settings: mediaSettings(settings()) });
+      media.command({ do: 'settings', settings: mediaSettings(settings(), desk.headless) });
       await agent.start();
       accounts.sync();
       hardware.hook?.subscribe(onHook);
@@ -351,7 +353,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       if (hardware.hook?.offHook === true && handset.state === atRest) onHook('lifted');
     },
     settingsChanged() {
-      media.command({ do: 'settings', settings: mediaSettings(settings()) });
+      media.command({ do: 'settings', settings: mediaSettings(settings(), desk.headless) });
       page();
       accounts.sync();
       guard();
