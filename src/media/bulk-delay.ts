@@ -6,9 +6,9 @@ const LAGS = 600;
 /** Frames in which the far side spoke, until there is an answer. */
 const ENOUGH = 150;
 /** The best delay stands out of the mean of all by so much, or there is no echo to be found. */
-const STANDS_OUT = 9;
+const STANDS_OUT = 6;
 /** The loudest may be a reflection: the echo begins where there is so much of it, at most 20 ms before. */
-const BEGINS = 0.5;
+const BEGINS = 0.7;
 const BEFORE = 40;
 /** Frames after a restart that only fill the past. */
 const FILL = LAGS * SLOWER / 160;

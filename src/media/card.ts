@@ -8,7 +8,7 @@
 import type { AudioDevice, AudioStatus, AudioSystem } from '../ports/audio.ts';
 import type { Clock } from '../ports/clock.ts';
 import { Conference } from './conference.ts';
-import type { MediaEvent, Place, PlaceSettings } from './door.ts';
+import type { MediaEvent, Place, PlaceSettings, PlaceSound, RoomSettings } from './door.ts';
 import type { MediaExtras, RoomControl } from './extras.ts';
 import { factorOf, Limiter, mix } from './mixer.ts';
 import { createPace, type Pace } from './pace.ts';
@@ -40,6 +40,15 @@ export interface PlaceState {
   /** Made with the first stream here, where the settings want it; ends with the card. */
   room: RoomControl | undefined;
   readonly limiter: Limiter;
+}
+
+/** What is done to sound while it is only looked at. */
+const MEASURE: RoomSettings = { echo: 'off', noise: false, micGain: false, even: false };
+
+/** Take away what a place does to sound; the next thing that settles its card brings back what is wanted. */
+export function strip(state: PlaceState): void {
+  state.room?.close();
+  state.room = undefined;
 }
 
 export interface CardPorts {
@@ -113,7 +122,9 @@ export class Card {
       this.#cancelClose?.();
       this.#cancelClose = undefined;
       if (!this.#open) this.#start();
-      for (const state of this.#places) if (state.streams.length > 0) this.#furnish(state);
+      const used = this.#places.filter((p) => p.streams.length > 0);
+      for (const state of used) this.#furnish(state);
+      this.#device?.sidetone?.((used[0] ?? this.#places.find((p) => p.warm))?.settings.sidetone);
     } else if (this.#open) this.#cancelClose ??= this.#ports.clock.after(LINGER_MS, () => this.close());
   }
 
@@ -127,16 +138,21 @@ export class Card {
     this.#device = undefined;
     device?.close();
     this.#endProbe(false);
-    for (const state of this.#places) {
-      state.room?.close();
-      state.room = undefined;
-    }
+    for (const state of this.#places) strip(state);
   }
 
-  #furnish(state: PlaceState): void {
-    const { echo, noise } = state.settings, { extras, tell } = this.#ports;
-    if (echo === 'off' && !noise) return;
-    state.room ??= extras?.().room({ echo, noise, periodFrames: this.#frames }, (code, message) => tell({ event: 'trouble', code, message }));
+  /** How sound is doing where there are streams; what was not measured so far is from now on. */
+  report(): PlaceSound[] {
+    const sidetone = this.#device?.status().sidetone;
+    return this.#places.filter((state) => state.streams.length > 0).flatMap((state) => {
+      this.#furnish(state, state.settings.room ?? MEASURE);
+      return state.room === undefined ? [] : [{ ...state.room.report(), place: state.place, sidetone: state.settings.sidetone === undefined ? '' : sidetone ?? 'none: this sound device has no mixer' }];
+    });
+  }
+
+  #furnish(state: PlaceState, room = state.settings.room): void {
+    const { extras, tell } = this.#ports;
+    if (room !== undefined) state.room ??= extras?.().room({ ...room, periodFrames: this.#frames }, (code, message) => tell({ event: 'trouble', code, message }));
   }
 
   #start(): void {
@@ -212,6 +228,7 @@ export class Card {
         else {
           streams[0]!.say(spoken, count);
           streams[0]!.hear(heard, count, now);
+          state.room?.heard(heard, count);
           mix(heard, sum, count, factor);
         }
       }

@@ -21,6 +21,8 @@ const PAST = 100 * FRAME;
 const EARLY = 48;
 /** An echo found at this place in the tail is as good as where it is. */
 const INSIDE = { from: -160, to: 640 } as const;
+/** It must be found elsewhere twice, no further apart than this: a voice may look like itself by chance. */
+const AGREE = 400;
 /** What was found counts for so much earlier: reflections are easier to see than what comes first. */
 const BEFORE = 96;
 /** Alignments that differ by no more are one. */
@@ -36,6 +38,8 @@ const WINDOW = 40;
 /** From this echo loss on the canceller is trusted, below the other one no longer, in dB. */
 const CONVERGED_DB = 12;
 const LOST_DB = 6;
+/** Below this one it may be that most of the echo comes later than the tail reaches: its beginning is looked for. */
+const SURE_DB = 20;
 /** How fast what is known of it follows a better measurement, and a worse one. */
 const RISES = 0.5;
 const FALLS = 0.03;
@@ -88,6 +92,8 @@ export class EchoControl {
   /** From writing to hearing, by the card's word; and how much later than that the echo was found. */
   #reported = 0;
   #unreported = 0;
+  /** Where the echo was found last, when that is not where it is looked for; else -1. */
+  #elsewhere = -1;
   readonly #reference = new Int16Array(FRAME);
   readonly #latest = new Int16Array(FRAME);
   readonly #out = new Int16Array(FRAME);
@@ -124,6 +130,11 @@ export class EchoControl {
     if (this.#gated || this.#givenUp) return 'gate';
     if (this.#converged) return 'converged';
     return this.#farFrames > PATIENCE && this.#standsOut < ECHO_THERE ? 'no echo' : 'learning';
+  }
+
+  /** In the frame captured last, its echo's tail included. */
+  get farSpeaks(): boolean {
+    return this.#expected > SPEECH;
   }
 
   /** Echo loss of the canceller alone and of everything, in dB; as of late, while the far side speaks. */
@@ -171,7 +182,7 @@ export class EchoControl {
     this.#expected = Math.max(x, this.#expected * DECAY);
     const far = this.#expected > SPEECH;
     this.#learn(frame, x > SPEECH, far, heard, left);
-    if (!this.#converged) this.#find(frame, x > SPEECH);
+    if (this.#filterDb < SURE_DB) this.#find(frame, x > SPEECH);
     this.#read += FRAME;
     this.#suppressor?.run(out);
 
@@ -246,8 +257,10 @@ export class EchoControl {
     if (found === -2) return;
     finder.restart();
     const place = this.#ahead + found - this.#delay;
-    if (found < 0 || (place >= INSIDE.from && place <= INSIDE.to)) return;
-    this.#unreported = Math.max(0, found - BEFORE) - this.#reported;
+    const before = this.#elsewhere;
+    this.#elsewhere = found < 0 || (place >= INSIDE.from && place <= INSIDE.to) ? -1 : found;
+    if (this.#elsewhere < 0 || before < 0 || Math.abs(found - before) > AGREE) return;
+    this.#unreported = Math.max(0, Math.min(found, before) - BEFORE) - this.#reported;
     this.#shift();
   }
 
@@ -255,6 +268,7 @@ export class EchoControl {
     this.#delay = Math.max(this.#ahead, Math.min(PAST / 2, this.#ahead + this.#reported + this.#unreported - EARLY));
     this.#canceller?.reset();
     this.#finder.restart();
+    this.#elsewhere = -1;
     this.#converged = this.#givenUp = false;
     this.#filterDb = this.#totalDb = this.#astray = 0;
     this.#farFrames = this.#frames = this.#heardSum = this.#leftSum = this.#sentSum = 0;

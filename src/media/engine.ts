@@ -6,7 +6,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
-import { Card, ENGINE_HZ, type PlaceState } from './card.ts';
+import { Card, ENGINE_HZ, strip, type PlaceState } from './card.ts';
 import type { CodecFactory } from './codec.ts';
 import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Route, StreamId } from './door.ts';
 import type { MediaExtras } from './extras.ts';
@@ -113,13 +113,11 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     });
     settings = next;
     for (const state of Object.values(states)) {
-      const { echo, noise } = state.settings, then = next.places[state.place];
-      state.settings = then;
-      if (changed || (then.echo === echo && then.noise === noise)) continue;
-      state.room?.close();
-      state.room = undefined;
-      settle(state.place);
+      const before = JSON.stringify(state.settings.room);
+      state.settings = next.places[state.place];
+      if (before !== JSON.stringify(state.settings.room)) strip(state);
     }
+    for (const card of cards.values()) card.settle();
     if (!changed) return;
     for (const card of cards.values()) card.close();
     wire();
@@ -198,6 +196,8 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
           if (!begun) answer('the sound card is in use');
           return;
         }
+        case 'sound':
+          return tell({ event: 'sound', ask: command.ask, places: [...cards.values()].flatMap((card) => card.report()) });
         case 'ping': // answered by the event loop, so that a loop that stands still is noticed
           ports.clock.after(0, () => tell({ event: 'pong', ask: command.ask }));
           return;

@@ -11,12 +11,12 @@ const DECAY = 10 ** -0.2;
 /** Echo as loud as the reference until something else is known. */
 const COUPLING_DB = 0;
 /** The near side is heard over the echo when it is so much louder. */
-const OVER_DB = 6;
-/** Steps by which the coupling is followed: settles where three in ten frames are louder. */
-const UP_DB = 0.14;
-const DOWN_DB = 0.06;
+const OVER_DB = 8;
+/** Steps by which the coupling is followed: settles where one in five are louder. */
+const UP_DB = 0.2;
+const DOWN_DB = 0.05;
 /** Frames that must be loud before the microphone opens, and that it stays open after. */
-const SURE = 3;
+const SURE = 4;
 const HOLD = 30;
 /** Frames for which the far side counts as speaking after it paused. */
 const FAR_HOLD = 20;

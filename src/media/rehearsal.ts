@@ -16,7 +16,7 @@ const PERIOD_MS = 20;
 const NEAR = 1;
 const FAR = 2;
 const HOST = '127.0.0.1';
-const place: PlaceSettings = { device: 'rehearsal', periodMs: PERIOD_MS, periods: 4, playDb: 0, captureDb: 0, echo: 'off', noise: false };
+const place: PlaceSettings = { device: 'rehearsal', periodMs: PERIOD_MS, periods: 4, playDb: 0, captureDb: 0 };
 const settings: MediaSettings = {
   places: { handset: place, speaker: place, ringer: place },
   rtpPortMin: 2, rtpPortMax: 9, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,

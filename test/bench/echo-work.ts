@@ -46,11 +46,16 @@ export interface Result {
   readonly control: EchoControl;
 }
 
+export interface Voices {
+  readonly far?: (seconds: number, dbov: number) => Float64Array;
+  readonly near?: (seconds: number, dbov: number) => Float64Array;
+}
+
 /** `delay` of the path through the card, in samples, is what it reports: a buffer of a period and a bit. */
-export function experiment(chain: Chain, change: Partial<Circumstances> = {}): Result {
+export function experiment(chain: Chain, change: Partial<Circumstances> = {}, voices: Voices = {}): Result {
   const c = { ...PLAIN, ...change }, reported = c.period + 48;
-  const far = talk(c.seed, c.endS, -26), near = new Float64Array(far.length);
-  if (c.endS > TIMES.over) near.set(talk(c.seed + 8, Math.min(c.endS, TIMES.change) - TIMES.over, -26), TIMES.over * RATE_HZ);
+  const far = (voices.far ?? ((seconds, dbov) => talk(c.seed, seconds, dbov)))(c.endS, -26), near = new Float64Array(far.length);
+  if (c.endS > TIMES.over) near.set((voices.near ?? ((seconds, dbov) => talk(c.seed + 8, seconds, dbov)))(Math.min(c.endS, TIMES.change) - TIMES.over, -26), TIMES.over * RATE_HZ);
   const loud = c.clips ? far.map((x) => 12_000 * Math.tanh(x / 12_000)) : far;
   const late = Math.round(c.delayMs * 16), edge = TIMES.change * RATE_HZ;
   const first = through(drifted(loud, c.ppm), room(c.seed + 2, c.rt60S, 128, c.lossDb), late), second = c.endS > TIMES.change ? through(drifted(loud, c.ppm), room(c.seed + 3, c.rt60S, 128, c.lossDb), late) : first;

@@ -14,7 +14,7 @@ export const PCMU: CodecUse = { name: 'PCMU', payloadType: 0 };
 export const PCMA: CodecUse = { name: 'PCMA', payloadType: 8 };
 export const OPUS: CodecUse = { name: 'opus', payloadType: 111, fmtp: 'useinbandfec=1' };
 
-const place = (device: string, periodMs: number): PlaceSettings => ({ device, periodMs, periods: 4, playDb: 0, captureDb: 0, echo: 'off', noise: false });
+const place = (device: string, periodMs: number): PlaceSettings => ({ device, periodMs, periods: 4, playDb: 0, captureDb: 0 });
 
 export function mediaSettings(change: Partial<MediaSettings> = {}, periodMs = 20): MediaSettings {
   return {
