@@ -94,4 +94,4 @@ need_modules() {
   (cd "$root_dir" && quietly npm ci --ignore-scripts --no-audit --no-fund "${omit[@]}")
 }
 
-run_packages=('libasound2|libasound2t64' libopus0 libsystemd0 alsa-utils iproute2 ca-certificates)
+run_packages=('libasound2|libasound2t64' libopus0 libspeexdsp1 libsystemd0 alsa-utils iproute2 ca-certificates)

@@ -11,10 +11,11 @@ import type { AudioDevice, AudioOptions, AudioStatus } from '../ports/audio.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { CAPTURE, PLAYBACK } from './alsa.ts';
-import type { Direction, Pcm, SoundLibrary } from './alsa.ts';
+import type { Direction, Mixer, Pcm, SoundLibrary } from './alsa.ts';
 import { CaptureEnd, PlaybackEnd } from './ends.ts';
 import { ERRNO } from './errno.ts';
 import { CATCH_UP_MS, pace } from './pacer.ts';
+import { mixerOf, Sidetone } from './sidetone.ts';
 import { trouble } from './trouble.ts';
 
 /** PCMs that may serve, best first. */
@@ -84,6 +85,12 @@ export class AlsaDevice implements AudioDevice {
   #lastMs: number;
   #stopTimer: () => void = () => {};
   #stopPacer: () => void = () => {};
+  /** PCM that plays; '' while none does. */
+  #ear = '';
+  #wanted: number | 'auto' | undefined;
+  #mixer: Mixer | undefined;
+  #sidetone: Sidetone | undefined;
+  #sidetoneTrouble = '';
 
   constructor(ports: CardPorts, options: AudioOptions) {
     this.name = options.name;
@@ -104,6 +111,7 @@ export class AlsaDevice implements AudioDevice {
     return {
       state: this.#state, trouble: this.#trouble, xruns: this.#xruns, reopened: this.#reopened,
       delayFrames: delay === 0 ? 0 : Math.round((delay * this.rateHz) / this.#ends!.playback!.pcm.rateHz),
+      ...(this.#wanted === undefined ? {} : { sidetone: this.#sidetone?.words ?? this.#sidetoneTrouble }),
     };
   }
 
@@ -111,11 +119,43 @@ export class AlsaDevice implements AudioDevice {
     return { trims: this.#trims + (this.#ends?.playback?.trims ?? 0), nudged: this.#nudged + (this.#ends?.playback?.nudged ?? 0) };
   }
 
+  sidetone(want: number | 'auto' | undefined): void {
+    if (want === this.#wanted) return;
+    this.#wanted = want;
+    this.#tuneSidetone();
+  }
+
   close(): void {
     this.#closed = true;
+    this.#endSidetone();
     this.#stopTimer();
     this.#stopPacer();
     this.#release();
+  }
+
+  /** Ask the card's mixer for what is wanted now. */
+  #tuneSidetone(): void {
+    this.#endSidetone();
+    const want = this.#wanted, { library, log } = this.#ports, ear = this.#ear;
+    if (want === undefined || ear === '' || library.mixer === undefined) return;
+    library.mixer(mixerOf(ear), (opened) => {
+      const stands = !this.#closed && this.#wanted === want && this.#ear === ear && this.#mixer === undefined;
+      if (typeof opened === 'number') {
+        if (stands) this.#sidetoneTrouble = `none: the sound card has no mixer (${library.explain(opened)}), and through the phone it would come too late`;
+        return;
+      }
+      if (!stands) return opened.close();
+      this.#mixer = opened;
+      this.#sidetone = new Sidetone(opened, want);
+      log?.info({ device: this.name, sidetone: this.#sidetone.words }, 'sidetone');
+    });
+  }
+
+  #endSidetone(): void {
+    this.#sidetone?.restore();
+    this.#mixer?.close();
+    this.#sidetone = this.#mixer = undefined;
+    this.#sidetoneTrouble = '';
   }
 
   // --- opening ---
@@ -142,6 +182,7 @@ export class AlsaDevice implements AudioDevice {
         const half = failed !== 0 && candidate.halfWillDo && !this.#wasDuplex && missing(failed) && (typeof capture === 'object' || typeof playback === 'object');
         if (!this.#closed && (failed === 0 || half)) {
           if (half) this.#ports.log?.warn({ device: this.name, missing: typeof capture === 'object' ? 'playback' : 'capture' }, 'sound card has one direction only');
+          this.#ear = typeof playback === 'object' ? candidate.playback : '';
           this.#begin(candidate.capture === '' ? candidate.playback : candidate.capture, typeof capture === 'object' ? capture : undefined, typeof playback === 'object' ? playback : undefined);
           return;
         }
@@ -176,7 +217,10 @@ export class AlsaDevice implements AudioDevice {
     this.#lastMs = this.#ports.clock.now();
     const code = this.#start();
     if (code < 0) this.#lose(code);
-    else this.#sleep();
+    else {
+      this.#sleep();
+      this.#tuneSidetone();
+    }
   }
 
   /** Start both ends of a card that is open. */
@@ -336,6 +380,8 @@ export class AlsaDevice implements AudioDevice {
   #release(): void {
     const ends = this.#ends;
     this.#ends = undefined;
+    this.#ear = '';
+    this.#endSidetone();
     if (ends?.playback !== undefined) {
       this.#trims += ends.playback.trims;
       this.#nudged += ends.playback.nudged;

@@ -53,11 +53,32 @@ export interface Hint {
   readonly output: boolean;
 }
 
+/** One path of a card's mixer into the playback. */
+export interface MixerElement {
+  readonly name: string;
+  /** Least and most, in dB where `decibels`, else in steps; undefined where there is no volume. */
+  readonly range: readonly [number, number] | undefined;
+  readonly decibels: boolean;
+  volume(): number;
+  setVolume(value: number): void;
+  /** Whether it is switched through; true where there is no switch. */
+  on(): boolean;
+  turn(on: boolean): void;
+}
+
+export interface Mixer {
+  elements(): readonly MixerElement[];
+  /** No element may be used afterwards. */
+  close(): void;
+}
+
 /** The sound library as the device needs it. */
 export interface SoundLibrary {
   /** Open `name`; `done` gets the PCM or -errno, later. */
   open(name: string, direction: Direction, wish: Wish, done: (opened: Pcm | number) => void): void;
   hints(): Hint[];
+  /** The mixer of `card`, a name as the library has it; `done` gets it or -errno, later, when no PCM is being opened. */
+  mixer?(card: string, done: (opened: Mixer | number) => void): void;
   /** What an error number means, in the library's words. */
   explain(code: number): string;
 }
@@ -101,6 +122,32 @@ function bind() {
   };
 }
 type Library = ReturnType<typeof bind>;
+
+function bindMixer() {
+  const lib = koffi.load('libasound.so.2');
+  const f = (prototype: string) => lib.func(prototype);
+  return {
+    open: f('int snd_mixer_open(_Out_ void **mixer, int mode)'),
+    attach: f('int snd_mixer_attach(void *mixer, const char *name)'),
+    register: f('int snd_mixer_selem_register(void *mixer, void *options, void *classp)'),
+    load: f('int snd_mixer_load(void *mixer)'),
+    close: f('int snd_mixer_close(void *mixer)'),
+    first: f('void *snd_mixer_first_elem(void *mixer)'),
+    next: f('void *snd_mixer_elem_next(void *elem)'),
+    name: f('const char *snd_mixer_selem_get_name(void *elem)'),
+    hasVolume: f('int snd_mixer_selem_has_playback_volume(void *elem)'),
+    hasSwitch: f('int snd_mixer_selem_has_playback_switch(void *elem)'),
+    range: f('int snd_mixer_selem_get_playback_volume_range(void *elem, _Out_ long *least, _Out_ long *most)'),
+    rangeDb: f('int snd_mixer_selem_get_playback_dB_range(void *elem, _Out_ long *least, _Out_ long *most)'),
+    volume: f('int snd_mixer_selem_get_playback_volume(void *elem, int channel, _Out_ long *value)'),
+    volumeDb: f('int snd_mixer_selem_get_playback_dB(void *elem, int channel, _Out_ long *value)'),
+    setVolume: f('int snd_mixer_selem_set_playback_volume_all(void *elem, long value)'),
+    setVolumeDb: f('int snd_mixer_selem_set_playback_dB_all(void *elem, long value, int direction)'),
+    on: f('int snd_mixer_selem_get_playback_switch(void *elem, int channel, _Out_ int *value)'),
+    turn: f('int snd_mixer_selem_set_playback_switch_all(void *elem, int value)'),
+  };
+}
+type MixerLibrary = ReturnType<typeof bindMixer>;
 
 /** Never start by itself: a threshold no buffer reaches. */
 const NEVER = 0x7fff_ffff;
@@ -159,7 +206,59 @@ function library(lib: Library): SoundLibrary {
       }
     }),
     hints: () => hints(lib),
+    mixer: (card, done) => queue((next) => {
+      const opened = openMixer(mixerLib ??= bindMixer(), card);
+      next();
+      done(opened);
+    }),
     explain: (code) => String(lib.explain(code)),
+  };
+}
+
+let mixerLib: MixerLibrary | undefined;
+
+/** Hundredths of a decibel, as the library counts. */
+const DB = 100;
+
+function openMixer(lib: MixerLibrary, card: string): Mixer | number {
+  const slot: unknown[] = [null];
+  let code: number = lib.open(slot, 0);
+  if (code < 0) return code;
+  const mixer = slot[0];
+  code = lib.attach(mixer, card);
+  if (code >= 0) code = lib.register(mixer, null, null);
+  if (code >= 0) code = lib.load(mixer);
+  if (code < 0) {
+    lib.close(mixer);
+    return code;
+  }
+  return {
+    elements() {
+      const found: MixerElement[] = [];
+      for (let elem: unknown = lib.first(mixer); elem !== null; elem = lib.next(elem)) if (lib.hasVolume(elem) !== 0 || lib.hasSwitch(elem) !== 0) found.push(mixerElement(lib, elem));
+      return found;
+    },
+    close: () => { lib.close(mixer); },
+  };
+}
+
+function mixerElement(lib: MixerLibrary, elem: unknown): MixerElement {
+  const least = [0], most = [0], value = [0];
+  const decibels = lib.hasVolume(elem) !== 0 && lib.rangeDb(elem, least, most) >= 0 && most[0]! > least[0]!;
+  const unit = decibels ? DB : 1;
+  const has = lib.hasVolume(elem) !== 0 && (decibels || lib.range(elem, least, most) >= 0), switched = lib.hasSwitch(elem) !== 0;
+  return {
+    name: String(lib.name(elem)), decibels,
+    range: has ? [least[0]! / unit, most[0]! / unit] : undefined,
+    volume: () => ((decibels ? lib.volumeDb : lib.volume)(elem, 0, value) < 0 ? 0 : value[0]! / unit),
+    setVolume(wanted) {
+      if (decibels) lib.setVolumeDb(elem, Math.round(wanted * DB), 0);
+      else if (has) lib.setVolume(elem, Math.round(wanted));
+    },
+    on: () => !switched || (lib.on(elem, 0, value) >= 0 && value[0] !== 0),
+    turn(on) {
+      if (switched) lib.turn(elem, on ? 1 : 0);
+    },
   };
 }
 

@@ -44,6 +44,7 @@ const kinds: Readonly<Record<Kind, { readonly words: string; readonly wrong?: (v
   id: { words: 'letters, digits and _ . @ -' },
   user: { words: 'a number or name as in 201 or anna, without spaces or @' },
   ha1: { words: 'empty, or algorithm:realm:hash with 32 hex digits for MD5, 64 for SHA-256 and SHA-512-256; several with a space between' },
+  sidetone: { words: 'auto, off or a number of decibels' },
   'URL path': { words: 'a path that begins with /' },
   'host:port': { words: 'a host name or address, optionally :port', wrong: wrongPort },
   'host name': { words: 'a host name, or empty' },

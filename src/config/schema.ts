@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path' | 'sidetone';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -53,6 +53,8 @@ const DEVICE = '^(auto|echo|silence|clock|tone(:[0-9]{2,4})?|alsa:[^\\r\\n]+|are
 /** The path of a URL, with what may come after a question mark. */
 const URL_PATH = '^/[A-Za-z0-9._~%!$&\'()*+,;=:@/?-]*$';
 
+/** auto | off | dB */
+const SIDETONE = '^(auto|off|-?[0-9]{1,2}(\\.[0-9])?)$';
 const ID = '^[A-Za-z0-9_.@-]*$';
 const BOARD = '^[a-z0-9-]+$';
 /** The same, and something of it. */
@@ -71,7 +73,7 @@ const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
-  [URL_PATH]: 'URL path', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
+  [URL_PATH]: 'URL path', [SIDETONE]: 'sidetone', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
 };
 
 export const accountSchema = Type.Object({
@@ -130,12 +132,18 @@ const exchangeGroupSchema = Type.Object({
   ring: choice('all', ['all', 'in turn'], { title: 'How', description: 'all: at once, the first who answers has the call. in turn: one after the other, exchange.noAnswerS each.', applies: 'now' }),
 }, { title: 'Group', additionalProperties: false });
 
-const placeSettings = (title: string, device: string, what: string) => group(title, {
+const place = (device: string, what: string) => ({
   device: text(device, { title: 'Sound device', description: `${what} auto: a sound card when there is one, else a silent clock. alsa:NAME, alsa:CAPTURE|PLAYBACK, arecord:NAME, echo, tone:HZ, silence, wav:IN.wav,OUT.wav.`, applies: 'now' }, DEVICE),
   playDb: real(0, -40, 20, { title: 'Volume', description: 'Gain of what is heard.', unit: 'dB', applies: 'now' }),
   captureDb: real(0, -40, 20, { title: 'Microphone', description: 'Gain of what is sent.', unit: 'dB', applies: 'now' }),
 });
-
+const speakingPlace = (device: string, what: string, auto: string) => ({
+  ...place(device, what),
+  echo: choice('auto', ['auto', 'full', 'light', 'gate', 'off'], { title: 'Echo control', description: `So that the other side does not hear itself. full: canceller and post-filter, needs the package libspeexdsp1. light: the canceller alone, which adds no delay. gate: one side at a time. auto: ${auto}.`, applies: 'now' }),
+  noise: choice('auto', ['auto', 'on', 'off'], { title: 'Noise suppression', description: 'Take the hum of a room off the microphone; adds 10 ms of delay. auto: hands-free.', applies: 'now' }),
+  micGain: choice('auto', ['auto', 'on', 'off'], { title: 'Automatic microphone', description: 'Bring the own voice slowly near the usual level, by at most 15 dB; noise is not made louder. auto: hands-free.', applies: 'now' }),
+  even: choice('auto', ['auto', 'on', 'off'], { title: 'Even callers out', description: 'Make callers who are much too quiet or too loud slowly more alike, by at most 12 dB. auto: hands-free.', applies: 'now' }),
+});
 export const settingsSchema = Type.Object({
   phone: group('Phone', {
     name: text('Offhook', { title: 'Name', description: 'Name of this phone.', applies: 'on restart' }, LINE, 64),
@@ -159,9 +167,12 @@ export const settingsSchema = Type.Object({
     trace: flag(false, { title: 'Trace messages', description: 'Write every SIP message to the log at debug level, secrets blanked.', applies: 'now' }),
   }),
   sound: group('Sound', {
-    handset: placeSettings('Handset', 'auto', 'Microphone and earpiece.'),
-    speaker: placeSettings('Loudspeaker', 'auto', 'Hands-free microphone and loudspeaker.'),
-    ringer: placeSettings('Ringer', 'auto', 'Where the ring tone is heard when there is no bell.'),
+    handset: group('Handset', {
+      ...speakingPlace('auto', 'Microphone and earpiece.', 'off, since a handset keeps ear and mouth apart; full on a phone without one'),
+      sidetone: text('auto', { title: 'Sidetone', description: 'The own voice in the earpiece, by the mixer of the sound card where it has a path for it. auto: at -18 dB. off: the mixer is left alone. A number: at so many dB.', applies: 'now' }, SIDETONE, 8),
+    }),
+    speaker: group('Loudspeaker', speakingPlace('auto', 'Hands-free microphone and loudspeaker.', 'full')),
+    ringer: group('Ringer', place('auto', 'Where the ring tone is heard when there is no bell.')),
     periodMs: choice('20', ['10', '20'], { title: 'Period', description: 'How often the card is served; 10 is less delay and more work.', unit: 'ms', applies: 'on restart' }),
     periods: whole(4, 2, 16, { title: 'Periods', description: 'Periods in the card\'s buffer.', applies: 'on restart' }),
     ringTone: flag(true, { title: 'Ring tone', description: 'Play a ring tone at the ringer besides the bell.', applies: 'now' }),

@@ -135,7 +135,10 @@ async function start(making: Making): Promise<void> {
     const word = (command as { readonly do?: unknown } | null)?.do;
     if (word === 'trace') return keptMessages(ring, command as TraceCommand);
     if (phone === undefined) return { ok: false, why: 'the phone is still starting' };
-    if (word === 'status' && house !== undefined) return { ok: true, status: { ...phone.status(), exchange: house.status() } };
+    if (word === 'status') {
+      const status = phone.status(), said = status.calls.length === 0 ? undefined : await phone.command({ do: 'sound' });
+      return { ok: true, status: { ...status, ...(said?.ok === true ? { sound: said.places } : {}), ...(house === undefined ? {} : { exchange: house.status() }) } };
+    }
     if (word !== 'quit') return { ...await phone.command(command as Command) };
     clock.after(0, () => end(0));
     return { ok: true };
@@ -207,7 +210,6 @@ async function start(making: Making): Promise<void> {
 
   later(store.subscribe((_, now) => {
     making.logOptions.level = now.log.level;
-    media.command({ do: 'settings', settings: mediaSettings(now) });
     network.settingsChanged(); // first: accounts then register over connections by the new settings
     made.settingsChanged();
   }));

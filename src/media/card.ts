@@ -1,15 +1,16 @@
 // A sound card as the engine uses it: opened when a place on it is needed, closed 2 s after none is, one beat a period.
 //
-//   captured -> gain -> every stream of the place
-//   playback <- gain <- every stream of the place + its tone
+//   captured -> room -> gain, limiter -> every stream of the place
+//   playback <- limiter <- gain <- every stream of the place + its tone; what was played the room gets to know
 //
 // When the card cannot be opened, or delivers nothing, the clock takes its place with silence: calls, tones and digits go on.
 
 import type { AudioDevice, AudioStatus, AudioSystem } from '../ports/audio.ts';
 import type { Clock } from '../ports/clock.ts';
 import { Conference } from './conference.ts';
-import type { MediaEvent, Place, PlaceSettings } from './door.ts';
-import { factorOf, mix, weigh } from './mixer.ts';
+import type { MediaEvent, Place, PlaceSettings, PlaceSound, RoomSettings } from './door.ts';
+import type { MediaExtras, RoomControl } from './extras.ts';
+import { factorOf, Limiter, mix } from './mixer.ts';
 import { createPace, type Pace } from './pace.ts';
 import type { Probe } from './probe.ts';
 import type { Stream } from './stream.ts';
@@ -20,6 +21,8 @@ const LINGER_MS = 2000;
 const WATCH_MS = 50;
 /** A card that delivered nothing for so long, its whole buffer included, hangs. */
 const HANGS_MS = 60;
+/** Periods between two looks at what the card says of itself, for echo control. */
+const LOOK = 8;
 
 const NEVER_RAN: AudioStatus = { state: 'lost', trouble: '', xruns: 0, reopened: 0, delayFrames: 0 };
 
@@ -34,12 +37,25 @@ export interface PlaceState {
   told: string;
   /** Streams routed here. */
   readonly streams: Stream[];
+  /** Made with the first stream here, where the settings want it; ends with the card. */
+  room: RoomControl | undefined;
+  readonly limiter: Limiter;
+}
+
+/** What is done to sound while it is only looked at. */
+const MEASURE: RoomSettings = { echo: 'off', noise: false, micGain: false, even: false };
+
+/** Take away what a place does to sound; the next thing that settles its card brings back what is wanted. */
+export function strip(state: PlaceState): void {
+  state.room?.close();
+  state.room = undefined;
 }
 
 export interface CardPorts {
   readonly clock: Clock;
   readonly audio: AudioSystem;
   readonly tell: (event: MediaEvent) => void;
+  readonly extras?: (() => MediaExtras) | undefined;
 }
 
 export class Card {
@@ -50,7 +66,10 @@ export class Card {
   readonly #frames: number;
   readonly #captured: Int16Array;
   readonly #heard: Int16Array;
-  readonly #mixed: Int16Array;
+  readonly #sum: Float32Array;
+  readonly #weighed: Float32Array;
+  readonly #limiter = new Limiter();
+  #beats = 0;
   /** What the card would have given and taken while the clock stands in for it. */
   readonly #silence: Int16Array;
   readonly #unheard: Int16Array;
@@ -74,7 +93,8 @@ export class Card {
     this.#stand = createPace(ports.clock, this.#settings.periodMs, () => this.#beat(this.#silence, this.#unheard.fill(0)));
     this.#captured = new Int16Array(this.#frames);
     this.#heard = new Int16Array(this.#frames);
-    this.#mixed = new Int16Array(this.#frames);
+    this.#sum = new Float32Array(this.#frames);
+    this.#weighed = new Float32Array(this.#frames);
     this.#silence = new Int16Array(this.#frames);
     this.#unheard = new Int16Array(this.#frames);
   }
@@ -102,6 +122,9 @@ export class Card {
       this.#cancelClose?.();
       this.#cancelClose = undefined;
       if (!this.#open) this.#start();
+      const used = this.#places.filter((p) => p.streams.length > 0);
+      for (const state of used) this.#furnish(state);
+      this.#device?.sidetone?.((used[0] ?? this.#places.find((p) => p.warm))?.settings.sidetone);
     } else if (this.#open) this.#cancelClose ??= this.#ports.clock.after(LINGER_MS, () => this.close());
   }
 
@@ -115,6 +138,21 @@ export class Card {
     this.#device = undefined;
     device?.close();
     this.#endProbe(false);
+    for (const state of this.#places) strip(state);
+  }
+
+  /** How sound is doing where there are streams; what was not measured so far is from now on. */
+  report(): PlaceSound[] {
+    const sidetone = this.#device?.status().sidetone;
+    return this.#places.filter((state) => state.streams.length > 0).flatMap((state) => {
+      this.#furnish(state, state.settings.room ?? MEASURE);
+      return state.room === undefined ? [] : [{ ...state.room.report(), place: state.place, sidetone: state.settings.sidetone === undefined ? '' : sidetone ?? 'none: this sound device has no mixer' }];
+    });
+  }
+
+  #furnish(state: PlaceState, room = state.settings.room): void {
+    const { extras, tell } = this.#ports;
+    if (room !== undefined) state.room ??= extras?.().room({ ...room, periodFrames: this.#frames }, (code, message) => tell({ event: 'trouble', code, message }));
   }
 
   #start(): void {
@@ -171,35 +209,59 @@ export class Card {
 
   #beat(captured: Int16Array, playback: Int16Array): void {
     const now = this.#ports.clock.now(), count = Math.min(this.#frames, playback.length, captured.length);
-    const heard = this.#heard, mixed = this.#mixed, places = this.#places, probe = this.#probe;
+    const heard = this.#heard, sum = this.#sum, places = this.#places, probe = this.#probe;
     if (probe !== undefined) {
       const over = places.some((p) => p.streams.length > 0 || p.tone !== undefined); // a call goes before
       if (over || captured === this.#silence) this.#endProbe(false);
       else if (!probe.beat(captured, playback, count)) this.#endProbe(true);
       if (!over) return;
     }
+    const looks = this.#beats++ % LOOK === 0;
+    sum.fill(0);
     for (let p = 0; p < places.length; p++) {
       const state = places[p]!, { streams, settings } = state;
       if (streams.length === 0 && state.tone === undefined) continue;
-      mixed.fill(0);
+      const factor = factorOf(settings.playDb);
       if (streams.length > 0) {
-        let spoken = captured;
-        if (settings.captureDb !== 0) weigh(captured, spoken = this.#captured, count, factorOf(settings.captureDb));
-        if (streams.length > 1) (this.#conference ??= new Conference(this.#frames)).beat(streams, spoken, mixed, count, now);
+        const spoken = this.#spoken(captured, count, state, looks);
+        if (streams.length > 1) (this.#conference ??= new Conference(this.#frames)).beat(streams, spoken, sum, factor, count, now);
         else {
           streams[0]!.say(spoken, count);
           streams[0]!.hear(heard, count, now);
-          mix(heard, mixed, count);
+          state.room?.heard(heard, count);
+          mix(heard, sum, count, factor);
         }
       }
       const { tone, toneId, place } = state;
-      if (tone !== undefined && !tone.mix(mixed)) {
+      if (tone === undefined) continue;
+      const more = tone.mix(heard.fill(0));
+      mix(heard, sum, count, factor);
+      if (!more) {
         state.tone = undefined;
         this.#ports.tell({ event: 'tone ended', place, id: toneId });
         this.settle();
       }
-      if (settings.playDb !== 0) weigh(mixed, mixed, count, factorOf(settings.playDb));
-      mix(mixed, playback, count);
     }
+    this.#limiter.run(sum, playback, count);
+    for (let p = 0; p < places.length; p++) if (places[p]!.streams.length > 0) places[p]!.room?.played(playback, count);
+  }
+
+  /** What a place says into its streams. */
+  #spoken(captured: Int16Array, count: number, state: PlaceState, looks: boolean): Int16Array {
+    const { room, settings: { captureDb } } = state, spoken = this.#captured, weighed = this.#weighed;
+    if (room === undefined && captureDb === 0) return captured;
+    let from = captured;
+    if (room !== undefined) {
+      if (looks && this.#device !== undefined) room.card(this.#device.status());
+      for (let i = 0; i < count; i++) spoken[i] = captured[i]!;
+      room.captured(spoken, count);
+      from = spoken;
+    }
+    if (captureDb !== 0) {
+      weighed.fill(0);
+      mix(from, weighed, count, factorOf(captureDb));
+      state.limiter.run(weighed, spoken, count);
+    }
+    return spoken;
   }
 }

@@ -47,6 +47,47 @@ export interface PlaceSettings {
   /** Gain applied to what is played and what is captured. */
   readonly playDb: number;
   readonly captureDb: number;
+  /** What is done to sound besides; absent: nothing. */
+  readonly room?: RoomSettings | undefined;
+  /** One's own voice in the earpiece by the card's own mixer, dB; absent: the mixer is left alone. */
+  readonly sidetone?: number | 'auto' | undefined;
+}
+
+export interface RoomSettings {
+  /** Against the far side hearing itself: canceller and post-filter, the canceller alone, one side at a time, nothing. */
+  readonly echo: 'full' | 'light' | 'gate' | 'off';
+  /** Take steady noise off the microphone. */
+  readonly noise: boolean;
+  /** Bring the own voice near the usual level, and the far side's. */
+  readonly micGain: boolean;
+  readonly even: boolean;
+}
+
+export interface VoiceLevel {
+  /** dBov; -100 is silence. */
+  readonly peakDb: number;
+  /** Of the voice while it speaks, before the gain. */
+  readonly activeDb: number;
+  readonly gainDb: number;
+}
+
+/** How sound is doing at a place. */
+export interface RoomReport {
+  /** `gate`: one side at a time, by setting, for want of the library, or since the canceller does not learn the room. */
+  readonly echo: 'off' | 'learning' | 'converged' | 'no echo' | 'gate';
+  /** How much of the echo the canceller and all together take off, dB. */
+  readonly filterDb: number;
+  readonly totalDb: number;
+  /** From writing to hearing, as reckoned with. */
+  readonly delayMs: number;
+  readonly spoken: VoiceLevel;
+  readonly heard: VoiceLevel;
+}
+
+export interface PlaceSound extends RoomReport {
+  readonly place: Place;
+  /** In words; '' where it is not asked for. */
+  readonly sidetone: string;
 }
 
 export interface MediaSettings {
@@ -84,6 +125,8 @@ export type MediaCommand =
   /** Test the card of a place; answers `probed`. */
   | { readonly do: 'probe'; readonly place: Place; readonly ask: number }
   | { readonly do: 'settings'; readonly settings: MediaSettings }
+  /** Asks how sound is doing where there are streams; it is measured from the first time on. */
+  | { readonly do: 'sound'; readonly ask: number }
   | { readonly do: 'measure'; readonly stream: StreamId; readonly ask: number }
   | { readonly do: 'ping'; readonly ask: number };
 
@@ -120,6 +163,7 @@ export type MediaEvent =
   | { readonly event: 'stats'; readonly stream: StreamId; readonly ask: number; readonly stats: StreamStats }
   /** What the microphone heard of the test, raw, for media/probe.ts to make sense of: the one time that sound goes through the door. Else why there is none. */
   | { readonly event: 'probed'; readonly place: Place; readonly ask: number; readonly heard: ProbeSound | string }
+  | { readonly event: 'sound'; readonly ask: number; readonly places: readonly PlaceSound[] }
   | { readonly event: 'pong'; readonly ask: number }
   /** Something a person should know; goes to the log. */
   | { readonly event: 'trouble'; readonly code: string; readonly message: string };

@@ -6,10 +6,11 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
-import { Card, ENGINE_HZ, type PlaceState } from './card.ts';
+import { Card, ENGINE_HZ, strip, type PlaceState } from './card.ts';
 import type { CodecFactory } from './codec.ts';
 import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Route, StreamId } from './door.ts';
 import type { MediaExtras } from './extras.ts';
+import { Limiter } from './mixer.ts';
 import { createPace } from './pace.ts';
 import { Stream } from './stream.ts';
 import { ToneGenerator } from './tones.ts';
@@ -100,7 +101,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
       if (others === undefined) together.set(state.settings.device, [state]);
       else others.push(state);
     }
-    cards = new Map([...together].map(([device, places]) => [device, new Card(places, { clock: ports.clock, audio: ports.audio, tell })]));
+    cards = new Map([...together].map(([device, places]) => [device, new Card(places, { clock: ports.clock, audio: ports.audio, tell, extras: ports.extras })]));
     for (const card of cards.values()) card.settle();
   };
   const settle = (place: Place): void => cards.get(states[place].settings.device)?.settle();
@@ -111,7 +112,12 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
       return now.device !== then.device || now.periodMs !== then.periodMs || now.periods !== then.periods;
     });
     settings = next;
-    for (const state of Object.values(states)) state.settings = next.places[state.place];
+    for (const state of Object.values(states)) {
+      const before = JSON.stringify(state.settings.room);
+      state.settings = next.places[state.place];
+      if (before !== JSON.stringify(state.settings.room)) strip(state);
+    }
+    for (const card of cards.values()) card.settle();
     if (!changed) return;
     for (const card of cards.values()) card.close();
     wire();
@@ -190,6 +196,8 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
           if (!begun) answer('the sound card is in use');
           return;
         }
+        case 'sound':
+          return tell({ event: 'sound', ask: command.ask, places: [...cards.values()].flatMap((card) => card.report()) });
         case 'ping': // answered by the event loop, so that a loop that stands still is noticed
           ports.clock.after(0, () => tell({ event: 'pong', ask: command.ask }));
           return;
@@ -212,7 +220,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
 }
 
 function placeState(place: Place, settings: MediaSettings): PlaceState {
-  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, told: '', streams: [] };
+  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, told: '', streams: [], room: undefined, limiter: new Limiter() };
 }
 
 function remove<T>(list: T[], one: T): void {

@@ -1,9 +1,32 @@
 // What only some calls need, kept out of the core's heap: the engine asks for it with the first call that wants it, and whoever makes the
 // engine brings it from a file of its own (main/media-extras.ts). Each part adds its factory to the interface.
 
+import type { AudioStatus } from '../ports/audio.ts';
+import type { RoomReport, RoomSettings } from './door.ts';
 import type { Probe } from './probe.ts';
+
+export interface RoomOptions extends RoomSettings {
+  readonly periodFrames: number;
+}
+
+export type Tell = (code: string, message: string) => void;
+
+/** What a place does to sound besides carrying it. In each period of its card: captured and heard, then played. */
+export interface RoomControl {
+  /** Clean `count` samples of the microphone, in place. */
+  captured(samples: Int16Array, count: number): void;
+  /** Take what the far side says, alone; may change its level. */
+  heard(samples: Int16Array, count: number): void;
+  /** Take what goes to the card, all of it; may make it quieter. */
+  played(samples: Int16Array, count: number): void;
+  /** What the card says, every few periods. */
+  card(status: AudioStatus): void;
+  report(): RoomReport;
+  close(): void;
+}
 
 export interface MediaExtras {
   /** The test of a sound card. */
   readonly probe: (rateHz: number) => Probe;
+  room(options: RoomOptions, trouble: Tell): RoomControl;
 }

@@ -8,7 +8,7 @@ import { destinations, plan } from './outgoing.ts';
 import type { Command, Outcome, PhoneStatus } from './status.ts';
 import type { HookEvent } from '../ports/hardware.ts';
 import type { Reply, RequestOptions } from '../sip/outside.ts';
-import type { MediaEvent, StreamStats } from '../media/door.ts';
+import type { MediaCommand, MediaEvent, PlaceSound, StreamStats } from '../media/door.ts';
 import type { Beyond } from './ports.ts';
 
 type Heard = Extract<MediaEvent, { event: 'probed' }>['heard'];
@@ -26,7 +26,7 @@ const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, cod
 
 /** What each command must say; any may name a call. */
 const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
-  call: ['target'], answer: [], hangup: [], hold: [], resume: [], join: [], 'audio test': ['place'], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
+  call: ['target'], answer: [], hangup: [], hold: [], resume: [], join: [], 'audio test': ['place'], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], sound: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
 };
 const TEXTS = ['target', 'call', 'to', 'account', 'digits', 'key', 'text'] as const;
 /** Header lines that a request must have once, and the agent writes. */
@@ -55,13 +55,13 @@ function faultOf(command: unknown): string | undefined {
 
 export interface Commands {
   run(command: Command): Promise<Outcome>;
-  onStats(ask: number, stats: StreamStats): void;
+  onStats(ask: number, stats: StreamStats | readonly PlaceSound[]): void;
   onProbed(event: Extract<MediaEvent, { event: 'probed' }>): void;
 }
 
 export function createCommands(desk: Desk, handset: Handset, status: () => PhoneStatus, onHook: (event: HookEvent) => void, request: (options: RequestOptions) => Promise<Reply>, beyond: () => Promise<Pick<Beyond, 'reportOf'>>): Commands {
   const { clock, media } = desk.ports;
-  const asked = new Map<number, (stats: StreamStats) => void>();
+  const asked = new Map<number, (stats: never) => void>();
   let ask = 0;
 
   /** Resolves with what `on` makes of the line's events, or with `late`. */
@@ -202,9 +202,17 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
     return said < 300 ? { ok: true, state: 'sent' } : no('NOT_SENT', reason === '' ? 'the other side did not take it' : reason, said);
   };
 
+  /** Asks the engine something, and makes an outcome of what it says. */
+  const question = <T>(outcome: (said: T) => Outcome, command: (ask: number) => MediaCommand): Promise<Outcome> => new Promise((resolve) => {
+    const id = ++ask;
+    asked.set(id, (said: T) => resolve(outcome(said)));
+    clock.after(1_000, () => { if (asked.delete(id)) resolve(no('NO_ANSWER', 'the sound engine did not answer')); });
+    media.command(command(id));
+  });
+
   return {
     onStats(id, stats) {
-      asked.get(id)?.(stats);
+      asked.get(id)?.(stats as never);
       asked.delete(id);
     },
     onProbed: ({ ask: id, heard }) => probes.get(id)?.(heard),
@@ -213,6 +221,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
       if (fault !== undefined) return no('BAD_COMMAND', fault);
       switch (command.do) {
         case 'status': return { ok: true, status: status() };
+        case 'sound': return question((places: readonly PlaceSound[]) => ({ ok: true, places }), (id) => ({ do: 'sound', ask: id }));
         case 'call': return call(command);
         case 'message': return message(command);
         case 'join': return join();
@@ -251,12 +260,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
           line.mute(command.muted);
           return { ok: true, call: line.id, state: command.muted ? 'muted' : 'unmuted' };
         case 'measure':
-          return new Promise((resolve) => {
-            const id = ++ask;
-            asked.set(id, (stats) => resolve({ ok: true, call: line.id, stats }));
-            clock.after(1_000, () => { if (asked.delete(id)) resolve(no('NO_ANSWER', 'the sound engine did not answer')); });
-            media.command({ do: 'measure', stream: line.stream, ask: id });
-          });
+          return question((stats: StreamStats) => ({ ok: true, call: line.id, stats }), (id) => ({ do: 'measure', stream: line.stream, ask: id }));
       }
     },
   };

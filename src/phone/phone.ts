@@ -49,13 +49,22 @@ const PLACES = ['handset', 'speaker', 'ringer'] as const;
 /** Facts of little use to people in a log; all the rest are info, failures warn. */
 const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
 
-/** The engine's settings out of the telephone's. */
-export function mediaSettings({ sound, media }: Settings): MediaSettings {
-  const place = (p: Settings['sound']['handset']): PlaceSettings =>
+/** The engine's settings out of the telephone's; `handsFree`: there is no handset, whatever the place is called. */
+export function mediaSettings({ sound, media }: Settings, handsFree = false): MediaSettings {
+  const place = (p: Settings['sound']['ringer']): PlaceSettings =>
     ({ device: p.device, periodMs: Number(sound.periodMs), periods: sound.periods, playDb: p.playDb, captureDb: p.captureDb });
+  const spoken = (p: Settings['sound']['speaker'], free: boolean): PlaceSettings => {
+    const on = (choice: 'auto' | 'on' | 'off') => choice === 'on' || (choice === 'auto' && free);
+    const room = { echo: p.echo !== 'auto' ? p.echo : free ? 'full' : 'off', noise: on(p.noise), micGain: on(p.micGain), even: on(p.even) } as const;
+    return room.echo === 'off' && !room.noise && !room.micGain && !room.even ? place(p) : { ...place(p), room };
+  };
+  const { sidetone } = sound.handset;
   const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS } = media;
   return {
-    places: { handset: place(sound.handset), speaker: place(sound.speaker), ringer: place(sound.ringer) },
+    places: {
+      handset: { ...spoken(sound.handset, handsFree), ...(sidetone === 'off' || handsFree ? {} : { sidetone: sidetone === 'auto' ? sidetone : Number(sidetone) }) },
+      speaker: spoken(sound.speaker, true), ringer: place(sound.ringer),
+    },
     rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS,
   };
 }
@@ -287,6 +296,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
         for (const line of lines) line.onMedia(event);
         return;
       case 'stats': return commands.onStats(event.ask, event.stats);
+      case 'sound': return commands.onStats(event.ask, event.places);
       case 'trouble': return log.warn({ code: event.code, why: event.message }, 'sound trouble');
       case 'probed': return commands.onProbed(event);
       case 'pong': return;
@@ -340,7 +350,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     },
     async start() {
       Object.assign(memory, await readMemory(store));
-      media.command({ do: 'settings', settings: mediaSettings(settings()) });
+      media.command({ do: 'settings', settings: mediaSettings(settings(), desk.headless) });
       await agent.start();
       accounts.sync();
       hardware.hook?.subscribe(onHook);
@@ -351,7 +361,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       if (hardware.hook?.offHook === true && handset.state === atRest) onHook('lifted');
     },
     settingsChanged() {
-      media.command({ do: 'settings', settings: mediaSettings(settings()) });
+      media.command({ do: 'settings', settings: mediaSettings(settings(), desk.headless) });
       page();
       accounts.sync();
       guard();

@@ -1,8 +1,10 @@
 // What the page, the command line and the log get to know of the telephone: plain JSON data, types only.
 
 import type { Key } from '../ports/hardware.ts';
-import type { StreamStats } from '../media/door.ts';
+import type { PlaceSound, StreamStats } from '../media/door.ts';
 import type { ProbeReport } from '../media/probe.ts';
+
+export type { PlaceSound } from '../media/door.ts';
 
 /** Where the handset's machine stands; see machine.ts. A phone without handset is always 'on hook' there. */
 export type LineState =
@@ -155,6 +157,8 @@ export type Command =
   | { readonly do: 'message'; readonly target: string; readonly text: string; readonly account?: string }
   | { readonly do: 'mute'; readonly muted: boolean; readonly call?: string }
   | { readonly do: 'measure'; readonly call?: string }
+  /** How sound is doing where there are calls: echo control, levels, sidetone. */
+  | { readonly do: 'sound' }
   /** Test the sound card of a place; takes about eight seconds. */
   | { readonly do: 'audio test'; readonly place: string }
   | { readonly do: 'status' }
@@ -164,7 +168,7 @@ export type Command =
 
 /** Ok only when the thing happened. */
 export type Outcome =
-  | { readonly ok: true; readonly call?: string; readonly state?: string; readonly status?: PhoneStatus; readonly stats?: StreamStats; readonly sound?: ProbeReport }
+  | { readonly ok: true; readonly call?: string; readonly state?: string; readonly status?: PhoneStatus; readonly stats?: StreamStats; readonly sound?: ProbeReport; readonly places?: readonly PlaceSound[] }
   | { readonly ok: false; readonly code: string; readonly why: string; readonly status?: number };
 
 /** The telephone as the page and the command line see it. */

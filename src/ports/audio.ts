@@ -16,6 +16,8 @@ export interface AudioStatus {
   readonly reopened: number;
   /** Samples written that the card has not played yet. */
   readonly delayFrames: number;
+  /** Whether one's own voice is in the earpiece, in words; absent while nobody asked for it. */
+  readonly sidetone?: string;
 }
 
 export interface AudioDevice {
@@ -24,6 +26,8 @@ export interface AudioDevice {
   readonly rateHz: number;
   readonly periodFrames: number;
   status(): AudioStatus;
+  /** Put one's own voice into the earpiece by the card's own mixer, at so many dB; undefined leaves or puts the mixer as it was. Absent: cannot. */
+  sidetone?(want: number | 'auto' | undefined): void;
   /** Ends the stream and frees the card; no period is delivered after this returns. */
   close(): void;
 }

@@ -169,7 +169,7 @@ function readCommand(body: unknown): Command | undefined {
     case 'dtmf': return isWord(fields['digits']) && /^[0-9*#A-D]{1,64}$/.test(fields['digits']) ? { do: 'dtmf', digits: fields['digits'], ...call } : undefined;
     case 'mute': return typeof fields['muted'] === 'boolean' ? { do: 'mute', muted: fields['muted'], ...call } : undefined;
     case 'audio test': return isWord(fields['place']) ? { do: 'audio test', place: fields['place'] } : undefined;
-    case 'status': case 'join': return { do: fields['do'] };
+    case 'status': case 'sound': case 'join': return { do: fields['do'] };
     default: return undefined;
   }
 }

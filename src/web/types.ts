@@ -8,7 +8,7 @@ import type { BenchDoor, BenchState, Key } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
 
-export type { CallLogEntry, PhoneEvent, PhoneStatus } from '../phone/status.ts';
+export type { CallLogEntry, PhoneEvent, PhoneStatus, PlaceSound } from '../phone/status.ts';
 export type { FoundProblem, Problem } from '../config/store.ts';
 export type { BenchDoor, BenchState } from '../ports/hardware.ts';
 

@@ -23,6 +23,7 @@ import { readWav } from '../../src/audio/wav.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const LIBRARY = resolve(HERE, '../../build/card/libclocked.so');
+const CONTROLS = resolve(HERE, '../../build/card/libcontrols.so');
 
 const HEAD = { magic: 0x4b434c43, bytes: 64, rateAt: 8 } as const;
 /** 87 s at 48 kHz, 262 s at 16 kHz; the files are sparse. */
@@ -45,6 +46,8 @@ export interface CardOptions {
   readonly playbackPpm?: number;
   /** Its position moves in lumps of so many frames, as with USB and dmix. */
   readonly lumpFrames?: number;
+  /** Its mixer has a playback path of this name, '' for a mixer without any; absent: there is no mixer. */
+  readonly mixer?: string;
   /** Also the `default` PCM, which the device 'auto' finds. */
   readonly isDefault?: boolean;
 }
@@ -75,6 +78,8 @@ export interface Card {
   /** Make the card fail with this errno until plug(): 16 is busy, 13 no permission. */
   fail(errno: number): void;
   plug(): void;
+  /** What its mixer's path is set to: -63 to 0 dB, and whether it is switched through. */
+  mixer(): { readonly db: number; readonly on: boolean };
   /** Removes the card's files. */
   stop(): void;
 }
@@ -91,7 +96,7 @@ export async function startCard(options: CardOptions): Promise<Card> {
   const dir = resolve(options.dir);
   const name = options.name ?? 'test';
   mkdirSync(dir, { recursive: true });
-  const trouble = join(dir, `${name}.trouble`);
+  const trouble = join(dir, `${name}.trouble`), state = join(dir, `${name}.mixer`);
   rmSync(trouble, { force: true });
   const ear = ring(join(dir, `${name}.ear`));
   const mic = options.cable === true ? ear : ring(join(dir, `${name}.mic`));
@@ -107,11 +112,13 @@ export async function startCard(options: CardOptions): Promise<Card> {
   writeFileSync(join(dir, `${name}.card`), [
     ...side(name, options.without === 'capture' ? '' : mic.path, options.without === 'playback' ? '' : ear.path, only, options.playbackPpm ?? 0),
     ...side(`${name}_peer`, ear.path, mic.path, 'rate 0', 0),
+    ...(options.mixer === undefined ? [] : [`ctl.${name} { type controls ${options.mixer === '' ? '' : `element "${options.mixer}"`} state "${state}" }`]),
     ...(options.isDefault === true ? [`pcm.!default "${name}"`] : []),
     '',
   ].join('\n'));
   const configuration = join(dir, 'asound.conf');
   configure(dir, configuration);
+  if (options.mixer !== undefined) writeFileSync(state, '20 0\n');
 
   const opened = async (): Promise<number> => {
     for (const endMs = nowMs() + 10_000; nowMs() < endMs;) {
@@ -149,10 +156,14 @@ export async function startCard(options: CardOptions): Promise<Card> {
     unplug: () => writeFileSync(trouble, ''),
     fail: (errno) => writeFileSync(trouble, String(errno)),
     plug: () => rmSync(trouble, { force: true }),
+    mixer: () => {
+      const [volume, on] = readFileSync(state, 'utf8').split(' ').map(Number);
+      return { db: volume! - 63, on: on === 1 };
+    },
     stop: () => {
       ear.close();
       if (mic !== ear) mic.close();
-      for (const end of ['card', 'trouble', 'ear', 'mic']) rmSync(join(dir, `${name}.${end}`), { force: true });
+      for (const end of ['card', 'trouble', 'ear', 'mic', 'mixer']) rmSync(join(dir, `${name}.${end}`), { force: true });
       configure(dir, configuration);
     },
   };
@@ -162,7 +173,7 @@ export async function startCard(options: CardOptions): Promise<Card> {
 function configure(dir: string, configuration: string): void {
   const cards = existsSync(dir) ? readdirSync(dir).filter((f) => f.endsWith('.card')).map((f) => readFileSync(join(dir, f), 'utf8')) : [];
   const template = readFileSync(join(HERE, 'asound.conf.template'), 'utf8');
-  writeFileSync(configuration, template.replace('@LIBRARY@', LIBRARY).replace('@CARDS@', cards.join('\n')));
+  writeFileSync(configuration, template.replace('@LIBRARY@', LIBRARY).replace('@CONTROLS@', CONTROLS).replace('@CARDS@', cards.join('\n')));
 }
 
 /** The delay of the filter is taken off, so that sample n of the sound stays at its instant. */

@@ -489,3 +489,44 @@ test('wav:IN,OUT on the real disk', async () => {
   expect(whole.samples.length).toBe(opened.periods() * 320);
   expect(sineIn(whole.samples, 1_000, RATE).snrDb).toBeGreaterThan(60);
 });
+
+describe('the own voice in the earpiece', () => {
+  test('goes through the mixer of the card while it is wanted, and the mixer is as it was afterwards', async () => {
+    const test = await card({ mixer: 'Sidetone' });
+    const opened = open(test.device);
+    opened.device.sidetone?.('auto');
+    await until('the mixer is set', () => test.mixer().on);
+    expect(test.mixer().db).toBe(-18);
+    await until('the status says so', () => opened.device.status().sidetone === 'on at -18 dB, by the sound card\'s "Sidetone"');
+    opened.device.sidetone?.(-30);
+    await until('another level is set', () => test.mixer().db === -30);
+    opened.device.sidetone?.(undefined);
+    expect(test.mixer()).toEqual({ db: -43, on: false });
+    expect(opened.device.status().sidetone).toBeUndefined();
+    opened.device.sidetone?.(-10);
+    await until('it is back', () => test.mixer().db === -10);
+    opened.device.close();
+    expect(test.mixer()).toEqual({ db: -43, on: false });
+  });
+
+  test('is set again on a card that was plugged in again', async () => {
+    const test = await card({ mixer: 'Mic' });
+    const opened = open(test.device);
+    opened.device.sidetone?.(-20);
+    await until('the mixer is set', () => test.mixer().db === -20);
+    test.unplug();
+    await until('lost', () => opened.device.status().state === 'lost');
+    expect(test.mixer().db).toBe(-43);
+    test.plug();
+    await until('set again', () => test.mixer().db === -20);
+  });
+
+  test('is none, with the reason, where the mixer has no path for it or the card has no mixer', async () => {
+    const bare = await card({ name: 'bare', mixer: '' }), none = await card({ name: 'none' });
+    for (const [test, words] of [[bare, /^none: the mixer of the sound card has no path/], [none, /^none: the sound card has no mixer \(/]] as const) {
+      const opened = open(test.device);
+      opened.device.sidetone?.('auto');
+      await until('the reason is told', () => words.test(opened.device.status().sidetone ?? ''));
+    }
+  });
+});

@@ -42,6 +42,8 @@ export class FakeDevice implements AudioDevice {
   /** Everything written, sample by sample. */
   readonly played: number[] = [];
   closed = false;
+  /** What was asked of its mixer for the own voice, in order. */
+  readonly sidetones: (number | 'auto' | undefined)[] = [];
   /** true: delivers no period at all, as a driver that hangs. */
   hung = false;
   #state: 'running' | 'lost' = 'running';
@@ -80,7 +82,11 @@ export class FakeDevice implements AudioDevice {
   }
 
   status(): AudioStatus {
-    return { state: this.#state, trouble: this.#state === 'lost' ? 'the sound card is unplugged' : '', xruns: 0, reopened: this.#reopened, delayFrames: 0 };
+    return { state: this.#state, trouble: this.#state === 'lost' ? 'the sound card is unplugged' : '', xruns: 0, reopened: this.#reopened, delayFrames: 0, ...(this.sidetones.at(-1) === undefined ? {} : { sidetone: `on at ${this.sidetones.at(-1)} dB` }) };
+  }
+
+  sidetone(want: number | 'auto' | undefined): void {
+    if (want !== this.sidetones.at(-1)) this.sidetones.push(want);
   }
 
   close(): void {

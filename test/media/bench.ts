@@ -3,6 +3,7 @@
 import { createCodec } from '../../src/media/codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, Media, PlaceSettings, StreamSession } from '../../src/media/door.ts';
 import { createEngine } from '../../src/media/engine.ts';
+import { extras } from '../../src/main/media-extras.ts';
 import { FakeAudio, type FakeDevice } from '../fakes/audio.ts';
 import { FakeClock, settle } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
@@ -34,7 +35,7 @@ export interface End {
 
 export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7): End {
   const audio = new FakeAudio(wire.clock), log = new FakeLog();
-  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec }, settings);
+  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec, extras: () => extras }, settings);
   const events: MediaEvent[] = [];
   media.subscribe((event) => { events.push(event); });
   return { host, media, audio, events, log, of: <K extends MediaEvent['event']>(kind: K) => events.filter((e): e is Extract<MediaEvent, { event: K }> => e.event === kind) };

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { CallLogEntry, PhoneStatus, StateView } from '../types.ts';
 import { ask } from './api.ts';
 import { CallRow } from './calls.tsx';
+import { soundFacts, useSound } from './sound.tsx';
 import { Telephone } from './telephone.tsx';
 import { clockTime, lineWords, readiness, registeredWords, silenceWords, when } from './words.ts';
 
@@ -20,6 +21,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
   const words = lineWords(phone);
   const ready = readiness(phone);
   const command = (body: object) => { ask('POST', '/api/phone', { command: body }).catch((error: Error) => onTrouble(error.message)); };
+  const sound = useSound(phone.calls.some((call) => call.state === 'established'));
   const number = phone.registrations.find((r) => r.state === 'registered')?.user ?? '';
   return (
     <div class={bench === null ? 'front' : 'front with-phone'}>
@@ -54,6 +56,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
               value={{ registered: 'registered', failed: r.why || 'not registered', trying: 'registering …', off: 'not registering' }[r.state]} />)}
             {phone.devices.filter((d) => d.state !== 'unused').map((d) => <Fact key={d.place} name={{ handset: 'Handset', speaker: 'Loudspeaker', ringer: 'Ringer' }[d.place]}
               mood={d.state === 'lost' ? 'bad' : d.trouble !== '' ? 'warn' : 'good'} value={d.state === 'lost' ? d.trouble || 'sound device lost' : d.trouble !== '' ? 'no sound card' : d.device} />)}
+            {soundFacts(sound).map(({ name, value }) => <Fact key={name} name={name} mood="calm" value={value} />)}
             {phone.registrations.map((r) => r.messages?.waiting === true && <Fact key={r.account} name="Voice messages" mood="warn"
               value={`${r.messages.fresh > 0 ? `${r.messages.fresh} new` : 'waiting'}${r.messages.old > 0 ? `, ${r.messages.old} old` : ''} at ${r.account}`} />)}
             <Fact name="Listening" mood="calm" value={phone.listening} />

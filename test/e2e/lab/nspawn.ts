@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { start, until } from './process.ts';
 
 const cache = resolve(import.meta.dirname, '../../../.lab');
-const packages = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'libasound2', 'libopus0', 'libsystemd0', 'alsa-utils', 'ca-certificates', 'kamailio', 'procps'];
+const packages = ['systemd', 'systemd-sysv', 'dbus', 'iproute2', 'libasound2', 'libopus0', 'libspeexdsp1', 'libsystemd0', 'alsa-utils', 'ca-certificates', 'kamailio', 'procps'];
 
 export interface Outcome {
   readonly code: number;
