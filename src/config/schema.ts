@@ -165,7 +165,7 @@ export const settingsSchema = Type.Object({
     ringTone: flag(true, { title: 'Ring tone', description: 'Play a ring tone at the ringer besides the bell.', applies: 'now' }),
   }),
   media: group('Media', {
-    codecs: list(Type.Unsafe<'opus' | 'PCMU' | 'PCMA'>({ type: 'string', enum: ['opus', 'PCMU', 'PCMA'] }), ['opus', 'PCMA', 'PCMU'], { title: 'Codecs', description: 'In order of preference.', applies: 'next call' }, 8),
+    codecs: list(Type.Unsafe<'opus' | 'G722' | 'L16' | 'PCMU' | 'PCMA'>({ type: 'string', enum: ['opus', 'G722', 'L16', 'PCMU', 'PCMA'] }), ['opus', 'G722', 'PCMA', 'PCMU'], { title: 'Codecs', description: 'In order of preference: opus and G722 carry the whole voice, PCMA and PCMU what a telephone always did. L16 is uncompressed, for a network of your own.', applies: 'next call' }, 8),
     ptimeMs: choice('20', ['10', '20', '40', '60'], { title: 'Packet time', description: 'Sound in each packet.', unit: 'ms', applies: 'next call' }),
     rtpPortMin: whole(16_384, 1_024, 65_534, { title: 'Lowest RTP port', description: 'First port used for sound.', applies: 'next call' }),
     rtpPortMax: whole(32_766, 1_025, 65_535, { title: 'Highest RTP port', description: 'Last port used for sound.', applies: 'next call' }),

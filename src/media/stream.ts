@@ -364,5 +364,5 @@ export class Stream {
 const eventHzOf = (session: StreamSession | undefined): number => session?.eventHz ?? clockOf(session?.send.name);
 
 /** Ticks a second of a codec's RTP clock. */
-const clockOf = (name: string | undefined): number => (name === 'opus' ? 48_000 : 8_000);
+const clockOf = (name: string | undefined): number => (name === 'opus' ? 48_000 : name === 'L16' ? 16_000 : 8_000);
 

@@ -4,9 +4,14 @@
 import { formatSdp, isAddress, parseSdp, type Attribute, type Sdp, type SdpMedia } from './sdp.ts';
 import type { CodecName, CodecUse, Direction, LocalMedia, StreamSession } from './types.ts';
 
-/** How each codec is spelt in rtpmap, and the payload type we give it: RFC 3551 §6, RFC 7587 §7; 101 and 102 are custom for events. */
+/**
+ * How each codec is spelt in rtpmap, and the payload type we give it: RFC 3551 §6, RFC 7587 §7; 101 and 102 are custom for events.
+ * G.722 says 8000 though it samples at 16,000 (RFC 3551 §4.5.2).
+ */
 const CODECS = {
   opus: { map: 'opus/48000/2', type: 96, hz: 48_000 },
+  G722: { map: 'G722/8000', type: 9, hz: 8000 },
+  L16: { map: 'L16/16000', type: 97, hz: 16_000 },
   PCMU: { map: 'PCMU/8000', type: 0, hz: 8000 },
   PCMA: { map: 'PCMA/8000', type: 8, hz: 8000 },
 } as const;
@@ -15,6 +20,8 @@ type EventHz = keyof typeof EVENT_TYPES;
 /** RFC 7587 §6.1: we use redundancy, and neither play nor catch more than 8 kHz of sound; one channel is the default. */
 const OPUS_FMTP = 'useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000';
 const MAX_PTIME_MS = 60;
+/** Packet times of each codec, longest first: Opus has no frame of 30 or 50 ms (RFC 6716 §2.1.4), and more L16 fits no Ethernet frame. */
+const LENGTHS_MS = { opus: [60, 40, 20, 10], L16: [40, 30, 20, 10], others: [60, 50, 40, 30, 20, 10] };
 
 const DIRECTIONS: readonly Direction[] = ['inactive', 'sendonly', 'recvonly', 'sendrecv']; // bit 0: sends, bit 1: receives
 const bitsOf = (direction: Direction) => DIRECTIONS.indexOf(direction);
@@ -34,10 +41,11 @@ interface Format {
   readonly fmtp: string;
 }
 
-/** The formats of an m-line that we know, in its order, each codec once; static types 0 and 8 need no rtpmap (RFC 3551 §6). */
+/** The formats of an m-line that we know, in its order, each codec once; static types 0, 8 and 9 need no rtpmap (RFC 3551 §6). */
 function formatsOf(media: SdpMedia): Format[] {
   const maps: string[] = [CODECS.PCMU.map];
   maps[8] = CODECS.PCMA.map;
+  maps[9] = CODECS.G722.map;
   const fmtps: string[] = [];
   for (const [name, value] of media.attributes) {
     const of = name === 'rtpmap' ? maps : name === 'fmtp' ? fmtps : undefined;
@@ -132,7 +140,7 @@ function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: re
   const rtcp = Number(/^\d{1,5}/.exec(find(line.attributes, 'rtcp') ?? '')?.[0] ?? NaN);
   const most = Number(attribute('maxptime') ?? NaN);
   const asked = Math.min(Number(attribute('ptime') ?? NaN) || local.ptimeMs, most >= 10 ? most : MAX_PTIME_MS);
-  const lengths = send.codec === 'opus' ? [60, 40, 20, 10] : [60, 50, 40, 30, 20, 10];
+  const lengths = LENGTHS_MS[send.codec === 'opus' || send.codec === 'L16' ? send.codec : 'others'];
   return {
     remote: { host: line.host, port: line.port },
     rtcpPort: rtcp > 0 && rtcp < 65_536 ? rtcp : line.port === 0 ? 0 : line.port + 1 & 0xffff,

@@ -2,7 +2,7 @@
 
 import type { Endpoint } from '../ports/net.ts';
 
-export type CodecName = 'opus' | 'PCMU' | 'PCMA';
+export type CodecName = 'opus' | 'G722' | 'L16' | 'PCMU' | 'PCMA';
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 export interface CodecUse {

@@ -3,7 +3,7 @@ import { opusAvailable } from '../../src/media/opus-drivers.ts';
 import type { MediaSettings } from '../../src/media/door.ts';
 import { readRtp, rtpPacket } from '../../src/media/rtp.ts';
 import { settle } from '../fakes/clock.ts';
-import { align, call, card, end, mediaSettings, OPUS, PCMA, PCMU, portOf, session, sine, toneIn, voice, type Call, type End } from './bench.ts';
+import { align, call, card, end, G722, L16, mediaSettings, OPUS, PCMA, PCMU, portOf, session, sine, toneIn, voice, type Call, type End } from './bench.ts';
 
 /** RTP packets `e` sent to an RTP port, read. */
 function sentBy(c: Call, e: End, fromMs = 0) {
@@ -37,6 +37,8 @@ describe('sound from one handset to the other', () => {
     ['PCMU, 10 ms periods', mediaSettings({}, 10), { send: PCMU }, 0.99, 34],
     ['PCMA, packets of 10 ms', mediaSettings({}, 10), { ptimeMs: 10 }, 0.99, 24],
     ['PCMA, packets of 60 ms', mediaSettings(), { ptimeMs: 60 }, 0.99, 85],
+    ['G.722, packets of 30 ms', mediaSettings(), { send: G722, receive: [G722, PCMA], ptimeMs: 30 }, 0.99, 55],
+    ['L16, 20 ms periods', mediaSettings(), { send: L16, receive: [L16, PCMA] }, 0.999, 24],
     ...(opusAvailable() ? [['Opus, 20 ms periods', mediaSettings(), { send: OPUS, receive: [OPUS, PCMA] }, 0.95, 32] as const] : []),
   ] as const)('%s', async (_, settings, agreed, least, mostMs) => {
     const c = await call({ settings, session: agreed, microphone: voice });

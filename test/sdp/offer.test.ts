@@ -34,6 +34,11 @@ describe('an offer', () => {
     expect(media(makeOffer(G711))[0]).toBe('m=audio 4000 RTP/AVP 0 8 101');
   });
 
+  test('gives G.722 the payload type 9 and the clock 8000, though it samples at 16,000 (RFC 3551 §4.5.2), and L16 its rate (§4.5.11)', () => {
+    expect(media(makeOffer(local({ codecs: ['G722', 'L16', 'PCMU'] })))).toEqual(['m=audio 4000 RTP/AVP 9 97 0 101', 'a=rtpmap:9 G722/8000', 'a=rtpmap:97 L16/16000', 'a=rtpmap:0 PCMU/8000',
+      'a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16', 'a=ptime:20', 'a=maxptime:60', 'a=sendrecv']);
+  });
+
   test('names an RTCP port that is not the next one (RFC 3605 §2.1), and IPv6 as IP6', () => {
     expect(media(makeOffer(local({ rtcpPort: 4001 }))).join()).not.toContain('rtcp');
     expect(media(makeOffer(local({ rtcpPort: 5555 })))).toContain('a=rtcp:5555');
@@ -101,6 +106,14 @@ describe('an answer', () => {
     expect(media(answered(theirs(`m=audio 5000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\n${fmtp}\n`), G711).answer)).toContain(`a=fmtp:101 ${events}`);
   });
 
+  test.each([
+    ['9', 'a=x', { name: 'G722', payloadType: 9 }], ['9', 'a=rtpmap:9 g722/8000/1', { name: 'G722', payloadType: 9 }], ['105', 'a=rtpmap:105 G722/8000', { name: 'G722', payloadType: 105 }],
+    ['9 0', 'a=rtpmap:9 G722/16000', { name: 'PCMU', payloadType: 0 }], ['110', 'a=rtpmap:110 L16/16000', { name: 'L16', payloadType: 110 }],
+    ['110 0', 'a=rtpmap:110 L16/16000/2', { name: 'PCMU', payloadType: 0 }], ['110 0', 'a=rtpmap:110 L16/44100', { name: 'PCMU', payloadType: 0 }],
+  ])('to the formats %s with %s sends the one we have (RFC 3551 §6)', (formats, line, send) => {
+    expect(answered(theirs(`m=audio 5000 RTP/AVP ${formats}\n${line}\n`), local({ codecs: ['G722', 'L16', 'PCMU'] })).session.send).toEqual(send);
+  });
+
   test('without telephone-event in the offer has none, and neither has the session', () => {
     const { answer, session } = answered(theirs('m=audio 5000 RTP/AVP 0\n'), G711);
     expect(media(answer)[0]).toBe('m=audio 4000 RTP/AVP 0');
@@ -160,9 +173,10 @@ describe('an answer', () => {
   test.each([
     ['a=ptime:20', 'PCMU', 20], ['a=ptime:30', 'PCMU', 30], ['a=ptime:35', 'PCMU', 30], ['a=ptime:30', 'opus', 20], ['a=ptime:200', 'PCMU', 60], ['a=ptime:5', 'PCMU', 10],
     ['a=ptime:-1', 'PCMU', 10], ['a=ptime:x', 'PCMU', 20], ['a=maxptime:10', 'PCMU', 10], ['a=ptime:40\na=maxptime:30', 'PCMU', 30], ['a=x', 'PCMU', 20], ['a=ptime:0', 'PCMU', 20],
+    ['a=ptime:60', 'G722', 60], ['a=ptime:60', 'L16', 40], ['a=ptime:60', 'opus', 60], ['a=ptime:50', 'opus', 40], ['a=ptime:30\na=maxptime:20', 'G722', 20],
   ] as const)('%s makes us send %s in packets of %i ms', (line, codec, ms) => {
-    const format = codec === 'PCMU' ? '0' : '96\na=rtpmap:96 opus/48000/2';
-    expect(answered(theirs(`m=audio 5000 RTP/AVP ${format}\n${line}\n`), local()).session.ptimeMs).toBe(ms);
+    const format = { PCMU: '0', G722: '9', opus: '96\na=rtpmap:96 opus/48000/2', L16: '96\na=rtpmap:96 L16/16000' }[codec];
+    expect(answered(theirs(`m=audio 5000 RTP/AVP ${format}\n${line}\n`), local({ codecs: ['opus', 'G722', 'L16', 'PCMU'] })).session.ptimeMs).toBe(ms);
   });
 
   test.each([['a=rtcp:53020', 53_020], ['a=rtcp:53020 IN IP6 2001:db8::2', 53_020], ['a=rtcp:99999', 5001], ['a=rtcp:x', 5001], ['a=x', 5001]])('%s puts RTCP at %i (RFC 3605 §2.1)', (line, port) => {
@@ -271,7 +285,7 @@ describe('offers as other makes send them', () => {
 });
 
 describe('two of us', () => {
-  const codecs = fc.shuffledSubarray<CodecName>(['opus', 'PCMU', 'PCMA'], { minLength: 1 });
+  const codecs = fc.shuffledSubarray<CodecName>(['opus', 'G722', 'L16', 'PCMU', 'PCMA'], { minLength: 1 });
   const side = (host: string) => fc.record({
     codecs, host: fc.constant(host), port: fc.integer({ min: 512, max: 32_000 }).map((n) => 2 * n), ptimeMs: fc.constantFrom(10, 20, 40, 60),
     direction: fc.constantFrom<Direction>('sendrecv', 'sendonly', 'recvonly', 'inactive'), sessionId: fc.nat(), version: fc.nat(9), answerOrder: fc.constantFrom<'offer' | 'local'>('offer', 'local'),
