@@ -21,8 +21,10 @@ export interface Codec {
   conceal?(out: Int16Array, samples: number): number;
   /** The lost packet's `samples` from the redundancy in its successor `next`, which is decoded as usual afterwards; samples written. */
   decodeFec?(next: Uint8Array, out: Int16Array, samples: number): number;
-  /** How many packets the other side loses, in percent: how much redundancy is worth sending. */
+  /** How many packets the other side lost since its last report, in percent: how much redundancy is worth sending. */
   expectLoss?(percent: number): void;
+  /** The other side's fmtp as it now is; what was decoded so far is not forgotten. */
+  retune?(fmtp: string): void;
   close(): void;
 }
 

@@ -29,9 +29,6 @@ const PAGED: readonly CodecUse[] = [{ name: 'PCMU', payloadType: 0 }, { name: 'P
 /** A page is over when nothing more came for so long; looked at so often. */
 const PAGE_OVER_MS = 1500;
 const PAGE_WATCH_MS = 250;
-/** Loss in percent that the encoder is told to expect: never none, since the next loss comes unannounced. */
-const LOSS_LEAST = 5;
-const LOSS_MOST = 20;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
 
 export class Stream {
@@ -162,9 +159,9 @@ export class Stream {
     const { clock, random } = this.#ports;
     const before = this.#session;
     this.#session = session;
-    if (before?.send.name === session.send.name && before.send.fmtp !== session.send.fmtp) this.#forget(session.send.name);
     this.#latch.negotiate(session.remote);
     const codec = this.#codec(session.send);
+    codec?.retune?.(session.send.fmtp ?? ''); // it may be there since we received it
     this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
     if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
     const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
@@ -238,11 +235,6 @@ export class Stream {
       this.#ports.tell({ event: 'trouble', code: code ?? 'CODEC_FAILED', message });
     }
     return codec;
-  }
-
-  #forget(name: string): void {
-    this.#codecs.get(name)?.close();
-    this.#codecs.delete(name);
   }
 
   #useOf(payloadType: number): CodecUse | undefined {
@@ -322,7 +314,7 @@ export class Stream {
     if (roundTrip >= 0) this.#roundTripMs = roundTrip;
     this.#remoteLoss = news.lossPercent;
     const name = this.#session?.send.name;
-    if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(Math.min(LOSS_MOST, Math.max(LOSS_LEAST, news.lossPercent)));
+    if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(news.lossPercent);
   }
 
   readonly #reportDue = (): void => {
