@@ -173,8 +173,8 @@ export const settingsSchema = Type.Object({
     realTime: flag(true, { title: 'Sound first', description: 'Sound goes before every other program of this machine, where the system lets it.', applies: 'on restart' }),
     jitterMinMs: whole(20, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for.', unit: 'ms', applies: 'next call' }),
     jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
-    opusBitrate: whole(24_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus.', unit: 'bit/s', applies: 'next call' }),
-    opusComplexity: whole(5, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work.', applies: 'next call' }),
+    opusBitrate: whole(32_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus; a quarter more while packets are lost.', unit: 'bit/s', applies: 'next call' }),
+    opusComplexity: whole(0, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work; 0 chooses by the board.', applies: 'next call' }),
     rtpTimeoutS: whole(60, 0, 3_600, { title: 'Dead call', description: 'Hang up when no sound arrives for this long; 0 never does.', unit: 's', applies: 'next call' }),
   }),
   dialing: group('Dialling', {
