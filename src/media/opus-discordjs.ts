@@ -3,7 +3,7 @@
 
 import { createRequire } from 'node:module';
 import type { Codec, CodecOptions } from './codec.ts';
-import { opusSetup, type Requests } from './opus-setup.ts';
+import { CTL, opusSetup, VOIP, type Requests } from './opus-setup.ts';
 import { isOpusLength } from './opus.ts';
 
 interface OpusEncoder {
@@ -40,6 +40,7 @@ export function createDiscordOpus(addon: DiscordOpus, fmtp: string, options: Cod
   const set = (requests: Requests): void => {
     for (const [request, value] of requests) coder?.applyEncoderCTL(request, value);
   };
+  coder.applyEncoderCTL(CTL.application, VOIP); // the package makes it for music, which knows no DTX
   set(setup.start);
   const tail = new Int16Array(FADE_SAMPLES); // the newest sound, oldest first
   let faded = FADE_SAMPLES;

@@ -8,7 +8,9 @@ import type { CodecOptions } from './codec.ts';
 import { readOpusFmtp } from './opus-fmtp.ts';
 
 /** Requests of opus_defines.h. */
-export const CTL = { bitrate: 4002, maxBandwidth: 4004, vbr: 4006, complexity: 4010, fec: 4012, lossPercent: 4014, dtx: 4016 } as const;
+export const CTL = { application: 4000, bitrate: 4002, maxBandwidth: 4004, vbr: 4006, complexity: 4010, fec: 4012, lossPercent: 4014, dtx: 4016 } as const;
+/** OPUS_APPLICATION_VOIP: made for speech. */
+export const VOIP = 2048;
 /** 4, 6 and 8 kHz of sound. */
 const BANDWIDTH = { narrow: 1101, medium: 1102, wide: 1103 } as const;
 export type Requests = readonly (readonly [request: number, value: number])[];

@@ -3,7 +3,7 @@
 
 import { createRequire } from 'node:module';
 import type { Codec, CodecOptions } from './codec.ts';
-import { opusSetup, type Requests } from './opus-setup.ts';
+import { opusSetup, VOIP, type Requests } from './opus-setup.ts';
 
 type Koffi = typeof import('koffi');
 type Pointer = unknown;
@@ -20,7 +20,6 @@ export interface OpusLibrary {
 }
 
 const RATE_HZ = 16_000;
-const VOIP = 2048; // OPUS_APPLICATION_VOIP
 
 /** RFC 6716 §2.1.4: 2.5, 5, 10, 20, 40, 60 ms in a frame, and packets of 80, 100, 120. */
 const LENGTHS: readonly number[] = [40, 80, 160, 320, 640, 960, 1280, 1600, 1920];
