@@ -2,5 +2,6 @@
 
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
+import { createSilence } from '../media/silence.ts';
 
-export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz) };
+export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz), createSilence };

@@ -5,6 +5,8 @@
 const PRODUCTS = 14;
 const REACH = 2 * PRODUCTS - 1;
 const HISTORY = 2 * REACH;
+/** So many samples of 16 kHz make the halver forget all that came before. */
+export const HALVER_REACH = HISTORY;
 const LONGEST = 4096;
 
 /** Taps at odd distances 1, 3 … 27 from the middle: an ideal half-band under a Kaiser window. */

@@ -6,6 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import type { MediaExtras } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -18,10 +19,11 @@ export interface StreamPorts {
   readonly random: Random;
   readonly udp: Network;
   readonly codec: CodecFactory;
+  readonly extras: (() => MediaExtras) | undefined;
   readonly tell: (event: MediaEvent) => void;
 }
 
-/** Comfort noise (RFC 3389): tolerated, though we never ask for it. */
+/** Comfort noise (RFC 3389): tolerated also where it was not agreed on. */
 const COMFORT_NOISE = 13;
 const SECOND_MS = 1000;
 /** What pages are spoken in: the static types of RFC 3551. */
@@ -164,6 +166,8 @@ export class Stream {
     codec?.retune?.(session.send.fmtp ?? ''); // it may be there since we received it
     this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
     if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
+    const noise = codec === undefined || codec.name === 'opus' ? undefined : session.noiseSend; // Opus has a way of its own
+    this.#sender.suppress(noise === undefined ? undefined : this.#ports.extras?.().createSilence(codec!.rateHz), noise ?? 0);
     const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
     if (hearing && !this.#hearing) this.#receiver.reset();
     this.#hearing = hearing;
@@ -260,7 +264,7 @@ export class Stream {
     const event = known && packet.payloadType === session.eventReceive;
     const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
     if (this.#paged && !this.#heard) this.#latch.negotiate({ host: from.host, port: from.port }); // whoever speaks first, until he is silent
-    const noise = known && packet.payloadType === COMFORT_NOISE;
+    const noise = known && (packet.payloadType === COMFORT_NOISE || packet.payloadType === session.noiseReceive);
     if ((use === undefined && !event && !noise) || !this.#latch.accept(from, packet.ssrc, packet.payloadType, packet.sequence) || !this.#sameSource(packet)) {
       this.#refused++;
       return;

@@ -1,5 +1,6 @@
 // Two engines at two ends of a wire in fake time, and measures of sound: shared by the tests of this folder.
 
+import { extras } from '../../src/main/media-extras.ts';
 import { createCodec } from '../../src/media/codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, Media, PlaceSettings, StreamSession } from '../../src/media/door.ts';
 import { createEngine } from '../../src/media/engine.ts';
@@ -36,7 +37,7 @@ export interface End {
 
 export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7): End {
   const audio = new FakeAudio(wire.clock), log = new FakeLog();
-  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec }, settings);
+  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec, extras: () => extras }, settings);
   const events: MediaEvent[] = [];
   media.subscribe((event) => { events.push(event); });
   return { host, media, audio, events, log, of: <K extends MediaEvent['event']>(kind: K) => events.filter((e): e is Extract<MediaEvent, { event: K }> => e.event === kind) };

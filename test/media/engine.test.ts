@@ -121,6 +121,19 @@ describe('sound from one handset to the other', () => {
     expect(toneIn(card(c.b).played, 1000, 8000, 16_000)).toBeLessThan(4000 * 0.51);
   });
 
+  test('silence is not sent where comfort noise was agreed on, speech and digits are (RFC 3389)', async () => {
+    const c = await call({ session: { noiseSend: 13, noiseReceive: 13 }, microphone: (i) => (i * 7919 % 61) - 30 + (i > 48_000 && i < 64_000 ? voice(i) : 0) });
+    await c.clock.run(6000);
+    c.a.media.command({ do: 'digit', stream: 1, digit: '7', ms: 100 });
+    await c.clock.run(1000);
+    const types = sentBy(c, c.a).map((p) => p.payloadType);
+    expect(types.filter((type) => type === 8).length).toBeLessThan(110); // half a second to learn, a second of speech, a quarter after it
+    expect(types.filter((type) => type === 13).length).toBeGreaterThan(4);
+    expect(types).toContain(101);
+    expect(align((i) => voice(i), card(c.b).played, 50_000, 12_000).like).toBeGreaterThan(0.98);
+    expect(c.b.of('digit').map((d) => d.digit)).toEqual(['7']);
+  });
+
   test('a muted phone sends silence, not nothing', async () => {
     const c = await call({ microphone: sine(1000, 8000) });
     c.a.media.command({ do: 'mute', stream: 1, muted: true });

@@ -39,6 +39,14 @@ describe('an offer', () => {
       'a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16', 'a=ptime:20', 'a=maxptime:60', 'a=sendrecv']);
   });
 
+  test('names comfort noise on the clock of its codecs, and asks for DTX, only where silence need not be sent (RFC 3389 §4, RFC 7587 §6.1)', () => {
+    const lines = media(makeOffer(local({ codecs: ['opus', 'G722', 'L16'], silence: true })));
+    expect(lines[0]).toBe('m=audio 4000 RTP/AVP 96 9 97 13 98 101 102');
+    expect(lines).toEqual(expect.arrayContaining(['a=rtpmap:13 CN/8000', 'a=rtpmap:98 CN/16000', 'a=fmtp:96 useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000;usedtx=1']));
+    expect(media(makeOffer(local({ codecs: ['opus'], silence: true })))[0]).toBe('m=audio 4000 RTP/AVP 96 101 102');
+    expect(makeOffer(local({ codecs: ['opus', 'PCMA'] })).toString()).not.toMatch(/CN|usedtx/);
+  });
+
   test('names an RTCP port that is not the next one (RFC 3605 §2.1), and IPv6 as IP6', () => {
     expect(media(makeOffer(local({ rtcpPort: 4001 }))).join()).not.toContain('rtcp');
     expect(media(makeOffer(local({ rtcpPort: 5555 })))).toContain('a=rtcp:5555');
@@ -112,6 +120,19 @@ describe('an answer', () => {
     ['110 0', 'a=rtpmap:110 L16/16000/2', { name: 'PCMU', payloadType: 0 }], ['110 0', 'a=rtpmap:110 L16/44100', { name: 'PCMU', payloadType: 0 }],
   ])('to the formats %s with %s sends the one we have (RFC 3551 §6)', (formats, line, send) => {
     expect(answered(theirs(`m=audio 5000 RTP/AVP ${formats}\n${line}\n`), local({ codecs: ['G722', 'L16', 'PCMU'] })).session.send).toEqual(send);
+  });
+
+  test.each([
+    ['PCMU, static', '0 13', '', true, '0 13', { noiseSend: 13, noiseReceive: 13 }], ['PCMU, not wanted', '0 13', '', false, '0', {}], ['PCMU, not offered', '0', '', true, '0', {}],
+    ['PCMU, a number of theirs', '0 118', 'a=rtpmap:118 CN/8000\n', true, '0 118', { noiseSend: 118, noiseReceive: 118 }],
+    ['G722', '9 13', '', true, '9 13', { noiseSend: 13, noiseReceive: 13 }], ['G722 with noise of another clock alone', '9 105', 'a=rtpmap:105 CN/16000\n', true, '9', {}],
+    ['L16', '110 13 105', 'a=rtpmap:110 L16/16000\na=rtpmap:105 cn/16000\n', true, '110 105', { noiseSend: 105, noiseReceive: 105 }],
+    ['opus', '96 13', 'a=rtpmap:96 opus/48000/2\n', true, '96', {}],
+  ] as const)('takes comfort noise on the clock of the codec sent: %s (RFC 3389 §4)', (_, formats, lines, silence, answer, noise) => {
+    const result = answered(theirs(`m=audio 5000 RTP/AVP ${formats}\n${lines}`), local({ codecs: ['opus', 'G722', 'L16', 'PCMU'], silence }));
+    expect(media(result.answer)[0]).toBe(`m=audio 4000 RTP/AVP ${answer}`);
+    const { noiseSend, noiseReceive } = result.session;
+    expect({ ...(noiseSend === undefined ? {} : { noiseSend }), ...(noiseReceive === undefined ? {} : { noiseReceive }) }).toEqual(noise);
   });
 
   test('without telephone-event in the offer has none, and neither has the session', () => {
@@ -198,6 +219,13 @@ describe('applying an answer', () => {
     const session = applied(offer, theirs('m=audio 5000 RTP/AVP 120 0 121\na=rtpmap:120 opus/48000/2\na=fmtp:120 usedtx=1\na=rtpmap:121 telephone-event/48000\n'), local());
     expect(session).toMatchObject({ send: { name: 'opus', payloadType: 120, fmtp: 'usedtx=1' }, eventSend: 121, eventReceive: 102, eventHz: 48_000 });
     expect(session.receive.map((each) => each.payloadType)).toEqual([96, 8, 0]);
+  });
+
+  test('comfort noise that the other side answers is sent by its number and taken by ours; that of no answer is not sent (RFC 3389 §4)', () => {
+    const own = local({ codecs: ['PCMA', 'L16'], silence: true }), ours = makeOffer(own);
+    expect(applied(ours, theirs('m=audio 5000 RTP/AVP 8 13\n'), own)).toMatchObject({ noiseSend: 13, noiseReceive: 13 });
+    expect(applied(ours, theirs('m=audio 5000 RTP/AVP 120 121\na=rtpmap:120 L16/16000\na=rtpmap:121 CN/16000\n'), own)).toMatchObject({ noiseSend: 121, noiseReceive: 98 });
+    expect(applied(ours, theirs('m=audio 5000 RTP/AVP 8\n'), own)).not.toHaveProperty('noiseSend');
   });
 
   test('Opus beside telephone-event/8000 alone, as many answer, uses the clock of 8000', () => {
