@@ -13,10 +13,14 @@ const QMF = Int32Array.of(3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, 
 const PAST = 22;
 /** 120 ms. */
 const LONGEST = 1920;
-/** Decision levels of the lower band's quantizer (Q6), and the codes of what lies below each, negative and positive (ILN, ILP). */
-const LEVELS = Int32Array.of(0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919);
-const ILN = Uint8Array.of(0, 63, 62, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4);
-const ILP = Uint8Array.of(0, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32);
+/**
+ * Decision levels of the lower band's quantizer (Q6), and the codes of what lies above each, positive and then negative (ILP, ILN). 32 each
+ * for a search of five equal steps: the last ones repeat.
+ */
+const LEVELS = Int32Array.of(0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919, 2919, 2919);
+const IL = Uint8Array.of(
+  61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33, 32, 32, 32,
+  63, 62, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 4, 4);
 /** What each code stands for, in units of the step: 6 bits to be heard, 4 bits to predict from, 2 bits of the upper band (QM6, QM4, QM2). */
 const QM6 = Int32Array.of(
   -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576, -7856,
@@ -33,6 +37,9 @@ const POWERS = Int32Array.from({ length: 32 }, (_, i) => Math.round(2048 * 2 ** 
 
 const clip16 = (x: number): number => (x > 32767 ? 32767 : x < -32768 ? -32768 : x);
 const clip15 = (x: number): number => (x > 16383 ? 16383 : x < -16384 ? -16384 : x);
+
+// Signs of speech cannot be foretold, and a processor pays ten times for a branch it guessed wrongly: hence (x ^ s) - s, which is x where s is
+// 0 and -x where it is -1.
 
 /** One band's step size and predictor, §3.5 and §3.6: the same at both ends as long as they see the same codes. */
 class Band {
@@ -67,19 +74,19 @@ class Band {
     this.det = (shift < 0 ? power << -shift : power >> shift) << 2;
 
     const r = clip16(this.s + d), p = clip16(this.#sz + d);
-    const like1 = (p ^ this.#p1) >= 0, like2 = (p ^ this.#p2) >= 0;
-    const lean = clip16(this.#a1 << 2);
-    let a2 = (Math.min(32767, like1 ? -lean : lean) >> 7) + (like2 ? 128 : -128) + (this.#a2 * 32512 >> 15);
+    const turned1 = (p ^ this.#p1) >> 31, turned2 = (p ^ this.#p2) >> 31;
+    const lean = -clip16(this.#a1 << 2);
+    let a2 = (Math.min(32767, (lean ^ turned1) - turned1) >> 7) + (128 ^ turned2) - turned2 + (this.#a2 * 32512 >> 15);
     a2 = this.#a2 = a2 > 12288 ? 12288 : a2 < -12288 ? -12288 : a2;
     const most = 15360 - a2;
-    let a1 = (like1 ? 192 : -192) + (this.#a1 * 32640 >> 15);
+    let a1 = (192 ^ turned1) - turned1 + (this.#a1 * 32640 >> 15);
     a1 = this.#a1 = a1 > most ? most : a1 < -most ? -most : a1;
 
     const zeros = this.#b, past = this.#d, up = d === 0 ? 0 : 128;
     let sz = 0;
     for (let i = 5; i >= 0; i--) {
-      const old = past[i]!;
-      const b = zeros[i] = (zeros[i]! * 32640 >> 15) + ((old ^ d) >= 0 ? up : -up); // leaks: never beyond 16 bits
+      const turned = (past[i]! ^ d) >> 31;
+      const b = zeros[i] = (zeros[i]! * 32640 >> 15) + (up ^ turned) - turned; // leaks: never beyond 16 bits
       const x = past[i] = i === 0 ? d : past[i - 1]!;
       sz = clip16(sz + (b * clip16(2 * x) >> 15));
     }
@@ -96,14 +103,10 @@ const upper = (): Band => new Band(8, 22528, 10);
 
 /** Code of the lower band for the difference `e`: QUANTL. */
 function quantize(e: number, det: number): number {
-  const size = e < 0 ? ~e : e;
-  let below = 0, level = 30; // LEVELS[below] <= size < LEVELS[level]
-  while (level - below > 1) {
-    const middle = below + level >> 1;
-    if (size < LEVELS[middle]! * det >> 12) level = middle;
-    else below = middle;
-  }
-  return e < 0 ? ILN[level]! : ILP[level]!;
+  const size = e ^ e >> 31;
+  let at = 0;
+  for (let step = 16; step > 0; step >>= 1) at += (LEVELS[at + step]! * det >> 12) - size - 1 >> 31 & step; // on, where that level is not above
+  return IL[(e >>> 31 << 5) + at]!;
 }
 
 /** Shared work space: nothing here waits or nests, so one for the thread will do. */
@@ -130,8 +133,8 @@ export function createG722(): Codec {
         }
         const il = quantize(clip16((odd + even >> 14) - low.s), low.det);
         const eh = clip16((odd - even >> 14) - high.s);
-        const far = (eh < 0 ? ~eh : eh) >= 564 * high.det >> 12;
-        const ih = eh < 0 ? (far ? 0 : 1) : far ? 2 : 3;
+        const far = (564 * high.det >> 12) - (eh ^ eh >> 31) - 1 >>> 31; // QUANTH: 1 beyond the level
+        const ih = 3 - far - (eh >> 31 & 2);
         low.adapt(low.det * QM4[il >> 2]! >> 15, WL4[il >> 2]!);
         high.adapt(high.det * QM2[ih]! >> 15, WH2[ih]!);
         out[n] = ih << 6 | il;

@@ -2,7 +2,7 @@
 //
 // Redundancy (RFC 6716 §2.1.7) takes its bits from the sound: at 32 kbit/s it costs more than it saves while fewer than one packet in a
 // hundred is lost. So there is none until a loss is reported, and then a quarter more bits pay for it. libopus is never told of more than
-// 5 %, though it be so: beyond that it gives the copy so much that the sound itself suffers more (src/media/README.md has the figures).
+// 5 %, though it be so: beyond that it gives the copy so much that the sound itself suffers more (codecs.md has the figures).
 
 import type { CodecOptions } from './codec.ts';
 import { readOpusFmtp } from './opus-fmtp.ts';
