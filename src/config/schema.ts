@@ -178,7 +178,7 @@ export const settingsSchema = Type.Object({
     ringTone: flag(true, { title: 'Ring tone', description: 'Play a ring tone at the ringer besides the bell.', applies: 'now' }),
   }),
   media: group('Media', {
-    codecs: list(Type.Unsafe<'opus' | 'PCMU' | 'PCMA'>({ type: 'string', enum: ['opus', 'PCMU', 'PCMA'] }), ['opus', 'PCMA', 'PCMU'], { title: 'Codecs', description: 'In order of preference.', applies: 'next call' }, 8),
+    codecs: list(Type.Unsafe<'opus' | 'G722' | 'L16' | 'PCMU' | 'PCMA'>({ type: 'string', enum: ['opus', 'G722', 'L16', 'PCMU', 'PCMA'] }), ['opus', 'G722', 'PCMA', 'PCMU'], { title: 'Codecs', description: 'In order of preference: opus and G722 carry the whole voice, PCMA and PCMU what a telephone always did. L16 is uncompressed, for a network of your own.', applies: 'next call' }, 8),
     ptimeMs: choice('20', ['10', '20', '40', '60'], { title: 'Packet time', description: 'Sound in each packet.', unit: 'ms', applies: 'next call' }),
     rtpPortMin: whole(16_384, 1_024, 65_534, { title: 'Lowest RTP port', description: 'First port used for sound.', applies: 'next call' }),
     rtpPortMax: whole(32_766, 1_025, 65_535, { title: 'Highest RTP port', description: 'Last port used for sound.', applies: 'next call' }),
@@ -186,8 +186,9 @@ export const settingsSchema = Type.Object({
     realTime: flag(true, { title: 'Sound first', description: 'Sound goes before every other program of this machine, where the system lets it.', applies: 'on restart' }),
     jitterMinMs: whole(20, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for.', unit: 'ms', applies: 'next call' }),
     jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
-    opusBitrate: whole(24_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus.', unit: 'bit/s', applies: 'next call' }),
-    opusComplexity: whole(5, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work.', applies: 'next call' }),
+    opusBitrate: whole(32_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus; a quarter more while packets are lost.', unit: 'bit/s', applies: 'next call' }),
+    opusComplexity: whole(0, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work; 0 chooses by the board.', applies: 'next call' }),
+    silenceSuppression: flag(false, { title: 'Silence suppression', description: 'Send a description of the room\'s noise in place of silence, where the other side takes it (RFC 3389; DTX with Opus). Saves half of the traffic; soft words may lose their beginning.', applies: 'next call' }),
     rtpTimeoutS: whole(60, 0, 3_600, { title: 'Dead call', description: 'Hang up when no sound arrives for this long; 0 never does.', unit: 's', applies: 'next call' }),
   }),
   dialing: group('Dialling', {

@@ -1,9 +1,10 @@
 // Entry of the media thread: the engine and the sound cards, with sockets and time of their own. Nothing else runs here.
 
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createAudioSystem } from '../audio/system.ts';
-import { createCodec } from '../media/codec.ts';
+import { createCodec, type CodecFactory } from '../media/codec.ts';
 import type { MediaCommand } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
 import type { MediaExtras } from '../media/extras.ts';
@@ -13,6 +14,7 @@ import { systemClock } from '../system/clock.ts';
 import { systemNetwork } from '../system/network.ts';
 import { systemRandom } from '../system/random.ts';
 import { soundFiles } from '../system/sound-files.ts';
+import { opusComplexityFor } from './board-class.ts';
 import { compileLate, compileSoon } from './flags.ts';
 import type { ThreadMessage, ThreadOptions } from './remote-media.ts';
 
@@ -29,6 +31,11 @@ const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), de
 const clock = systemClock();
 const random = systemRandom();
 
+let fitting = 0;
+/** The codecs; what the settings leave to us is chosen by the board, with the first Opus call. */
+const codec: CodecFactory = (use, options) => createCodec(use, use.name !== 'opus' || options.opusComplexity > 0 ? options
+  : { ...options, opusComplexity: fitting ||= opusComplexityFor(cpuinfo(), process.arch) });
+
 async function begin(): Promise<void> {
   // The phone may start meanwhile: commands wait in the port until somebody listens to it, below.
   post({ kind: 'ready' });
@@ -39,7 +46,7 @@ async function begin(): Promise<void> {
 
   const load = createRequire(import.meta.url);
   const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
-  const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec: createCodec, extras }, settings);
+  const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
 
   engine.subscribe((event) => post({ kind: 'event', event }));
   port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
@@ -50,6 +57,14 @@ async function begin(): Promise<void> {
       engine.command(command);
     }
   });
+}
+
+function cpuinfo(): string {
+  try {
+    return readFileSync('/proc/cpuinfo', 'latin1');
+  } catch {
+    return ''; // then nothing is known of the board
+  }
 }
 
 /** After the rehearsal, which runs longer without a pause than such a thread may. */

@@ -25,8 +25,16 @@ export interface RoomControl {
   close(): void;
 }
 
+/** Tells silence from speech in what is about to be sent, and describes its noise (RFC 3389). */
+export interface Silence {
+  /** One packet's samples: -1 when they are to be sent; else bytes of a comfort noise payload in `out` to send in their place, 0 for nothing. */
+  step(samples: Int16Array, out: Uint8Array): number;
+}
+
 export interface MediaExtras {
   /** The test of a sound card. */
   readonly probe: (rateHz: number) => Probe;
   room(options: RoomOptions, trouble: Tell): RoomControl;
+  /** For sound at so many samples a second. */
+  readonly createSilence: (rateHz: number) => Silence;
 }

@@ -3,7 +3,8 @@
 
 import { createRequire } from 'node:module';
 import type { Codec, CodecOptions } from './codec.ts';
-import { CTL, isOpusLength, opusRequests } from './opus.ts';
+import { CTL, opusSetup, VOIP, type Requests } from './opus-setup.ts';
+import { isOpusLength } from './opus.ts';
 
 interface OpusEncoder {
   encode(pcm: Buffer): Buffer;
@@ -35,7 +36,12 @@ export function bindDiscordOpus(): DiscordOpus | undefined {
 
 export function createDiscordOpus(addon: DiscordOpus, fmtp: string, options: CodecOptions): Codec {
   let coder: OpusEncoder | undefined = new addon.OpusEncoder(16_000, 1);
-  for (const [request, value] of opusRequests(fmtp, options)) coder.applyEncoderCTL(request, value);
+  let setup = opusSetup(fmtp, options);
+  const set = (requests: Requests): void => {
+    for (const [request, value] of requests) coder?.applyEncoderCTL(request, value);
+  };
+  coder.applyEncoderCTL(CTL.application, VOIP); // the package makes it for music, which knows no DTX
+  set(setup.start);
   const tail = new Int16Array(FADE_SAMPLES); // the newest sound, oldest first
   let faded = FADE_SAMPLES;
   return {
@@ -67,7 +73,7 @@ export function createDiscordOpus(addon: DiscordOpus, fmtp: string, options: Cod
       return count;
     },
     conceal(out, samples) {
-      if (samples > out.length) return 0;
+      if (coder === undefined || samples > out.length) return 0;
       for (let i = 0; i < samples; i++) {
         const left = FADE_SAMPLES - faded;
         out[i] = left === 0 ? 0 : Math.round(tail[left - 1]! * left / FADE_SAMPLES);
@@ -75,8 +81,12 @@ export function createDiscordOpus(addon: DiscordOpus, fmtp: string, options: Cod
       }
       return samples;
     },
-    expectLoss(percent) {
-      coder?.applyEncoderCTL(CTL.lossPercent, Math.max(0, Math.min(100, Math.round(percent))));
+    expectLoss: (percent) => set(setup.reported(percent)),
+    retune(changed) {
+      if (changed === fmtp) return;
+      fmtp = changed;
+      setup = opusSetup(fmtp, options);
+      set(setup.start);
     },
     close() {
       coder = undefined; // freed with the last reference

@@ -3,6 +3,7 @@
 
 import { createRequire } from 'node:module';
 import type { Codec, CodecOptions } from './codec.ts';
+import { opusSetup, VOIP, type Requests } from './opus-setup.ts';
 
 type Koffi = typeof import('koffi');
 type Pointer = unknown;
@@ -19,10 +20,6 @@ export interface OpusLibrary {
 }
 
 const RATE_HZ = 16_000;
-const VOIP = 2048; // OPUS_APPLICATION_VOIP
-/** Requests of opus_defines.h. */
-export const CTL = { bitrate: 4002, maxBandwidth: 4004, vbr: 4006, complexity: 4010, fec: 4012, lossPercent: 4014, dtx: 4016 } as const;
-const BANDWIDTH = { narrow: 1101, medium: 1102 } as const; // 4 and 6 kHz of sound
 
 /** RFC 6716 §2.1.4: 2.5, 5, 10, 20, 40, 60 ms in a frame, and packets of 80, 100, 120. */
 const LENGTHS: readonly number[] = [40, 80, 160, 320, 640, 960, 1280, 1600, 1920];
@@ -30,23 +27,6 @@ const LENGTHS: readonly number[] = [40, 80, 160, 320, 640, 960, 1280, 1600, 1920
 export const isOpusLength = (samples: number): boolean => LENGTHS.includes(samples);
 /** RFC 6716 §3.4 [R2]: no frame is longer, and a 20 ms packet is one frame. */
 export const OPUS_BYTES = 1275;
-
-/** What the other side's fmtp (RFC 7587 §6.1) asks of our encoder, as CTL requests and values in order. */
-export function opusRequests(fmtp: string, options: CodecOptions): readonly (readonly [number, number])[] {
-  const asked = (name: string) => Number(new RegExp(`(?:^|[;\\s])${name}\\s*=\\s*(\\d{1,6})(?:[;\\s]|$)`, 'i').exec(fmtp)?.[1] ?? NaN);
-  const most = asked('maxaveragebitrate');
-  const playback = asked('maxplaybackrate');
-  const fec = asked('useinbandfec') === 1 ? 1 : 0;
-  return [
-    [CTL.bitrate, Math.max(6000, Math.min(options.opusBitrate, most >= 6000 ? most : 510_000))],
-    [CTL.complexity, options.opusComplexity],
-    [CTL.fec, fec],
-    [CTL.lossPercent, fec * 10], // until reports say better; with 0 libopus sends no redundancy at all
-    [CTL.dtx, asked('usedtx') === 1 ? 1 : 0],
-    [CTL.vbr, asked('cbr') === 1 ? 0 : 1],
-    ...(playback < 16_000 ? [[CTL.maxBandwidth, playback < 12_000 ? BANDWIDTH.narrow : BANDWIDTH.medium] as const] : []),
-  ];
-}
 
 let bound: OpusLibrary | null | undefined;
 
@@ -78,7 +58,11 @@ export function createOpus(opus: OpusLibrary, fmtp: string, options: CodecOption
   const error: [number] = [0];
   let encoder = opus.encoderCreate(RATE_HZ, 1, VOIP, error);
   let decoder = opus.decoderCreate(RATE_HZ, 1, error);
-  for (const [request, value] of opusRequests(fmtp, options)) opus.ctl(encoder, request, 'int', value);
+  let setup = opusSetup(fmtp, options);
+  const set = (requests: Requests): void => {
+    if (encoder !== null) for (const [request, value] of requests) opus.ctl(encoder, request, 'int', value);
+  };
+  set(setup.start);
   const decode = (payload: Uint8Array | null, out: Int16Array, samples: number, fec: number) =>
     decoder === null || samples > out.length ? 0 : Math.max(0, opus.decode(decoder, payload, payload?.length ?? 0, out, samples, fec));
   return {
@@ -93,8 +77,12 @@ export function createOpus(opus: OpusLibrary, fmtp: string, options: CodecOption
     decode: (payload, out) => payload.length === 0 ? 0 : decode(payload, out, out.length, 0),
     conceal: (out, samples) => isOpusLength(samples) ? decode(null, out, samples, 0) : 0,
     decodeFec: (next, out, samples) => isOpusLength(samples) && next.length > 0 ? decode(next, out, samples, 1) : 0,
-    expectLoss(percent) {
-      if (encoder !== null) opus.ctl(encoder, CTL.lossPercent, 'int', Math.max(0, Math.min(100, Math.round(percent))));
+    expectLoss: (percent) => set(setup.reported(percent)),
+    retune(changed) {
+      if (changed === fmtp) return;
+      fmtp = changed;
+      setup = opusSetup(fmtp, options);
+      set(setup.start);
     },
     close() {
       if (encoder !== null) opus.encoderDestroy(encoder);

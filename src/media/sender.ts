@@ -1,12 +1,15 @@
 // The send path of a stream: 16 kHz sound in as the card captures it, packets out. Captured samples are the RTP clock: the timestamp
 // counts them also while nothing is sent.
 //
-//   push() -> (in-band DTMF) -> to the codec's rate -> frame of one packet time -> encode behind the header -> emit
-//                                                                            \-> or a packet of the digit under way (RFC 4733)
+//   push() -> (in-band DTMF) -> frame of one packet time -> to the codec's rate -> encode behind the header -> emit
+//                                                        \-> or a packet of the digit under way (RFC 4733), or of comfort noise (RFC 3389)
+//
+// A frame is kept at 16 kHz until it is whole, so that another codec or packet time takes over what is there of it, and no sample is lost.
 
 import type { Codec } from './codec.ts';
 import { dtmfProgram } from './dtmf.ts';
-import { Halver } from './resample.ts';
+import type { Silence } from './extras.ts';
+import { Halver, HALVER_REACH } from './resample.ts';
 import { RTP_HEADER_BYTES, u32, writeRtpHeader } from './rtp.ts';
 import { EventSender } from './telephone-event.ts';
 import { ToneGenerator } from './tones.ts';
@@ -18,6 +21,7 @@ const PACKET_BYTES = RTP_HEADER_BYTES + 1500;
 const GAP_MS = 60;
 const QUEUE = 64;
 const PERIOD = 1920;
+const ENGINE_HZ = 16_000;
 /** Packet times that Opus has frames for. */
 const OPUS_MS: readonly number[] = [10, 20, 40, 60];
 
@@ -34,7 +38,8 @@ export class Sender {
   /** The packet as last cut to length: most codecs always have the same. */
   #cut = this.#packet;
   readonly #halver = new Halver();
-  readonly #scratch = new Int16Array(PERIOD);
+  /** The end of the frame before, for the halver to begin from. */
+  readonly #tail = new Int16Array(HALVER_REACH);
   readonly #events = new EventSender();
   readonly #digits: { readonly digit: string; readonly ms: number }[] = [];
   #gapMs = 0;
@@ -44,7 +49,11 @@ export class Sender {
   #payloadType = 0;
   #eventType: number | undefined;
   #eventHz = 8000;
-  #frame = new Int16Array(160);
+  #silence: Silence | undefined;
+  #noiseType = 0;
+  /** At 16 kHz; and at the codec's rate. */
+  #frame = new Int16Array(320);
+  #coded = this.#frame;
   #filled = 0;
   #ptimeMs = 20;
   #sequence: number;
@@ -63,22 +72,39 @@ export class Sender {
   /** The RTP timestamp of the sample pushed next. */
   get timestamp(): number {
     const codec = this.#codec;
-    return codec === undefined ? this.#timestamp : (this.#timestamp + this.#filled * codec.clockHz / codec.rateHz) >>> 0;
+    return codec === undefined ? this.#timestamp : (this.#timestamp + this.#filled * codec.clockHz / ENGINE_HZ) >>> 0;
   }
 
+  /**
+   * From the next packet on. Departs from RFC 7160 §4.1 in that the SSRC stays when the clock changes: a new one costs the other side its
+   * buffer, and the first packets where it guards against strangers as we do. The timestamp goes on from where it stands.
+   */
   configure(codec: Codec, payloadType: number, asked: number, eventType?: number, eventHz = codec.clockHz): void {
     const ptimeMs = codec.name === 'opus' ? (OPUS_MS.includes(asked) ? asked : 20) : asked >= 10 && asked <= 120 ? Math.floor(asked) : 20;
-    if (codec !== this.#codec || ptimeMs !== this.#ptimeMs) {
-      this.#frame = new Int16Array(ptimeMs * codec.rateHz / 1000);
-      this.#filled = 0;
-      this.#halver.reset();
+    if (codec !== this.#codec) {
+      if (this.#codec?.rateHz !== codec.rateHz && codec.rateHz === 8000) this.#halver.run(this.#tail, HALVER_REACH, unheard, 0);
       this.#spurt = true;
     }
     this.#codec = codec;
     this.#payloadType = payloadType;
-    this.#ptimeMs = ptimeMs;
     this.#eventType = eventType;
     this.#eventHz = eventHz;
+    const begun = this.#frame, count = this.#filled;
+    if (ptimeMs !== this.#ptimeMs) {
+      this.#ptimeMs = ptimeMs;
+      this.#frame = new Int16Array(ptimeMs * ENGINE_HZ / 1000);
+      this.#filled = 0;
+    }
+    const length = ptimeMs * codec.rateHz / 1000;
+    if (codec.rateHz === ENGINE_HZ) this.#coded = this.#frame;
+    else if (this.#coded.length !== length || this.#coded === begun) this.#coded = new Int16Array(length);
+    if (begun !== this.#frame) this.#fill(codec, begun, count);
+  }
+
+  /** What tells silence from speech, and the payload type of comfort noise; undefined sends all sound there is. */
+  suppress(silence: Silence | undefined, noiseType: number): void {
+    this.#silence = silence;
+    this.#noiseType = noiseType;
   }
 
   /** Queue a digit; false when too many wait. */
@@ -93,13 +119,12 @@ export class Sender {
     let from = samples;
     if (this.#eventType === undefined && this.#inBand(count)) from = this.#toneBuffer;
     else if (this.muted) from = silence;
-    const scratch = this.#scratch, frame = this.#frame;
-    let have = count;
-    if (codec.rateHz === 8000) {
-      have = this.#halver.run(from, count, scratch, 0);
-      from = scratch;
-    }
-    for (let i = 0; i < have; i++) {
+    this.#fill(codec, from, count);
+  }
+
+  #fill(codec: Codec, from: Int16Array, count: number): void {
+    const frame = this.#frame;
+    for (let i = 0; i < count; i++) {
       frame[this.#filled++] = from[i]!;
       if (this.#filled === frame.length) {
         this.#filled = 0;
@@ -126,9 +151,14 @@ export class Sender {
   }
 
   #flush(codec: Codec): void {
+    const frame = this.#frame, coded = this.#coded, tail = this.#tail;
+    if (coded !== frame) this.#halver.run(frame, frame.length, coded, 0);
+    else for (let i = 0, from = frame.length - HALVER_REACH; i < HALVER_REACH; i++) tail[i] = frame[from + i]!;
     if (this.#event()) this.#spurt = true;
     else {
-      const bytes = this.enabled ? codec.encode(this.#frame, this.#payload) : 0;
+      const noise = this.enabled && this.#silence !== undefined ? this.#silence.step(coded, this.#payload) : -1;
+      if (noise > 0) this.#send(false, this.#noiseType, this.#timestamp, noise);
+      const bytes = this.enabled && noise < 0 ? codec.encode(coded, this.#payload) : 0;
       if (bytes > 0) this.#send(this.#spurt, this.#payloadType, this.#timestamp, bytes);
       this.#spurt = bytes === 0;
     }
@@ -168,3 +198,4 @@ export class Sender {
 }
 
 const silence = new Int16Array(PERIOD);
+const unheard = new Int16Array(HALVER_REACH);

@@ -6,6 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import type { MediaExtras } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -18,10 +19,11 @@ export interface StreamPorts {
   readonly random: Random;
   readonly udp: Network;
   readonly codec: CodecFactory;
+  readonly extras: (() => MediaExtras) | undefined;
   readonly tell: (event: MediaEvent) => void;
 }
 
-/** Comfort noise (RFC 3389): tolerated, though we never ask for it. */
+/** Comfort noise (RFC 3389): tolerated also where it was not agreed on. */
 const COMFORT_NOISE = 13;
 const SECOND_MS = 1000;
 /** What pages are spoken in: the static types of RFC 3551. */
@@ -29,9 +31,6 @@ const PAGED: readonly CodecUse[] = [{ name: 'PCMU', payloadType: 0 }, { name: 'P
 /** A page is over when nothing more came for so long; looked at so often. */
 const PAGE_OVER_MS = 1500;
 const PAGE_WATCH_MS = 250;
-/** Loss in percent that the encoder is told to expect: never none, since the next loss comes unannounced. */
-const LOSS_LEAST = 5;
-const LOSS_MOST = 20;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
 
 export class Stream {
@@ -162,11 +161,13 @@ export class Stream {
     const { clock, random } = this.#ports;
     const before = this.#session;
     this.#session = session;
-    if (before?.send.name === session.send.name && before.send.fmtp !== session.send.fmtp) this.#forget(session.send.name);
     this.#latch.negotiate(session.remote);
     const codec = this.#codec(session.send);
+    codec?.retune?.(session.send.fmtp ?? ''); // it may be there since we received it
     this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
     if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
+    const noise = codec === undefined || codec.name === 'opus' ? undefined : session.noiseSend; // Opus has a way of its own
+    this.#sender.suppress(noise === undefined ? undefined : this.#ports.extras?.().createSilence(codec!.rateHz), noise ?? 0);
     const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
     if (hearing && !this.#hearing) this.#receiver.reset();
     this.#hearing = hearing;
@@ -240,11 +241,6 @@ export class Stream {
     return codec;
   }
 
-  #forget(name: string): void {
-    this.#codecs.get(name)?.close();
-    this.#codecs.delete(name);
-  }
-
   #useOf(payloadType: number): CodecUse | undefined {
     const uses = this.#session?.receive;
     if (uses !== undefined) for (let i = 0; i < uses.length; i++) if (uses[i]!.payloadType === payloadType) return uses[i];
@@ -268,7 +264,7 @@ export class Stream {
     const event = known && packet.payloadType === session.eventReceive;
     const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
     if (this.#paged && !this.#heard) this.#latch.negotiate({ host: from.host, port: from.port }); // whoever speaks first, until he is silent
-    const noise = known && packet.payloadType === COMFORT_NOISE;
+    const noise = known && (packet.payloadType === COMFORT_NOISE || packet.payloadType === session.noiseReceive);
     if ((use === undefined && !event && !noise) || !this.#latch.accept(from, packet.ssrc, packet.payloadType, packet.sequence) || !this.#sameSource(packet)) {
       this.#refused++;
       return;
@@ -322,7 +318,7 @@ export class Stream {
     if (roundTrip >= 0) this.#roundTripMs = roundTrip;
     this.#remoteLoss = news.lossPercent;
     const name = this.#session?.send.name;
-    if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(Math.min(LOSS_MOST, Math.max(LOSS_LEAST, news.lossPercent)));
+    if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(news.lossPercent);
   }
 
   readonly #reportDue = (): void => {
@@ -364,5 +360,5 @@ export class Stream {
 const eventHzOf = (session: StreamSession | undefined): number => session?.eventHz ?? clockOf(session?.send.name);
 
 /** Ticks a second of a codec's RTP clock. */
-const clockOf = (name: string | undefined): number => (name === 'opus' ? 48_000 : 8_000);
+const clockOf = (name: string | undefined): number => (name === 'opus' ? 48_000 : name === 'L16' ? 16_000 : 8_000);
 

@@ -447,7 +447,7 @@ export class Line {
     const codecs = media.codecs.filter((c, i) => (c !== 'opus' || this.#ports.opus) && media.codecs.indexOf(c) === i);
     return {
       host: this.#host, port: port ?? this.#port!.rtp, rtcpPort: port === undefined ? this.#port!.rtcp : port + 1, codecs: codecs.length === 0 ? ['PCMA', 'PCMU'] : codecs,
-      ptimeMs: Number(media.ptimeMs), direction: this.held ? 'sendonly' : 'sendrecv', sessionId: this.startedAt, version: 1,
+      ptimeMs: Number(media.ptimeMs), direction: this.held ? 'sendonly' : 'sendrecv', sessionId: this.startedAt, version: 1, silence: media.silenceSuppression,
     };
   }
 }

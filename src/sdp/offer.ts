@@ -4,17 +4,28 @@
 import { formatSdp, isAddress, parseSdp, type Attribute, type Sdp, type SdpMedia } from './sdp.ts';
 import type { CodecName, CodecUse, Direction, LocalMedia, StreamSession } from './types.ts';
 
-/** How each codec is spelt in rtpmap, and the payload type we give it: RFC 3551 §6, RFC 7587 §7; 101 and 102 are custom for events. */
+/**
+ * How each codec is spelt in rtpmap, and the payload type we give it: RFC 3551 §6, RFC 7587 §7; 101 and 102 are custom for events.
+ * G.722 says 8000 though it samples at 16,000 (RFC 3551 §4.5.2).
+ */
 const CODECS = {
   opus: { map: 'opus/48000/2', type: 96, hz: 48_000 },
+  G722: { map: 'G722/8000', type: 9, hz: 8000 },
+  L16: { map: 'L16/16000', type: 97, hz: 16_000 },
   PCMU: { map: 'PCMU/8000', type: 0, hz: 8000 },
   PCMA: { map: 'PCMA/8000', type: 8, hz: 8000 },
 } as const;
 const EVENT_TYPES = { 8000: 101, 48_000: 102 } as const;
+/** Comfort noise by clock: static for 8000, else of our choice (RFC 3389 §4). */
+const NOISE_TYPES = { 8000: 13, 16_000: 98 } as const;
+type NoiseHz = keyof typeof NOISE_TYPES;
 type EventHz = keyof typeof EVENT_TYPES;
 /** RFC 7587 §6.1: we use redundancy, and neither play nor catch more than 8 kHz of sound; one channel is the default. */
 const OPUS_FMTP = 'useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000';
+const opusFmtp = (local: LocalMedia): string => OPUS_FMTP + (local.silence === true ? ';usedtx=1' : '');
 const MAX_PTIME_MS = 60;
+/** Packet times of each codec, longest first: Opus has no frame of 30 or 50 ms (RFC 6716 §2.1.4), and more L16 fits no Ethernet frame. */
+const LENGTHS_MS = { opus: [60, 40, 20, 10], L16: [40, 30, 20, 10], others: [60, 50, 40, 30, 20, 10] };
 
 const DIRECTIONS: readonly Direction[] = ['inactive', 'sendonly', 'recvonly', 'sendrecv']; // bit 0: sends, bit 1: receives
 const bitsOf = (direction: Direction) => DIRECTIONS.indexOf(direction);
@@ -31,13 +42,17 @@ interface Format {
   readonly codec: CodecName | undefined;
   /** Clock, where it is telephone-event. */
   readonly eventHz: EventHz | undefined;
+  /** Clock, where it is comfort noise. */
+  readonly noiseHz: NoiseHz | undefined;
   readonly fmtp: string;
 }
 
-/** The formats of an m-line that we know, in its order, each codec once; static types 0 and 8 need no rtpmap (RFC 3551 §6). */
+/** The formats of an m-line that we know, in its order, each codec once; static types 0, 8, 9 and 13 need no rtpmap (RFC 3551 §6). */
 function formatsOf(media: SdpMedia): Format[] {
   const maps: string[] = [CODECS.PCMU.map];
   maps[8] = CODECS.PCMA.map;
+  maps[9] = CODECS.G722.map;
+  maps[13] = 'CN/8000';
   const fmtps: string[] = [];
   for (const [name, value] of media.attributes) {
     const of = name === 'rtpmap' ? maps : name === 'fmtp' ? fmtps : undefined;
@@ -52,8 +67,9 @@ function formatsOf(media: SdpMedia): Format[] {
     const codec = (Object.keys(CODECS) as CodecName[]).find((each) =>
       each.toLowerCase() === name && Number(hz) === CODECS[each].hz && (each === 'opus' || channels === '1'));
     const eventHz = name === 'telephone-event' && (hz === '8000' || hz === '48000') ? Number(hz) as EventHz : undefined;
-    if ((codec ?? eventHz) === undefined || known.some((each) => each.codec === codec && each.eventHz === eventHz)) continue;
-    known.push({ type, codec, eventHz, fmtp: fmtps[type] ?? '' });
+    const noiseHz = name === 'cn' && (hz === '8000' || hz === '16000') ? Number(hz) as NoiseHz : undefined;
+    if ((codec ?? eventHz ?? noiseHz) === undefined || known.some((each) => each.codec === codec && each.eventHz === eventHz && each.noiseHz === noiseHz)) continue;
+    known.push({ type, codec, eventHz, noiseHz, fmtp: fmtps[type] ?? '' });
   }
   return known;
 }
@@ -63,8 +79,8 @@ const use = ({ codec, type, fmtp }: Format): CodecUse => ({ name: codec!, payloa
 /** Our audio line. Attributes stand in the order of the formats, the direction last. */
 function audioLine(formats: readonly Format[], local: LocalMedia, direction: Direction, proto: string): SdpMedia {
   const attributes: Attribute[] = [];
-  for (const { type, codec, eventHz, fmtp } of formats) {
-    attributes.push(['rtpmap', `${type} ${codec === undefined ? `telephone-event/${eventHz}` : CODECS[codec].map}`]);
+  for (const { type, codec, eventHz, noiseHz, fmtp } of formats) {
+    attributes.push(['rtpmap', `${type} ${codec !== undefined ? CODECS[codec].map : noiseHz !== undefined ? `CN/${noiseHz}` : `telephone-event/${eventHz}`}`]);
     if (fmtp !== '') attributes.push(['fmtp', `${type} ${fmtp}`]);
   }
   attributes.push(['ptime', `${local.ptimeMs}`], ['maxptime', `${MAX_PTIME_MS}`]);
@@ -109,10 +125,14 @@ export function makeOffer(local: LocalMedia, last?: Uint8Array): Buffer {
     return type;
   };
   const formats = local.codecs.map((codec): Format =>
-    ({ codec, eventHz: undefined, type: typeOf(CODECS[codec].type, (each) => each.codec === codec), fmtp: codec === 'opus' ? OPUS_FMTP : '' }));
+    ({ codec, eventHz: undefined, noiseHz: undefined, type: typeOf(CODECS[codec].type, (each) => each.codec === codec), fmtp: codec === 'opus' ? opusFmtp(local) : '' }));
+  for (const noiseHz of [8000, 16_000] as const) {
+    if (local.silence !== true || !local.codecs.some((codec) => CODECS[codec].hz === noiseHz)) continue;
+    formats.push({ codec: undefined, eventHz: undefined, noiseHz, type: typeOf(NOISE_TYPES[noiseHz], (each) => each.noiseHz === noiseHz), fmtp: '' });
+  }
   for (const eventHz of [8000, 48_000] as const) {
     if (eventHz === 48_000 && !local.codecs.includes('opus')) continue; // 8000 also for opus alone: many know no other
-    formats.push({ codec: undefined, eventHz, type: typeOf(EVENT_TYPES[eventHz], (each) => each.eventHz === eventHz), fmtp: '0-16' });
+    formats.push({ codec: undefined, eventHz, noiseHz: undefined, type: typeOf(EVENT_TYPES[eventHz], (each) => each.eventHz === eventHz), fmtp: '0-16' });
   }
   const ours = audioLine(formats, local, local.direction, line?.proto ?? 'RTP/AVP');
   const media = before?.media.map((each, i) => i === at ? ours : refused(each)) ?? [];
@@ -129,16 +149,19 @@ function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: re
   const inCommon = (clock: number) => theirs.some((f) => f.eventHz === clock) && ours.some((f) => f.eventHz === clock);
   const eventHz = inCommon(hz) ? hz : inCommon(8000) ? 8000 : undefined;
   const eventType = (formats: readonly Format[]) => formats.find((each) => each.eventHz === eventHz)!.type;
+  const noiseType = (formats: readonly Format[]) => formats.find((each) => each.noiseHz === hz)?.type;
+  const noiseSend = noiseType(theirs), noiseReceive = noiseType(ours);
   const rtcp = Number(/^\d{1,5}/.exec(find(line.attributes, 'rtcp') ?? '')?.[0] ?? NaN);
   const most = Number(attribute('maxptime') ?? NaN);
   const asked = Math.min(Number(attribute('ptime') ?? NaN) || local.ptimeMs, most >= 10 ? most : MAX_PTIME_MS);
-  const lengths = send.codec === 'opus' ? [60, 40, 20, 10] : [60, 50, 40, 30, 20, 10];
+  const lengths = LENGTHS_MS[send.codec === 'opus' || send.codec === 'L16' ? send.codec : 'others'];
   return {
     remote: { host: line.host, port: line.port },
     rtcpPort: rtcp > 0 && rtcp < 65_536 ? rtcp : line.port === 0 ? 0 : line.port + 1 & 0xffff,
     send: use(send),
     receive: ours.filter((each) => each.codec !== undefined).map(use),
     ...(eventHz === undefined ? {} : { eventSend: eventType(theirs), eventReceive: eventType(ours), eventHz }),
+    ...(noiseSend === undefined || noiseReceive === undefined ? {} : { noiseSend, noiseReceive }),
     direction: meet(local.direction, directionOf(sdp, line)),
     ptimeMs: lengths.find((ms) => ms <= asked) ?? 10,
   };
@@ -172,8 +195,9 @@ export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Ar
     // Of the events the one clock of the codec that will be sent, so that no doubt is left (RFC 4733 §2.1).
     const hz = codecs[0]?.codec === undefined ? 0 : CODECS[codecs[0].codec].hz;
     const events = known.find((each) => each.eventHz === hz) ?? known.find((each) => each.eventHz === 8000);
-    const theirs = events === undefined ? codecs : [...codecs, events];
-    const ours = theirs.map((each): Format => ({ ...each, fmtp: each.codec === 'opus' ? OPUS_FMTP : each.eventHz !== undefined ? eventsTaken(each.fmtp) : '' }));
+    const noise = local.silence === true ? known.find((each) => each.noiseHz === hz) : undefined;
+    const theirs = [...codecs, ...(noise === undefined ? [] : [noise]), ...(events === undefined ? [] : [events])];
+    const ours = theirs.map((each): Format => ({ ...each, fmtp: each.codec === 'opus' ? opusFmtp(local) : each.eventHz !== undefined ? eventsTaken(each.fmtp) : '' }));
     const session = sessionOf(sdp, line, theirs, ours, local);
     if (typeof session === 'string') {
       why = session;

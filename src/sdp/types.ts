@@ -2,7 +2,7 @@
 
 import type { Endpoint } from '../ports/net.ts';
 
-export type CodecName = 'opus' | 'PCMU' | 'PCMA';
+export type CodecName = 'opus' | 'G722' | 'L16' | 'PCMU' | 'PCMA';
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
 export interface CodecUse {
@@ -25,6 +25,9 @@ export interface StreamSession {
   readonly eventReceive?: number;
   /** Clock that both count durations in: that of the codec sent where the other side has it, else 8000, and 8000 where absent. */
   readonly eventHz?: number;
+  /** Payload types of comfort noise (RFC 3389) on the clock of the codec sent: what the other side takes, what we take. */
+  readonly noiseSend?: number;
+  readonly noiseReceive?: number;
   /** Our own direction after negotiation (RFC 3264 §6.1). */
   readonly direction: Direction;
   readonly ptimeMs: number;
@@ -44,6 +47,8 @@ export interface LocalMedia {
   /** Of the o= line, constant for a call; the first description has `version`, see `last` of makeOffer and answerOffer. */
   readonly sessionId: number;
   readonly version: number;
+  /** Whether silence need not be sent, either way: comfort noise is offered and taken, and DTX of Opus asked for. */
+  readonly silence?: boolean;
   /** Whose order of codecs an answer keeps; 'offer' when absent. */
   readonly answerOrder?: 'offer' | 'local';
 }

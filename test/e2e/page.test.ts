@@ -167,7 +167,7 @@ test('lists, tables, choices and switches are saved as they were made; Undo take
   const { sip, dialing, phone, calls, media } = demo.store.settings;
   expect(sip.allowAddresses).toEqual(['192.168.1.9', '10.0.0.0/8']);
   expect(dialing.speedDial).toEqual({ 1: 'sip:door@192.168.1.9' });
-  expect([phone.country, calls.doNotDisturb, media.codecs]).toEqual(['de', true, ['opus', 'PCMU', 'PCMA']]);
+  expect([phone.country, calls.doNotDisturb, media.codecs]).toEqual(['de', true, ['opus', 'G722', 'PCMU', 'PCMA']]);
 
   await page.getByLabel('Listed addresses').fill('');
   await page.getByRole('button', { name: 'Undo' }).click();

@@ -1,5 +1,6 @@
 // Two engines at two ends of a wire in fake time, and measures of sound: shared by the tests of this folder.
 
+import { extras } from '../../src/main/media-extras.ts';
 import { createCodec } from '../../src/media/codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, Media, PlaceSettings, StreamSession } from '../../src/media/door.ts';
 import { createEngine } from '../../src/media/engine.ts';
@@ -12,6 +13,8 @@ import { FakeRandom } from '../fakes/random.ts';
 
 export const PCMU: CodecUse = { name: 'PCMU', payloadType: 0 };
 export const PCMA: CodecUse = { name: 'PCMA', payloadType: 8 };
+export const G722: CodecUse = { name: 'G722', payloadType: 9 };
+export const L16: CodecUse = { name: 'L16', payloadType: 97 };
 export const OPUS: CodecUse = { name: 'opus', payloadType: 111, fmtp: 'useinbandfec=1' };
 
 const place = (device: string, periodMs: number): PlaceSettings => ({ device, periodMs, periods: 4, playDb: 0, captureDb: 0 });

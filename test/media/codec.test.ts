@@ -9,7 +9,7 @@ const OPTIONS = { opusBitrate: 24_000, opusComplexity: 5 };
 const fresh = (source: string, code: string, ...flags: string[]) =>
   execFileSync(process.execPath, [...flags, bundled(`../../src/media/${source}`, code)], { encoding: 'utf8' }).trim();
 
-test.each([['PCMU', 8000, 8000, 160], ['PCMA', 8000, 8000, 160], ['opus', 16_000, 48_000, 320]] as const)('%s has samples at %i Hz and an RTP clock of %i Hz, and 20 ms go there and back', (name, rateHz, clockHz, length) => {
+test.each([['PCMU', 8000, 8000, 160], ['PCMA', 8000, 8000, 160], ['opus', 16_000, 48_000, 320], ['G722', 16_000, 8000, 320], ['L16', 16_000, 16_000, 320]] as const)('%s has samples at %i Hz and an RTP clock of %i Hz, and 20 ms go there and back', (name, rateHz, clockHz, length) => {
   const codec = createCodec({ name, payloadType: 96 }, OPTIONS);
   expect(codec).toMatchObject({ name, rateHz, clockHz });
   const payload = new Uint8Array(1275);

@@ -3,7 +3,7 @@ import { opusAvailable } from '../../src/media/opus-drivers.ts';
 import type { MediaSettings } from '../../src/media/door.ts';
 import { readRtp, rtpPacket } from '../../src/media/rtp.ts';
 import { settle } from '../fakes/clock.ts';
-import { align, call, card, end, mediaSettings, OPUS, PCMA, PCMU, portOf, session, sine, toneIn, voice, type Call, type End } from './bench.ts';
+import { align, call, card, end, G722, L16, mediaSettings, OPUS, PCMA, PCMU, portOf, session, sine, toneIn, voice, type Call, type End } from './bench.ts';
 
 /** RTP packets `e` sent to an RTP port, read. */
 function sentBy(c: Call, e: End, fromMs = 0) {
@@ -37,6 +37,8 @@ describe('sound from one handset to the other', () => {
     ['PCMU, 10 ms periods', mediaSettings({}, 10), { send: PCMU }, 0.99, 34],
     ['PCMA, packets of 10 ms', mediaSettings({}, 10), { ptimeMs: 10 }, 0.99, 24],
     ['PCMA, packets of 60 ms', mediaSettings(), { ptimeMs: 60 }, 0.99, 85],
+    ['G.722, packets of 30 ms', mediaSettings(), { send: G722, receive: [G722, PCMA], ptimeMs: 30 }, 0.99, 55],
+    ['L16, 20 ms periods', mediaSettings(), { send: L16, receive: [L16, PCMA] }, 0.999, 24],
     ...(opusAvailable() ? [['Opus, 20 ms periods', mediaSettings(), { send: OPUS, receive: [OPUS, PCMA] }, 0.95, 32] as const] : []),
   ] as const)('%s', async (_, settings, agreed, least, mostMs) => {
     const c = await call({ settings, session: agreed, microphone: voice });
@@ -117,6 +119,19 @@ describe('sound from one handset to the other', () => {
     await c.clock.run(1500);
     expect(toneIn(card(c.b).played, 1000, 8000, 16_000)).toBeGreaterThan(4000 * 0.5 * 0.97);
     expect(toneIn(card(c.b).played, 1000, 8000, 16_000)).toBeLessThan(4000 * 0.51);
+  });
+
+  test('silence is not sent where comfort noise was agreed on, speech and digits are (RFC 3389)', async () => {
+    const c = await call({ session: { noiseSend: 13, noiseReceive: 13 }, microphone: (i) => (i * 7919 % 61) - 30 + (i > 48_000 && i < 64_000 ? voice(i) : 0) });
+    await c.clock.run(6000);
+    c.a.media.command({ do: 'digit', stream: 1, digit: '7', ms: 100 });
+    await c.clock.run(1000);
+    const types = sentBy(c, c.a).map((p) => p.payloadType);
+    expect(types.filter((type) => type === 8).length).toBeLessThan(110); // half a second to learn, a second of speech, a quarter after it
+    expect(types.filter((type) => type === 13).length).toBeGreaterThan(4);
+    expect(types).toContain(101);
+    expect(align((i) => voice(i), card(c.b).played, 50_000, 12_000).like).toBeGreaterThan(0.98);
+    expect(c.b.of('digit').map((d) => d.digit)).toEqual(['7']);
   });
 
   test('a muted phone sends silence, not nothing', async () => {

@@ -34,6 +34,19 @@ describe('an offer', () => {
     expect(media(makeOffer(G711))[0]).toBe('m=audio 4000 RTP/AVP 0 8 101');
   });
 
+  test('gives G.722 the payload type 9 and the clock 8000, though it samples at 16,000 (RFC 3551 §4.5.2), and L16 its rate (§4.5.11)', () => {
+    expect(media(makeOffer(local({ codecs: ['G722', 'L16', 'PCMU'] })))).toEqual(['m=audio 4000 RTP/AVP 9 97 0 101', 'a=rtpmap:9 G722/8000', 'a=rtpmap:97 L16/16000', 'a=rtpmap:0 PCMU/8000',
+      'a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16', 'a=ptime:20', 'a=maxptime:60', 'a=sendrecv']);
+  });
+
+  test('names comfort noise on the clock of its codecs, and asks for DTX, only where silence need not be sent (RFC 3389 §4, RFC 7587 §6.1)', () => {
+    const lines = media(makeOffer(local({ codecs: ['opus', 'G722', 'L16'], silence: true })));
+    expect(lines[0]).toBe('m=audio 4000 RTP/AVP 96 9 97 13 98 101 102');
+    expect(lines).toEqual(expect.arrayContaining(['a=rtpmap:13 CN/8000', 'a=rtpmap:98 CN/16000', 'a=fmtp:96 useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000;usedtx=1']));
+    expect(media(makeOffer(local({ codecs: ['opus'], silence: true })))[0]).toBe('m=audio 4000 RTP/AVP 96 101 102');
+    expect(makeOffer(local({ codecs: ['opus', 'PCMA'] })).toString()).not.toMatch(/CN|usedtx/);
+  });
+
   test('names an RTCP port that is not the next one (RFC 3605 §2.1), and IPv6 as IP6', () => {
     expect(media(makeOffer(local({ rtcpPort: 4001 }))).join()).not.toContain('rtcp');
     expect(media(makeOffer(local({ rtcpPort: 5555 })))).toContain('a=rtcp:5555');
@@ -101,6 +114,27 @@ describe('an answer', () => {
     expect(media(answered(theirs(`m=audio 5000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\n${fmtp}\n`), G711).answer)).toContain(`a=fmtp:101 ${events}`);
   });
 
+  test.each([
+    ['9', 'a=x', { name: 'G722', payloadType: 9 }], ['9', 'a=rtpmap:9 g722/8000/1', { name: 'G722', payloadType: 9 }], ['105', 'a=rtpmap:105 G722/8000', { name: 'G722', payloadType: 105 }],
+    ['9 0', 'a=rtpmap:9 G722/16000', { name: 'PCMU', payloadType: 0 }], ['110', 'a=rtpmap:110 L16/16000', { name: 'L16', payloadType: 110 }],
+    ['110 0', 'a=rtpmap:110 L16/16000/2', { name: 'PCMU', payloadType: 0 }], ['110 0', 'a=rtpmap:110 L16/44100', { name: 'PCMU', payloadType: 0 }],
+  ])('to the formats %s with %s sends the one we have (RFC 3551 §6)', (formats, line, send) => {
+    expect(answered(theirs(`m=audio 5000 RTP/AVP ${formats}\n${line}\n`), local({ codecs: ['G722', 'L16', 'PCMU'] })).session.send).toEqual(send);
+  });
+
+  test.each([
+    ['PCMU, static', '0 13', '', true, '0 13', { noiseSend: 13, noiseReceive: 13 }], ['PCMU, not wanted', '0 13', '', false, '0', {}], ['PCMU, not offered', '0', '', true, '0', {}],
+    ['PCMU, a number of theirs', '0 118', 'a=rtpmap:118 CN/8000\n', true, '0 118', { noiseSend: 118, noiseReceive: 118 }],
+    ['G722', '9 13', '', true, '9 13', { noiseSend: 13, noiseReceive: 13 }], ['G722 with noise of another clock alone', '9 105', 'a=rtpmap:105 CN/16000\n', true, '9', {}],
+    ['L16', '110 13 105', 'a=rtpmap:110 L16/16000\na=rtpmap:105 cn/16000\n', true, '110 105', { noiseSend: 105, noiseReceive: 105 }],
+    ['opus', '96 13', 'a=rtpmap:96 opus/48000/2\n', true, '96', {}],
+  ] as const)('takes comfort noise on the clock of the codec sent: %s (RFC 3389 §4)', (_, formats, lines, silence, answer, noise) => {
+    const result = answered(theirs(`m=audio 5000 RTP/AVP ${formats}\n${lines}`), local({ codecs: ['opus', 'G722', 'L16', 'PCMU'], silence }));
+    expect(media(result.answer)[0]).toBe(`m=audio 4000 RTP/AVP ${answer}`);
+    const { noiseSend, noiseReceive } = result.session;
+    expect({ ...(noiseSend === undefined ? {} : { noiseSend }), ...(noiseReceive === undefined ? {} : { noiseReceive }) }).toEqual(noise);
+  });
+
   test('without telephone-event in the offer has none, and neither has the session', () => {
     const { answer, session } = answered(theirs('m=audio 5000 RTP/AVP 0\n'), G711);
     expect(media(answer)[0]).toBe('m=audio 4000 RTP/AVP 0');
@@ -160,9 +194,10 @@ describe('an answer', () => {
   test.each([
     ['a=ptime:20', 'PCMU', 20], ['a=ptime:30', 'PCMU', 30], ['a=ptime:35', 'PCMU', 30], ['a=ptime:30', 'opus', 20], ['a=ptime:200', 'PCMU', 60], ['a=ptime:5', 'PCMU', 10],
     ['a=ptime:-1', 'PCMU', 10], ['a=ptime:x', 'PCMU', 20], ['a=maxptime:10', 'PCMU', 10], ['a=ptime:40\na=maxptime:30', 'PCMU', 30], ['a=x', 'PCMU', 20], ['a=ptime:0', 'PCMU', 20],
+    ['a=ptime:60', 'G722', 60], ['a=ptime:60', 'L16', 40], ['a=ptime:60', 'opus', 60], ['a=ptime:50', 'opus', 40], ['a=ptime:30\na=maxptime:20', 'G722', 20],
   ] as const)('%s makes us send %s in packets of %i ms', (line, codec, ms) => {
-    const format = codec === 'PCMU' ? '0' : '96\na=rtpmap:96 opus/48000/2';
-    expect(answered(theirs(`m=audio 5000 RTP/AVP ${format}\n${line}\n`), local()).session.ptimeMs).toBe(ms);
+    const format = { PCMU: '0', G722: '9', opus: '96\na=rtpmap:96 opus/48000/2', L16: '96\na=rtpmap:96 L16/16000' }[codec];
+    expect(answered(theirs(`m=audio 5000 RTP/AVP ${format}\n${line}\n`), local({ codecs: ['opus', 'G722', 'L16', 'PCMU'] })).session.ptimeMs).toBe(ms);
   });
 
   test.each([['a=rtcp:53020', 53_020], ['a=rtcp:53020 IN IP6 2001:db8::2', 53_020], ['a=rtcp:99999', 5001], ['a=rtcp:x', 5001], ['a=x', 5001]])('%s puts RTCP at %i (RFC 3605 §2.1)', (line, port) => {
@@ -184,6 +219,13 @@ describe('applying an answer', () => {
     const session = applied(offer, theirs('m=audio 5000 RTP/AVP 120 0 121\na=rtpmap:120 opus/48000/2\na=fmtp:120 usedtx=1\na=rtpmap:121 telephone-event/48000\n'), local());
     expect(session).toMatchObject({ send: { name: 'opus', payloadType: 120, fmtp: 'usedtx=1' }, eventSend: 121, eventReceive: 102, eventHz: 48_000 });
     expect(session.receive.map((each) => each.payloadType)).toEqual([96, 8, 0]);
+  });
+
+  test('comfort noise that the other side answers is sent by its number and taken by ours; that of no answer is not sent (RFC 3389 §4)', () => {
+    const own = local({ codecs: ['PCMA', 'L16'], silence: true }), ours = makeOffer(own);
+    expect(applied(ours, theirs('m=audio 5000 RTP/AVP 8 13\n'), own)).toMatchObject({ noiseSend: 13, noiseReceive: 13 });
+    expect(applied(ours, theirs('m=audio 5000 RTP/AVP 120 121\na=rtpmap:120 L16/16000\na=rtpmap:121 CN/16000\n'), own)).toMatchObject({ noiseSend: 121, noiseReceive: 98 });
+    expect(applied(ours, theirs('m=audio 5000 RTP/AVP 8\n'), own)).not.toHaveProperty('noiseSend');
   });
 
   test('Opus beside telephone-event/8000 alone, as many answer, uses the clock of 8000', () => {
@@ -271,7 +313,7 @@ describe('offers as other makes send them', () => {
 });
 
 describe('two of us', () => {
-  const codecs = fc.shuffledSubarray<CodecName>(['opus', 'PCMU', 'PCMA'], { minLength: 1 });
+  const codecs = fc.shuffledSubarray<CodecName>(['opus', 'G722', 'L16', 'PCMU', 'PCMA'], { minLength: 1 });
   const side = (host: string) => fc.record({
     codecs, host: fc.constant(host), port: fc.integer({ min: 512, max: 32_000 }).map((n) => 2 * n), ptimeMs: fc.constantFrom(10, 20, 40, 60),
     direction: fc.constantFrom<Direction>('sendrecv', 'sendonly', 'recvonly', 'inactive'), sessionId: fc.nat(), version: fc.nat(9), answerOrder: fc.constantFrom<'offer' | 'local'>('offer', 'local'),

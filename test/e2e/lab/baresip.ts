@@ -33,7 +33,7 @@ export interface BaresipOptions {
   /** Registers there; without it the account is a local one. */
   readonly server?: string;
   readonly transport?: 'udp' | 'tcp';
-  readonly codec: 'PCMU/8000' | 'PCMA/8000' | 'opus/48000/2';
+  readonly codec: 'PCMU/8000' | 'PCMA/8000' | 'G722/16000' | 'opus/48000/2';
   readonly answer?: 'manual' | 'auto';
   /** WAV file that it speaks, at the codec's rate; a hum of its own unless told. */
   readonly speaks?: string;
@@ -45,7 +45,7 @@ export async function startBaresip(folder: string, options: BaresipOptions): Pro
   const control = await freePort();
   const home = join(folder, `baresip-${port}`);
   mkdirSync(home, { recursive: true });
-  const rate = options.speaksRateHz ?? (options.codec.startsWith('opus') ? 48_000 : 8_000);
+  const rate = options.speaksRateHz ?? (options.codec.startsWith('opus') ? 48_000 : options.codec.startsWith('G722') ? 16_000 : 8_000);
   const speaks = options.speaks ?? join(home, 'hum.wav');
   if (options.speaks === undefined) writeWav(speaks, { rateHz: rate, samples: chirp(rate, 60_000, 440, 440) });
   writeFileSync(join(home, 'config'), [
@@ -53,7 +53,7 @@ export async function startBaresip(folder: string, options: BaresipOptions): Pro
     `audio_source aufile,${speaks}`,
     'audio_player aubridge,nil', 'audio_alert aubridge,nil', `ausrc_srate ${rate}`, 'ausrc_channels 1', 'auplay_channels 1', 'audio_telev_pt 101', 'rtp_ports 30000-31998', 'jitter_buffer_delay 1-10',
     'module_path /usr/lib/baresip/modules', 'module_path_alt /usr/lib/aarch64-linux-gnu/baresip/modules',
-    'module g711.so', 'module opus.so', 'module aufile.so', 'module aubridge.so', 'module sndfile.so',
+    'module g711.so', 'module g722.so', 'module opus.so', 'module aufile.so', 'module aubridge.so', 'module sndfile.so',
     'module_tmp account.so', 'module_app menu.so', 'module_app ctrl_tcp.so',
     `ctrl_tcp_listen 127.0.0.1:${control}`, `snd_path ${home}`, '',
   ].join('\n'));

@@ -88,6 +88,13 @@ export function resample(sound: Sound, rateHz: number, scratch: string): Sound {
   return readWav(`${scratch}.out.wav`);
 }
 
+/** What a telephone never carried: the sound above 4.2 kHz. */
+export function above(sound: Sound, scratch: string): Sound {
+  writeWav(`${scratch}.in.wav`, sound);
+  execFileSync('sox', [`${scratch}.in.wav`, `${scratch}.out.wav`, 'sinc', '4200']);
+  return readWav(`${scratch}.out.wav`);
+}
+
 export interface Found {
   /** Normalised correlation, 1 is the same sound whatever its level. */
   readonly correlation: number;
