@@ -4,7 +4,6 @@ import { extras } from '../../src/main/media-extras.ts';
 import { createCodec } from '../../src/media/codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, Media, PlaceSettings, StreamSession } from '../../src/media/door.ts';
 import { createEngine } from '../../src/media/engine.ts';
-import { extras } from '../../src/main/media-extras.ts';
 import { FakeAudio, type FakeDevice } from '../fakes/audio.ts';
 import { FakeClock, settle } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
