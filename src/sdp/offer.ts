@@ -2,7 +2,7 @@
 // it back as `last`: the next one then keeps its m-lines and payload types, and its version rises only when something changed (RFC 3264 §8).
 
 import { formatSdp, isAddress, parseSdp, type Attribute, type Sdp, type SdpMedia } from './sdp.ts';
-import type { CodecName, CodecUse, Direction, LocalMedia, StreamSession } from './types.ts';
+import type { CodecName, CodecUse, CryptoUse, Direction, LocalMedia, Sdes, StreamSession } from './types.ts';
 
 /** How each codec is spelt in rtpmap, and the payload type we give it: RFC 3551 §6, RFC 7587 §7; 101 and 102 are custom for events. */
 const CODECS = {
@@ -25,6 +25,11 @@ const meet = (ours: Direction, theirs: Direction): Direction => {
 };
 
 const find = (attributes: readonly Attribute[], name: string): string | undefined => attributes.find((a) => a[0] === name)?.[1];
+
+/** Transports of an audio line that we take: RTP, or RTP that must be encrypted; with feedback as peers that want none send it. */
+const PLAIN = /^RTP\/AVPF?$/i, SECURE = /^RTP\/SAVPF?$/i;
+const MUX: Attribute = ['rtcp-mux', ''];
+const NONE: readonly Attribute[] = [];
 
 interface Format {
   readonly type: number;
@@ -61,7 +66,7 @@ function formatsOf(media: SdpMedia): Format[] {
 const use = ({ codec, type, fmtp }: Format): CodecUse => ({ name: codec!, payloadType: type, ...(codec === 'opus' && fmtp !== '' ? { fmtp } : {}) });
 
 /** Our audio line. Attributes stand in the order of the formats, the direction last. */
-function audioLine(formats: readonly Format[], local: LocalMedia, direction: Direction, proto: string): SdpMedia {
+function audioLine(formats: readonly Format[], local: LocalMedia, direction: Direction, proto: string, more: readonly Attribute[]): SdpMedia {
   const attributes: Attribute[] = [];
   for (const { type, codec, eventHz, fmtp } of formats) {
     attributes.push(['rtpmap', `${type} ${codec === undefined ? `telephone-event/${eventHz}` : CODECS[codec].map}`]);
@@ -69,7 +74,7 @@ function audioLine(formats: readonly Format[], local: LocalMedia, direction: Dir
   }
   attributes.push(['ptime', `${local.ptimeMs}`], ['maxptime', `${MAX_PTIME_MS}`]);
   if (local.rtcpPort !== local.port + 1) attributes.push(['rtcp', `${local.rtcpPort}`]); // RFC 3605
-  attributes.push([direction, '']);
+  attributes.push(...more, [direction, '']);
   return { kind: 'audio', port: local.port, proto, formats: formats.map((f) => `${f.type}`), host: undefined, attributes };
 }
 
@@ -114,13 +119,16 @@ export function makeOffer(local: LocalMedia, last?: Uint8Array): Buffer {
     if (eventHz === 48_000 && !local.codecs.includes('opus')) continue; // 8000 also for opus alone: many know no other
     formats.push({ codec: undefined, eventHz, type: typeOf(EVENT_TYPES[eventHz], (each) => each.eventHz === eventHz), fmtp: '0-16' });
   }
-  const ours = audioLine(formats, local, local.direction, line?.proto ?? 'RTP/AVP');
+  const { encryption, sdes } = local;
+  const keys = (line === undefined ? encryption === 'preferred' || encryption === 'always' : find(line.attributes, 'crypto') !== undefined) && sdes !== undefined;
+  const proto = line?.proto ?? (encryption === 'always' ? 'RTP/SAVP' : 'RTP/AVP');
+  const ours = audioLine(formats, local, local.direction, proto, [...(keys ? sdes().offer(line?.attributes ?? NONE) : NONE), ...(local.rtcpMux ? [MUX] : NONE)]);
   const media = before?.media.map((each, i) => i === at ? ours : refused(each)) ?? [];
   return write(at < 0 ? [...media, ours] : media, local, last);
 }
 
 /** What the sound's path comes to once both sides have spoken. `theirs` are their formats in the order that counts, `ours` those we take. */
-function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: readonly Format[], local: LocalMedia): StreamSession | string {
+function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: readonly Format[], local: LocalMedia, crypto: CryptoUse | undefined): StreamSession | string {
   const send = theirs.find((each) => each.codec !== undefined && ours.some((own) => own.codec === each.codec));
   if (send?.codec === undefined) return 'no codec in common';
   if (line.host === undefined || !isAddress(line.host)) return `no numeric address: ${line.host ?? 'c= is missing'}`;
@@ -141,6 +149,8 @@ function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: re
     ...(eventHz === undefined ? {} : { eventSend: eventType(theirs), eventReceive: eventType(ours), eventHz }),
     direction: meet(local.direction, directionOf(sdp, line)),
     ptimeMs: lengths.find((ms) => ms <= asked) ?? 10,
+    ...(local.rtcpMux && find(line.attributes, MUX[0]) !== undefined ? { rtcpMux: true } : {}),
+    ...(crypto === undefined ? {} : { crypto }),
   };
 }
 
@@ -151,19 +161,32 @@ function directionOf(sdp: Sdp, line: SdpMedia): Direction {
   return line.host === '0.0.0.0' || line.host === '::' ? DIRECTIONS[bitsOf(direction) & 1]! : direction;
 }
 
+/** Our line to the keys of an audio line of theirs, and what that comes to; undefined where it stays plain, or why it cannot be taken. */
+function keysFor(line: SdpMedia, { encryption = 'never', sdes }: LocalMedia, before: Sdp | undefined): ReturnType<Sdes['answer']> | string {
+  const must = SECURE.test(line.proto);
+  if (encryption === 'never' || sdes === undefined) return must ? 'it wants encryption, which is switched off' : undefined;
+  if (!must && encryption !== 'always' && find(line.attributes, 'crypto') === undefined) return undefined;
+  // RTP/AVP with keys is how many say that they can do without (RFC 4568 knows of RTP/SAVP alone).
+  const made = sdes().answer(line.attributes, before?.media[audioIn(before)]?.attributes ?? NONE);
+  return made ?? (must ? 'no encryption in common' : encryption === 'always' ? 'it is not encrypted' : undefined);
+}
+
 /**
  * Our answer to `offer` and the session it makes, or why there is none (to be refused 488). Every m-line is answered, in its place; one audio
- * line over RTP/AVP (or AVPF, as peers that want no feedback send it) is taken. `last`: the description we sent before in this call.
+ * line is taken, of several one that is encrypted, where we may. `last`: the description we sent before in this call.
  */
 export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Array):
   { readonly answer: Buffer; readonly session: StreamSession } | { readonly refuse: 488; readonly why: string } {
   const sdp = parseSdp(offer);
   if ('malformed' in sdp) return { refuse: 488, why: sdp.malformed };
   let why = 'no audio stream';
-  for (const [at, line] of sdp.media.entries()) {
+  const lines = [...sdp.media.entries()], { encryption = 'never' } = local;
+  if (encryption !== 'never') lines.sort((a, b) => Number(SECURE.test(b[1].proto)) - Number(SECURE.test(a[1].proto)));
+  for (const [at, line] of lines) {
     if (line.kind !== 'audio' || line.port === 0) continue;
-    if (!/^RTP\/AVPF?$/i.test(line.proto)) {
-      why = `transport ${line.proto}`;
+    const keys = PLAIN.test(line.proto) || SECURE.test(line.proto) ? keysFor(line, local, read(last)) : `transport ${line.proto}`;
+    if (typeof keys === 'string') {
+      why = keys;
       continue;
     }
     const known = formatsOf(line).filter((each) => each.codec === undefined || local.codecs.includes(each.codec));
@@ -174,12 +197,12 @@ export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Ar
     const events = known.find((each) => each.eventHz === hz) ?? known.find((each) => each.eventHz === 8000);
     const theirs = events === undefined ? codecs : [...codecs, events];
     const ours = theirs.map((each): Format => ({ ...each, fmtp: each.codec === 'opus' ? OPUS_FMTP : each.eventHz !== undefined ? eventsTaken(each.fmtp) : '' }));
-    const session = sessionOf(sdp, line, theirs, ours, local);
+    const session = sessionOf(sdp, line, theirs, ours, local, keys?.crypto);
     if (typeof session === 'string') {
       why = session;
       continue;
     }
-    const answer = audioLine(ours, local, session.direction, line.proto);
+    const answer = audioLine(ours, local, session.direction, line.proto, [...(keys === undefined ? NONE : [keys.line]), ...(session.rtcpMux ? [MUX] : NONE)]);
     return { answer: write(sdp.media.map((each, i) => i === at ? answer : refused(each)), local, last), session };
   }
   return { refuse: 488, why };
@@ -199,7 +222,12 @@ export function applyAnswer(offer: Uint8Array, answer: Uint8Array, local: LocalM
   const line = sdp.media[at]; // §6: m-lines correspond by their place
   if (own === undefined || line === undefined || line.kind !== 'audio') return { wrong: 'no audio stream' };
   if (line.port === 0) return { wrong: 'the audio stream was refused' };
-  if (!/^RTP\/AVPF?$/i.test(line.proto)) return { wrong: `transport ${line.proto}` };
-  const session = sessionOf(sdp, line, formatsOf(line), formatsOf(own), local);
+  if (!PLAIN.test(line.proto) && !SECURE.test(line.proto)) return { wrong: `transport ${line.proto}` };
+  let crypto: CryptoUse | undefined;
+  if (find(line.attributes, 'crypto') !== undefined && find(own.attributes, 'crypto') !== undefined) {
+    crypto = local.sdes?.().agreed(own.attributes, line.attributes);
+    if (crypto === undefined) return { wrong: 'the keys of the answer fit none of ours' };
+  } else if (local.encryption === 'always' || SECURE.test(own.proto) || SECURE.test(line.proto)) return { wrong: 'the other side does not encrypt' };
+  const session = sessionOf(sdp, line, formatsOf(line), formatsOf(own), local, crypto);
   return typeof session === 'string' ? { wrong: session } : { session };
 }
