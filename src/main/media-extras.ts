@@ -3,5 +3,6 @@
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 import { createRoom } from '../media/room.ts';
+import { createSrtp } from '../media/srtp.ts';
 
-export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz), room: createRoom };
+export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz), room: createRoom, createSrtp };

@@ -5,10 +5,10 @@
 //   AES-CM, RTCP  | 8 bytes | sealed | E+index | MKI | tag |   AES-GCM, RTCP  | 8 bytes | sealed | tag | E+index | MKI |
 
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, type Cipher, type KeyObject } from 'node:crypto';
+import type { SuiteName } from '../sdp/types.ts';
 import { putU32, u32 } from './rtp.ts';
 
-/** Names of RFC 4568 §6.2, RFC 6188 §4, RFC 7714 §14. */
-export type SuiteName = 'AES_CM_128_HMAC_SHA1_80' | 'AES_CM_128_HMAC_SHA1_32' | 'AES_256_CM_HMAC_SHA1_80' | 'AES_256_CM_HMAC_SHA1_32' | 'AEAD_AES_128_GCM' | 'AEAD_AES_256_GCM';
+export type { SuiteName } from '../sdp/types.ts';
 
 export interface Suite {
   readonly keyBytes: number;

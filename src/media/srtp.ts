@@ -4,6 +4,8 @@
 //   protect()     sequence -> index (never one twice) -> seal
 //   unprotect()   sequence -> index, guessed (§3.3.1) -> came before? (§3.3.2) -> open -> remember
 
+import type { CryptoUse } from '../sdp/types.ts';
+import type { Srtp } from './extras.ts';
 import { u32 } from './rtp.ts';
 import { createTransform, E, MORE_BYTES, MOST_BYTES, sessionKeys, SUITES, type SuiteName, type Transform } from './srtp-suite.ts';
 
@@ -220,12 +222,12 @@ export class SrtpReceiver {
   /** Of the key before, until a packet came under the new one: what is under way is still heard. */
   #before: Opener | undefined;
 
-  constructor(suite: SuiteName, master: Uint8Array, mki = none) {
+  constructor(suite: SuiteName, master: Uint8Array, mki: Uint8Array = none) {
     this.#now = new Opener(context(suite, master), mki);
   }
 
   /** The other side goes on under another key. */
-  rekey(suite: SuiteName, master: Uint8Array, mki = none): void {
+  rekey(suite: SuiteName, master: Uint8Array, mki: Uint8Array = none): void {
     this.#before = this.#now;
     this.#now = new Opener(context(suite, master), mki, this.#before.sources);
   }
@@ -248,4 +250,27 @@ export class SrtpReceiver {
     else if (length < 0) this.forged++;
     return length;
   }
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text, 'base64');
+
+/** Both directions of a stream under what `first` says; use() changes the direction whose key is another. */
+export function createSrtp(first: CryptoUse): Srtp {
+  const mki = (use: CryptoUse): Uint8Array => Buffer.from(use.mki ?? '', 'hex');
+  const sender = new SrtpSender(first.suite, bytes(first.send)), receiver = new SrtpReceiver(first.suite, bytes(first.receive), mki(first));
+  let now = first;
+  return {
+    use(next) {
+      const suite = next.suite !== now.suite;
+      if (suite || next.send !== now.send) sender.rekey(next.suite, bytes(next.send));
+      if (suite || next.receive !== now.receive || next.mki !== now.mki) receiver.rekey(next.suite, bytes(next.receive), mki(next));
+      now = next;
+    },
+    protect: (packet) => sender.protect(packet),
+    protectRtcp: (packet) => sender.protectRtcp(packet),
+    unprotect: (packet) => receiver.unprotect(packet),
+    unprotectRtcp: (packet) => receiver.unprotectRtcp(packet),
+    get forged() { return receiver.forged; },
+    get replayed() { return receiver.replayed; },
+  };
 }

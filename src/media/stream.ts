@@ -6,6 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import type { MediaExtras, Srtp } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -18,6 +19,7 @@ export interface StreamPorts {
   readonly random: Random;
   readonly udp: Network;
   readonly codec: CodecFactory;
+  readonly extras: (() => MediaExtras) | undefined;
   readonly tell: (event: MediaEvent) => void;
 }
 
@@ -29,6 +31,8 @@ const PAGED: readonly CodecUse[] = [{ name: 'PCMU', payloadType: 0 }, { name: 'P
 /** A page is over when nothing more came for so long; looked at so often. */
 const PAGE_OVER_MS = 1500;
 const PAGE_WATCH_MS = 250;
+/** The second byte of RTCP: what no RTP packet has that shares its port (RFC 5761 §4). */
+const RTCP_FIRST = 192, RTCP_LAST = 223;
 /** Loss in percent that the encoder is told to expect: never none, since the next loss comes unannounced. */
 const LOSS_LEAST = 5;
 const LOSS_MOST = 20;
@@ -54,6 +58,8 @@ export class Stream {
   #paged = false;
   #session: StreamSession | undefined;
   #hearing = false;
+  /** Once a session was encrypted; kept while one is not, for no index may serve twice. */
+  #srtp: Srtp | undefined;
   /** Codecs that could not be made, told once each. */
   #missing = '';
 
@@ -87,7 +93,7 @@ export class Stream {
     this.#settings = settings;
     this.#cname = Buffer.from(cname);
     this.#wallMs = ports.clock.wall() - ports.clock.now();
-    this.#sender = new Sender(ports.random, (packet) => this.#rtp?.send(packet, this.#latch.to));
+    this.#sender = new Sender(ports.random, (packet) => this.#emit(packet));
     this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType));
   }
 
@@ -165,7 +171,7 @@ export class Stream {
     if (before?.send.name === session.send.name && before.send.fmtp !== session.send.fmtp) this.#forget(session.send.name);
     this.#latch.negotiate(session.remote);
     const codec = this.#codec(session.send);
-    this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
+    this.#sender.enabled = codec !== undefined && this.#secure(session) && /^send/.test(session.direction) && !unspecified(session.remote);
     if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
     const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
     if (hearing && !this.#hearing) this.#receiver.reset();
@@ -175,6 +181,19 @@ export class Stream {
     if (before !== undefined) return;
     this.#stopReports = clock.after(rtcpIntervalMs(random, true), this.#reportDue);
     this.#stopWatch = clock.after(SECOND_MS, this.#watch);
+  }
+
+  /** Whether the session's packets may leave: as they are, or sealed. */
+  #secure({ crypto }: StreamSession): boolean {
+    if (crypto === undefined) return true;
+    if (this.#srtp === undefined) this.#srtp = this.#ports.extras?.().createSrtp(crypto);
+    else this.#srtp.use(crypto);
+    return this.#srtp !== undefined;
+  }
+
+  #emit(packet: Uint8Array): void {
+    const out = this.#session?.crypto === undefined ? packet : this.#srtp?.protect(packet);
+    if (out !== undefined) this.#rtp?.send(out, this.#latch.to);
   }
 
   /** Queue a digit; false when it is none, or too many wait. */
@@ -206,6 +225,8 @@ export class Stream {
       lostPackets: Math.max(0, lostOf(this.#reception) + this.#reception.doubles), // reports let doubles make up for losses, people do not
       latePackets: jitter.late + jitter.dropped,
       refusedPackets: this.#refused,
+      forgedPackets: this.#srtp?.forged ?? 0,
+      replayedPackets: this.#srtp?.replayed ?? 0,
       jitterMs: this.#reception.jitter * 1000 / clockOf(name),
       playoutDelayMs: jitter.delayMs,
       concealedMs,
@@ -263,8 +284,11 @@ export class Stream {
   #onRtp(bytes: Buffer, from: Endpoint): void {
     const packet = this.#packet, session = this.#session;
     if (this.#closed || session === undefined) return;
+    if (session.rtcpMux === true && bytes.length > 1 && bytes[1]! >= RTCP_FIRST && bytes[1]! <= RTCP_LAST) return this.#onRtcp(bytes, from);
+    // What is not genuine counts for nothing: neither heard nor believed to come from where the other side now is.
+    const length = session.crypto === undefined ? bytes.length : this.#srtp?.unprotect(bytes) ?? -1;
     const now = this.#ports.clock.now();
-    const known = readRtp(bytes, packet);
+    const known = length > 0 && readRtp(bytes, packet, length);
     const event = known && packet.payloadType === session.eventReceive;
     const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
     if (this.#paged && !this.#heard) this.#latch.negotiate({ host: from.host, port: from.port }); // whoever speaks first, until he is silent
@@ -308,7 +332,7 @@ export class Stream {
   #onRtcp(bytes: Buffer, from: Endpoint): void {
     if (this.#closed) return;
     const news = this.#news, now = this.#ports.clock.now();
-    if (from.host !== this.#latch.to.host || !readRtcp(bytes, this.#sender.ssrc, news)) {
+    if (from.host !== this.#latch.to.host || !readRtcp(this.#openedRtcp(bytes), this.#sender.ssrc, news)) {
       this.#refused++;
       return;
     }
@@ -325,6 +349,10 @@ export class Stream {
     if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(Math.min(LOSS_MOST, Math.max(LOSS_LEAST, news.lossPercent)));
   }
 
+  #openedRtcp(bytes: Buffer): Buffer {
+    return this.#session?.crypto === undefined ? bytes : bytes.subarray(0, Math.max(0, this.#srtp?.unprotectRtcp(bytes) ?? 0));
+  }
+
   readonly #reportDue = (): void => {
     this.#report(false);
     this.#stopReports = this.#ports.clock.after(rtcpIntervalMs(this.#ports.random, false), this.#reportDue);
@@ -332,7 +360,7 @@ export class Stream {
 
   #report(bye: boolean): void {
     const session = this.#session!, { to } = this.#latch;
-    if (this.#rtcp === undefined || unspecified(session.remote)) return;
+    if (unspecified(session.remote)) return;
     const now = this.#ports.clock.now();
     const out = this.#reportBuffer ??= new Uint8Array(384);
     const bytes = writeRtcp(out, {
@@ -343,7 +371,10 @@ export class Stream {
     this.#reportedPackets = this.#sender.packets;
     const port = to.port === session.remote.port && to.host === session.remote.host ? session.rtcpPort : to.port + 1;
     const target = this.#rtcpFrom?.host === to.host ? this.#rtcpFrom : { host: to.host, port };
-    if (target.port > 0 && target.port < 65_536) this.#rtcp.send(out.subarray(0, bytes), target);
+    const report = out.subarray(0, bytes), sealed = session.crypto === undefined ? report : this.#srtp?.protectRtcp(report);
+    if (sealed === undefined) return;
+    if (session.rtcpMux === true) this.#rtp?.send(sealed, to);
+    else if (target.port > 0 && target.port < 65_536) this.#rtcp?.send(sealed, target);
   }
 
   /** Only where sound is due both ways: whoever holds us may be silent. */
