@@ -9,7 +9,7 @@ import type { Endpoint } from '../ports/net.ts';
 import type { StreamSession } from '../sdp/types.ts';
 import type { ProbeSound } from './probe.ts';
 
-export type { CodecUse, StreamSession } from '../sdp/types.ts';
+export type { CodecUse, CryptoUse, StreamSession } from '../sdp/types.ts';
 
 /** Chosen by the caller of `open`, unique for the life of the engine. */
 export type StreamId = number;

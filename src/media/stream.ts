@@ -5,7 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
-import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import type { CodecUse, CryptoUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
 import type { MediaExtras, Srtp } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
@@ -93,7 +93,10 @@ export class Stream {
     this.#settings = settings;
     this.#cname = Buffer.from(cname);
     this.#wallMs = ports.clock.wall() - ports.clock.now();
-    this.#sender = new Sender(ports.random, (packet) => this.#emit(packet));
+    this.#sender = new Sender(ports.random, (packet) => {
+      const out = this.#session?.crypto === undefined ? packet : this.#srtp?.protect(packet);
+      if (out !== undefined) this.#rtp?.send(out, this.#latch.to);
+    });
     this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType));
   }
 
@@ -170,8 +173,9 @@ export class Stream {
     this.#session = session;
     if (before?.send.name === session.send.name && before.send.fmtp !== session.send.fmtp) this.#forget(session.send.name);
     this.#latch.negotiate(session.remote);
+    if (session.crypto !== undefined) this.#encrypt(session.crypto);
     const codec = this.#codec(session.send);
-    this.#sender.enabled = codec !== undefined && this.#secure(session) && /^send/.test(session.direction) && !unspecified(session.remote);
+    this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
     if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
     const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
     if (hearing && !this.#hearing) this.#receiver.reset();
@@ -183,17 +187,10 @@ export class Stream {
     this.#stopWatch = clock.after(SECOND_MS, this.#watch);
   }
 
-  /** Whether the session's packets may leave: as they are, or sealed. */
-  #secure({ crypto }: StreamSession): boolean {
-    if (crypto === undefined) return true;
+  /** What cannot be sealed does not leave, and nothing that comes is genuine. */
+  #encrypt(crypto: CryptoUse): void {
     if (this.#srtp === undefined) this.#srtp = this.#ports.extras?.().createSrtp(crypto);
     else this.#srtp.use(crypto);
-    return this.#srtp !== undefined;
-  }
-
-  #emit(packet: Uint8Array): void {
-    const out = this.#session?.crypto === undefined ? packet : this.#srtp?.protect(packet);
-    if (out !== undefined) this.#rtp?.send(out, this.#latch.to);
   }
 
   /** Queue a digit; false when it is none, or too many wait. */
@@ -286,7 +283,7 @@ export class Stream {
     if (this.#closed || session === undefined) return;
     if (session.rtcpMux === true && bytes.length > 1 && bytes[1]! >= RTCP_FIRST && bytes[1]! <= RTCP_LAST) return this.#onRtcp(bytes, from);
     // What is not genuine counts for nothing: neither heard nor believed to come from where the other side now is.
-    const length = session.crypto === undefined ? bytes.length : this.#srtp?.unprotect(bytes) ?? -1;
+    const length = session.crypto === undefined ? bytes.length : this.#opened(bytes, false);
     const now = this.#ports.clock.now();
     const known = length > 0 && readRtp(bytes, packet, length);
     const event = known && packet.payloadType === session.eventReceive;
@@ -332,7 +329,7 @@ export class Stream {
   #onRtcp(bytes: Buffer, from: Endpoint): void {
     if (this.#closed) return;
     const news = this.#news, now = this.#ports.clock.now();
-    if (from.host !== this.#latch.to.host || !readRtcp(this.#openedRtcp(bytes), this.#sender.ssrc, news)) {
+    if (from.host !== this.#latch.to.host || !readRtcp(this.#session?.crypto === undefined ? bytes : bytes.subarray(0, this.#opened(bytes, true)), this.#sender.ssrc, news)) {
       this.#refused++;
       return;
     }
@@ -349,8 +346,10 @@ export class Stream {
     if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(Math.min(LOSS_MOST, Math.max(LOSS_LEAST, news.lossPercent)));
   }
 
-  #openedRtcp(bytes: Buffer): Buffer {
-    return this.#session?.crypto === undefined ? bytes : bytes.subarray(0, Math.max(0, this.#srtp?.unprotectRtcp(bytes) ?? 0));
+  /** How much of it is a genuine packet, opened where it lies; 0 for none. */
+  #opened(bytes: Buffer, rtcp: boolean): number {
+    const srtp = this.#srtp;
+    return srtp === undefined ? 0 : Math.max(0, rtcp ? srtp.unprotectRtcp(bytes) : srtp.unprotect(bytes));
   }
 
   readonly #reportDue = (): void => {

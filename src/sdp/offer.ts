@@ -2,7 +2,7 @@
 // it back as `last`: the next one then keeps its m-lines and payload types, and its version rises only when something changed (RFC 3264 §8).
 
 import { formatSdp, isAddress, parseSdp, type Attribute, type Sdp, type SdpMedia } from './sdp.ts';
-import type { CodecName, CodecUse, CryptoUse, Direction, LocalMedia, Sdes, StreamSession } from './types.ts';
+import type { Choice, CodecName, CodecUse, CryptoUse, Direction, LocalMedia, StreamSession } from './types.ts';
 
 /** How each codec is spelt in rtpmap, and the payload type we give it: RFC 3551 §6, RFC 7587 §7; 101 and 102 are custom for events. */
 const CODECS = {
@@ -26,10 +26,14 @@ const meet = (ours: Direction, theirs: Direction): Direction => {
 
 const find = (attributes: readonly Attribute[], name: string): string | undefined => attributes.find((a) => a[0] === name)?.[1];
 
-/** Transports of an audio line that we take: RTP, or RTP that must be encrypted; with feedback as peers that want none send it. */
-const PLAIN = /^RTP\/AVPF?$/i, SECURE = /^RTP\/SAVPF?$/i;
 const MUX: Attribute = ['rtcp-mux', ''];
 const NONE: readonly Attribute[] = [];
+
+/** RTP that is not encrypted; with feedback (AVPF) as peers that want none send it. The rest is for sdes.ts to say. */
+function isAvp({ proto }: SdpMedia): boolean {
+  const upper = proto.toUpperCase();
+  return upper === 'RTP/AVP' || upper === 'RTP/AVPF';
+}
 
 interface Format {
   readonly type: number;
@@ -66,7 +70,7 @@ function formatsOf(media: SdpMedia): Format[] {
 const use = ({ codec, type, fmtp }: Format): CodecUse => ({ name: codec!, payloadType: type, ...(codec === 'opus' && fmtp !== '' ? { fmtp } : {}) });
 
 /** Our audio line. Attributes stand in the order of the formats, the direction last. */
-function audioLine(formats: readonly Format[], local: LocalMedia, direction: Direction, proto: string, more: readonly Attribute[]): SdpMedia {
+function audioLine(formats: readonly Format[], local: LocalMedia, direction: Direction, proto: string, keys: readonly Attribute[]): SdpMedia {
   const attributes: Attribute[] = [];
   for (const { type, codec, eventHz, fmtp } of formats) {
     attributes.push(['rtpmap', `${type} ${codec === undefined ? `telephone-event/${eventHz}` : CODECS[codec].map}`]);
@@ -74,7 +78,8 @@ function audioLine(formats: readonly Format[], local: LocalMedia, direction: Dir
   }
   attributes.push(['ptime', `${local.ptimeMs}`], ['maxptime', `${MAX_PTIME_MS}`]);
   if (local.rtcpPort !== local.port + 1) attributes.push(['rtcp', `${local.rtcpPort}`]); // RFC 3605
-  attributes.push(...more, [direction, '']);
+  if (local.rtcpMux) attributes.push(MUX);
+  attributes.push(...keys, [direction, '']);
   return { kind: 'audio', port: local.port, proto, formats: formats.map((f) => `${f.type}`), host: undefined, attributes };
 }
 
@@ -97,6 +102,7 @@ function write(media: readonly SdpMedia[], local: LocalMedia, last: Uint8Array |
 
 /** The audio line in use in a description of ours. */
 const audioIn = (sdp: Sdp): number => sdp.media.findIndex((each) => each.kind === 'audio' && each.port !== 0);
+const ownLine = (sdp: Sdp | undefined): SdpMedia | undefined => sdp?.media[audioIn(sdp)];
 
 /** A description of what we want, as first offer or, with `last` (the last we sent in this call), as the next. */
 export function makeOffer(local: LocalMedia, last?: Uint8Array): Buffer {
@@ -120,9 +126,9 @@ export function makeOffer(local: LocalMedia, last?: Uint8Array): Buffer {
     formats.push({ codec: undefined, eventHz, type: typeOf(EVENT_TYPES[eventHz], (each) => each.eventHz === eventHz), fmtp: '0-16' });
   }
   const { encryption, sdes } = local;
-  const keys = (line === undefined ? encryption === 'preferred' || encryption === 'always' : find(line.attributes, 'crypto') !== undefined) && sdes !== undefined;
+  const keyed = sdes !== undefined && (line === undefined ? encryption === 'preferred' || encryption === 'always' : find(line.attributes, 'crypto') !== undefined);
   const proto = line?.proto ?? (encryption === 'always' ? 'RTP/SAVP' : 'RTP/AVP');
-  const ours = audioLine(formats, local, local.direction, proto, [...(keys ? sdes().offer(line?.attributes ?? NONE) : NONE), ...(local.rtcpMux ? [MUX] : NONE)]);
+  const ours = audioLine(formats, local, local.direction, proto, keyed ? sdes().offer(line?.attributes ?? NONE) : NONE);
   const media = before?.media.map((each, i) => i === at ? ours : refused(each)) ?? [];
   return write(at < 0 ? [...media, ours] : media, local, last);
 }
@@ -149,8 +155,8 @@ function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: re
     ...(eventHz === undefined ? {} : { eventSend: eventType(theirs), eventReceive: eventType(ours), eventHz }),
     direction: meet(local.direction, directionOf(sdp, line)),
     ptimeMs: lengths.find((ms) => ms <= asked) ?? 10,
-    ...(local.rtcpMux && find(line.attributes, MUX[0]) !== undefined ? { rtcpMux: true } : {}),
-    ...(crypto === undefined ? {} : { crypto }),
+    rtcpMux: (local.rtcpMux === true && find(line.attributes, MUX[0]) !== undefined) || undefined,
+    crypto,
   };
 }
 
@@ -159,16 +165,6 @@ function directionOf(sdp: Sdp, line: SdpMedia): Direction {
   const said = (attributes: readonly Attribute[]) => DIRECTIONS.find((each) => attributes.some((a) => a[0] === each));
   const direction = said(line.attributes) ?? said(sdp.attributes) ?? 'sendrecv';
   return line.host === '0.0.0.0' || line.host === '::' ? DIRECTIONS[bitsOf(direction) & 1]! : direction;
-}
-
-/** Our line to the keys of an audio line of theirs, and what that comes to; undefined where it stays plain, or why it cannot be taken. */
-function keysFor(line: SdpMedia, { encryption = 'never', sdes }: LocalMedia, before: Sdp | undefined): ReturnType<Sdes['answer']> | string {
-  const must = SECURE.test(line.proto);
-  if (encryption === 'never' || sdes === undefined) return must ? 'it wants encryption, which is switched off' : undefined;
-  if (!must && encryption !== 'always' && find(line.attributes, 'crypto') === undefined) return undefined;
-  // RTP/AVP with keys is how many say that they can do without (RFC 4568 knows of RTP/SAVP alone).
-  const made = sdes().answer(line.attributes, before?.media[audioIn(before)]?.attributes ?? NONE);
-  return made ?? (must ? 'no encryption in common' : encryption === 'always' ? 'it is not encrypted' : undefined);
 }
 
 /**
@@ -180,11 +176,11 @@ export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Ar
   const sdp = parseSdp(offer);
   if ('malformed' in sdp) return { refuse: 488, why: sdp.malformed };
   let why = 'no audio stream';
-  const lines = [...sdp.media.entries()], { encryption = 'never' } = local;
-  if (encryption !== 'never') lines.sort((a, b) => Number(SECURE.test(b[1].proto)) - Number(SECURE.test(a[1].proto)));
-  for (const [at, line] of lines) {
+  const { encryption, sdes } = local;
+  const plain = sdes === undefined || (encryption !== 'always' && sdp.media.every((each) => isAvp(each) && find(each.attributes, 'crypto') === undefined));
+  for (const [i, choice] of (plain ? sdp.media : sdes().choices(sdp.media, encryption, ownLine(read(last)))).entries()) {
+    const { at, line, keys }: Choice = 'at' in choice ? choice : { at: i, line: choice, keys: isAvp(choice) ? undefined : `transport ${choice.proto}` };
     if (line.kind !== 'audio' || line.port === 0) continue;
-    const keys = PLAIN.test(line.proto) || SECURE.test(line.proto) ? keysFor(line, local, read(last)) : `transport ${line.proto}`;
     if (typeof keys === 'string') {
       why = keys;
       continue;
@@ -202,7 +198,7 @@ export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Ar
       why = session;
       continue;
     }
-    const answer = audioLine(ours, local, session.direction, line.proto, [...(keys === undefined ? NONE : [keys.line]), ...(session.rtcpMux ? [MUX] : NONE)]);
+    const answer = audioLine(ours, session.rtcpMux ? local : { ...local, rtcpMux: false }, session.direction, line.proto, keys === undefined ? NONE : [keys.line]);
     return { answer: write(sdp.media.map((each, i) => i === at ? answer : refused(each)), local, last), session };
   }
   return { refuse: 488, why };
@@ -222,12 +218,8 @@ export function applyAnswer(offer: Uint8Array, answer: Uint8Array, local: LocalM
   const line = sdp.media[at]; // §6: m-lines correspond by their place
   if (own === undefined || line === undefined || line.kind !== 'audio') return { wrong: 'no audio stream' };
   if (line.port === 0) return { wrong: 'the audio stream was refused' };
-  if (!PLAIN.test(line.proto) && !SECURE.test(line.proto)) return { wrong: `transport ${line.proto}` };
-  let crypto: CryptoUse | undefined;
-  if (find(line.attributes, 'crypto') !== undefined && find(own.attributes, 'crypto') !== undefined) {
-    crypto = local.sdes?.().agreed(own.attributes, line.attributes);
-    if (crypto === undefined) return { wrong: 'the keys of the answer fit none of ours' };
-  } else if (local.encryption === 'always' || SECURE.test(own.proto) || SECURE.test(line.proto)) return { wrong: 'the other side does not encrypt' };
+  const crypto = local.sdes === undefined || (local.encryption !== 'always' && isAvp(own) && isAvp(line) && find(line.attributes, 'crypto') === undefined) ? isAvp(line) ? undefined : `transport ${line.proto}` : local.sdes().agreed(own, line, local.encryption);
+  if (typeof crypto === 'string') return { wrong: crypto };
   const session = sessionOf(sdp, line, formatsOf(line), formatsOf(own), local, crypto);
   return typeof session === 'string' ? { wrong: session } : { session };
 }

@@ -5,8 +5,8 @@
 // Keys are only as secret as the description that carries them: TLS is for whoever sends it to see to.
 
 import type { Random } from '../ports/random.ts';
-import type { Attribute } from './sdp.ts';
-import type { CryptoUse, Sdes, SuiteName } from './types.ts';
+import type { Attribute, SdpMedia } from './sdp.ts';
+import type { Choice, CryptoUse, Encryption, Keys, Sdes, SuiteName } from './types.ts';
 
 /** Bytes of key and salt together: RFC 4568 §6.2, RFC 6188 §4, RFC 7714 §14. */
 const BYTES: Readonly<Record<SuiteName, number>> = {
@@ -56,27 +56,48 @@ function use(suite: SuiteName, ours: string, theirs: Line): CryptoUse {
   return { suite, send: ours, receive: theirs.key, ...(theirs.mki === '' ? {} : { mki: theirs.mki }) };
 }
 
+const hasKeys = ({ attributes }: SdpMedia): boolean => attributes.some(([name]) => name === 'crypto');
+/** Transports of an audio line: RTP, and RTP that must be encrypted. */
+const PLAIN = /^RTP\/AVPF?$/i, SECURE = /^RTP\/SAVPF?$/i;
+
 export function createSdes(random: Random): Sdes {
   const newKey = (suite: SuiteName): string => Buffer.from(random.bytes(BYTES[suite])).toString('base64');
+
+  const answer = (theirs: readonly Attribute[], last: readonly Attribute[]): Keys | undefined => {
+    const line = linesOf(theirs)[0]; // the first that will do: the offerer's order counts (§5.1.2)
+    if (line === undefined) return undefined;
+    const { tag, name, suite } = line, before = linesOf(last).find((each) => each.suite === suite)?.key;
+    const key = before === undefined || before === line.key ? newKey(suite) : before;
+    return { line: written({ tag, name, key }), crypto: use(suite, key, line) };
+  };
+
+  const keysFor = (line: SdpMedia, encryption: Encryption, last: SdpMedia | undefined): Keys | string | undefined => {
+    const must = SECURE.test(line.proto);
+    if (!must && !PLAIN.test(line.proto)) return `transport ${line.proto}`;
+    if (encryption === 'never') return must ? 'it wants encryption, which is switched off' : undefined;
+    // RTP/AVP with keys is how many say that they can do without; the RFC knows of RTP/SAVP alone.
+    return answer(line.attributes, last?.attributes ?? []) ?? (must ? 'no encryption in common' : encryption === 'always' ? 'it is not encrypted' : undefined);
+  };
+
   return {
     offer(last) {
       const before = linesOf(last); // a key stays until there is a reason for another (§7.1.4)
       return before.length > 0 ? before.map(written) : OFFERED.map((name, i) => written({ tag: `${i + 1}`, name, key: newKey(name) }));
     },
-    answer(theirs, last) {
-      const line = linesOf(theirs)[0]; // the first that will do: the offerer's order counts (§5.1.2)
-      if (line === undefined) return undefined;
-      const { tag, name, suite } = line, before = linesOf(last).find((each) => each.suite === suite)?.key;
-      const key = before === undefined || before === line.key ? newKey(suite) : before;
-      return { line: written({ tag, name, key }), crypto: use(suite, key, line) };
+    choices(lines, encryption = 'never', last) {
+      const all = lines.map((line, at): Choice => ({ at, line, keys: line.kind === 'audio' && line.port !== 0 ? keysFor(line, encryption, last) : undefined }));
+      // Of two lines for one sound the encrypted one, whichever they put first.
+      return all.sort((a, b) => Number(typeof b.keys === 'object') - Number(typeof a.keys === 'object'));
     },
-    agreed(ours, theirs) {
-      const own = linesOf(ours);
-      for (const line of linesOf(theirs)) {
+    agreed(ours, theirs, encryption) {
+      if (!SECURE.test(theirs.proto) && !PLAIN.test(theirs.proto)) return `transport ${theirs.proto}`;
+      if (!hasKeys(theirs) || !hasKeys(ours)) return encryption === 'always' || SECURE.test(ours.proto) || SECURE.test(theirs.proto) ? 'the other side does not encrypt' : undefined;
+      const own = linesOf(ours.attributes);
+      for (const line of linesOf(theirs.attributes)) {
         const asked = own.find(({ tag, suite }) => tag === line.tag && suite === line.suite); // §5.1.3
         if (asked !== undefined && asked.key !== line.key) return use(line.suite, asked.key, line); // a key of ours sent back is none
       }
-      return undefined;
+      return 'the keys of the answer fit none of ours';
     },
   };
 }

@@ -1,7 +1,7 @@
 // What offer and answer are made of and what they come to. Types only; the media room's door takes CodecUse and StreamSession from here.
 
 import type { Endpoint } from '../ports/net.ts';
-import type { Attribute } from './sdp.ts';
+import type { Attribute, SdpMedia } from './sdp.ts';
 
 export type CodecName = 'opus' | 'PCMU' | 'PCMA';
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
@@ -29,14 +29,27 @@ export interface CryptoUse {
 /** never: no keys are taken or given. offered: those of the other side are answered. preferred: ours are offered as well. always: nothing goes without. */
 export type Encryption = 'never' | 'offered' | 'preferred' | 'always';
 
-/** Keys in descriptions (sdes.ts). Attributes are those of an audio line; `last` is our own one in the description before. */
+/** Our line to one of theirs, and what that comes to. */
+export interface Keys {
+  readonly line: Attribute;
+  readonly crypto: CryptoUse;
+}
+
+/** A line of an offer with its place: what answers its keys, nothing where it stays plain, or why it cannot be taken. */
+export interface Choice {
+  readonly at: number;
+  readonly line: SdpMedia;
+  readonly keys: Keys | string | undefined;
+}
+
+/** Keys in descriptions (sdes.ts), for those in which there are any, or must be. */
 export interface Sdes {
-  /** Lines to offer: as they were, or new. */
+  /** Lines to offer: as they were in our line before, or new. */
   offer(last: readonly Attribute[]): readonly Attribute[];
-  /** Our line to one of theirs, and what that comes to; undefined when none of theirs can be used. */
-  answer(theirs: readonly Attribute[], last: readonly Attribute[]): { readonly line: Attribute; readonly crypto: CryptoUse } | undefined;
-  /** What their answer to our lines comes to. */
-  agreed(ours: readonly Attribute[], theirs: readonly Attribute[]): CryptoUse | undefined;
+  /** The lines of an offer, first those that are to be taken first. `last`: our line before. */
+  choices(lines: readonly SdpMedia[], encryption: Encryption | undefined, last: SdpMedia | undefined): readonly Choice[];
+  /** What their answer to our line comes to: nothing where it is plain, or what is wrong. */
+  agreed(ours: SdpMedia, theirs: SdpMedia, encryption: Encryption | undefined): CryptoUse | string | undefined;
 }
 
 /** What offer and answer came to, as the engine needs it. */
@@ -56,9 +69,9 @@ export interface StreamSession {
   readonly direction: Direction;
   readonly ptimeMs: number;
   /** RTCP goes over the port of RTP (RFC 5761). */
-  readonly rtcpMux?: true;
+  readonly rtcpMux?: true | undefined;
   /** Absent: nothing is encrypted. */
-  readonly crypto?: CryptoUse;
+  readonly crypto?: CryptoUse | undefined;
 }
 
 /** Our side of the one audio stream. */
