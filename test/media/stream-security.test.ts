@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { extras } from '../../src/main/media-extras.ts';
 import { createEngine } from '../../src/media/engine.ts';
 import { createCodec } from '../../src/media/codec.ts';
 import { createSrtp } from '../../src/media/srtp.ts';
@@ -109,16 +110,16 @@ test('what cannot be encrypted does not leave', async () => {
 });
 
 test('what no encrypted call needs is not loaded', async () => {
-  const clock = new FakeClock(), wire = new Wire(clock), extras = vi.fn(() => ({ createSrtp }));
-  const media = createEngine({ clock, random: new FakeRandom(3), udp: wire.host('192.0.2.1'), audio: new FakeAudio(clock), codec: createCodec, extras }, mediaSettings());
+  const clock = new FakeClock(), wire = new Wire(clock), load = vi.fn(() => extras);
+  const media = createEngine({ clock, random: new FakeRandom(3), udp: wire.host('192.0.2.1'), audio: new FakeAudio(clock), codec: createCodec, extras: load }, mediaSettings());
   media.command({ do: 'open', stream: 1, host: '192.0.2.1', cname: 'x' });
   await settle();
   const plain = { remote: { host: '192.0.2.2', port: 4000 }, rtcpPort: 4001, send: PCMA, receive: [PCMA], direction: 'sendrecv', ptimeMs: 20 } as const;
   media.command({ do: 'negotiated', stream: 1, session: plain });
   clock.advance(10_000);
-  expect(extras).not.toHaveBeenCalled();
+  expect(load).not.toHaveBeenCalled();
   media.command({ do: 'negotiated', stream: 1, session: { ...plain, crypto: A } });
-  expect(extras).toHaveBeenCalledTimes(1);
+  expect(load).toHaveBeenCalledTimes(1);
   media.close();
 });
 
