@@ -47,20 +47,25 @@ function remember(source: Source, index: number): void {
   if (index > source.highest) source.highest = index;
 }
 
-/** Sources of one direction and kind; the one heard longest ago gives way. */
+/** Sources of one direction and kind; the one asked for longest ago gives way. */
 class Sources {
+  /** Asked for last stands first. */
   readonly #all: Source[] = [];
-  #next = 0;
 
   find(ssrc: number): Source | undefined {
-    for (let i = 0; i < this.#all.length; i++) if (this.#all[i]!.ssrc === ssrc) return this.#all[i];
+    const all = this.#all;
+    for (let i = 0; i < all.length; i++) {
+      const source = all[i]!;
+      if (source.ssrc !== ssrc) continue;
+      for (let j = i; j > 0; j--) all[j] = all[j - 1]!;
+      return all[0] = source;
+    }
     return undefined;
   }
 
   add(ssrc: number): Source {
     const source: Source = { ssrc, highest: -1, seen: new Uint32Array(WINDOW / 32) };
-    this.#all[this.#next] = source;
-    this.#next = (this.#next + 1) % SOURCES;
+    if (this.#all.unshift(source) > SOURCES) this.#all.pop();
     return source;
   }
 }

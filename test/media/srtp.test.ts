@@ -194,6 +194,15 @@ describe('a replay', () => {
   });
 });
 
+test('a source that speaks on is never forgotten for others that come and go', () => {
+  const sender = new SrtpSender(CM, master(CM)), receiver = new SrtpReceiver(CM, master(CM));
+  for (let n = 0; n < 200_000; n += 20_000) opened(receiver, sent(sender.protect(rtp(n)))); // wrapped three times
+  for (let other = 1; other < 100; other++) {
+    expect(opened(receiver, sent(new SrtpSender(CM, master(CM)).protect(rtp(1, undefined, other))))).toBeDefined();
+    expect(opened(receiver, sent(sender.protect(rtp(200_000 + other))))).toBeDefined();
+  }
+});
+
 test('packets that come in pairs the wrong way round are no replays, however long the call', () => {
   const sender = new SrtpSender(CM, master(CM)), receiver = new SrtpReceiver(CM, master(CM));
   for (let n = 0; n < 4 * WINDOW; n += 2) {
