@@ -89,9 +89,11 @@ writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 const bundled = async (from) => (await build({ ...phone, entryPoints: [`src/main/${from}.ts`], write: false })).outputFiles[0].text;
 writeFileSync(join(dist, 'core.cjs'), asBody(commonJs(await bundled('core'))));
 writeFileSync(join(dist, 'flags.js'), commonJs(await bundled('flags')));
-// Asked for by the media thread with the first call that wants it, at once.
-const { outputFiles: [extras] } = await build({ ...phone, entryPoints: ['src/main/media-extras.ts'], format: 'cjs', write: false });
-writeFileSync(join(dist, 'media-extras.cjs'), asBody(extras.text));
+// Asked for with the first call that wants it, at once: by the media thread, and keys of encrypted sound by the main thread.
+for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts']]) {
+  const { outputFiles: [extras] } = await build({ ...phone, entryPoints: [from], format: 'cjs', write: false });
+  writeFileSync(join(dist, `${name}.cjs`), asBody(extras.text));
+}
 
 const small = { minify: true, platform: 'node', target: 'node20', legalComments: 'none' };
 const { outputFiles: [packs] } = await build({ ...small, absWorkingDir: root, entryPoints: ['src/main/packs.ts'], bundle: true, format: 'iife', globalName: 'packs', write: false });

@@ -19,7 +19,7 @@ const rooms: Readonly<Record<string, Room>> = {
   ports: { may: [], packages: [] },
   sip: { may: ['ports'], packages: ['node:crypto'] },
   sdp: { may: ['types:ports'], packages: [] },
-  media: { may: ['ports', 'types:sdp'], packages: ['koffi', '@discordjs/opus', 'node:module'] },
+  media: { may: ['ports', 'types:sdp'], packages: ['koffi', '@discordjs/opus', 'node:module', 'node:crypto'] },
   audio: { may: ['ports'], packages: ['koffi', 'node:child_process'] },
   phone: { may: ['ports', 'types:config', 'sip/agent', 'types:sip', 'sdp', 'media/door', 'media/tone-tables', 'media/dtmf', 'types:media', 'sip/message', 'sip/headers', 'sip/uri', 'sip/packages'], packages: [] },
   hardware: { may: ['ports', 'types:config'], packages: ['koffi', 'onoff', 'node:fs', 'node:child_process'] },

@@ -182,6 +182,7 @@ export const settingsSchema = Type.Object({
     ptimeMs: choice('20', ['10', '20', '40', '60'], { title: 'Packet time', description: 'Sound in each packet.', unit: 'ms', applies: 'next call' }),
     rtpPortMin: whole(16_384, 1_024, 65_534, { title: 'Lowest RTP port', description: 'First port used for sound.', applies: 'next call' }),
     rtpPortMax: whole(32_766, 1_025, 65_535, { title: 'Highest RTP port', description: 'Last port used for sound.', applies: 'next call' }),
+    encryption: choice('offered', ['never', 'offered', 'preferred', 'always'], { title: 'Encryption', description: 'Whether the sound of calls is encrypted (SRTP). offered: where the other side wants it. preferred: this phone asks for it, and does without where the other side cannot. always: calls without it are refused, emergency calls apart. The keys travel in the messages: without the transport tls whoever reads those can listen.', applies: 'next call' }),
     dscp: whole(46, 0, 63, { title: 'Priority of sound', description: 'DSCP mark on RTP packets: 46 is EF (expedited forwarding), 0 none.', applies: 'on restart' }),
     realTime: flag(true, { title: 'Sound first', description: 'Sound goes before every other program of this machine, where the system lets it.', applies: 'on restart' }),
     jitterMinMs: whole(20, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for.', unit: 'ms', applies: 'next call' }),

@@ -4,5 +4,6 @@ import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 import { createRoom } from '../media/room.ts';
 import { createSilence } from '../media/silence.ts';
+import { createSrtp } from '../media/srtp.ts';
 
-export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz), room: createRoom, createSilence };
+export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz), room: createRoom, createSilence, createSrtp };

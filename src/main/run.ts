@@ -1,6 +1,7 @@
 // Builds one telephone out of the rooms and keeps it running until it is told to end. The only place where rooms meet.
 
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { Files } from '../ports/files.ts';
 import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
+import type { createSdes } from '../sdp/sdes.ts';
+import type { Sdes } from '../sdp/types.ts';
 import type { AgentHandlers } from '../sip/agent-types.ts';
 import { startedNow, systemClock } from '../system/clock.ts';
 import { serveControl, type Reply } from '../system/control.ts';
@@ -176,12 +179,13 @@ async function start(making: Making): Promise<void> {
   };
   const answered: (() => void)[] = [];
   const instance = await instanceOf(making.files, making.state, random, (write) => { answered.push(write); });
-  let opus: boolean | undefined;
+  let opus: boolean | undefined, sdes: Sdes | undefined;
   const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp, tlsPort: settings().sip.tlsPort }, handlers);
   const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
   const ports: PhonePorts = {
     clock, log, random, media, hardware, texts, settings,
     get opus() { return opus ??= opusAvailable(); },
+    sdes: () => sdes ??= (createRequire(import.meta.url)('./sdes.cjs') as { readonly createSdes: typeof createSdes }).createSdes(random), // at once, for an answer cannot wait
     sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
     beyond: () => import('./beyond.ts'),
     change: (key, value) => void changeOne(store, log, key, value),

@@ -1,5 +1,5 @@
 /** What may have to be blanked; most messages have none of it. */
-const SECRET = /^(?:proxy-)?auth(?:orization|entication-info)|^a=(?:crypto|ice-pwd)|^k=|password=|^MESSAGE |^(?:content-type|c)[ \t]*:\s*application\/dtmf/im;
+const SECRET = /^(?:proxy-)?auth(?:orization|entication-info)|^a=(?:crypto|ice-pwd)|^k=|password=|inline:|^MESSAGE |^(?:content-type|c)[ \t]*:\s*application\/dtmf/im;
 const OPENS = /^(?:proxy-)?authorization[ \t]*:/i, CONFIRMS = /^(?:proxy-)?authentication-info[ \t]*:/i, GOES_ON = /^[ \t]/;
 const WORDS = /^MESSAGE |^(?:content-type|c)[ \t]*:\s*application\/dtmf/im;
 
@@ -20,9 +20,9 @@ export function blanked(bytes: Uint8Array): string {
       while (GOES_ON.test(lines[i + 1] ?? '')) line += `\n${lines[++i]!}`;
       const scheme = (opens ? /^[^:]*:\s*\S+/ : /^[^:]*:/).exec(line)?.[0];
       if (scheme !== undefined) line = `${scheme} (blanked)${line.endsWith('\r') ? '\r' : ''}`;
-    } else if (line.startsWith('a=')) line = line.replace(/^(a=crypto:\S+\s+\S+|a=ice-pwd:)[^\r]*/i, (_, kept: string) => `${kept}${kept.endsWith(':') ? '' : ' '}(blanked)`);
+    } else if (line.startsWith('a=')) line = line.replace(/^(a=crypto:\s*\S+\s+\S+|a=ice-pwd:)[^\r]*/i, (_, kept: string) => `${kept}${kept.endsWith(':') ? '' : ' '}(blanked)`);
     else if (line.startsWith('k=')) line = line.replace(/^k=[^\r]*/, 'k=(blanked)');
-    out.push(line.replace(/(password=)[^;>\s]*/gi, '$1(blanked)'));
+    out.push(line.replace(/(password=|inline:)[^;>\s]*/gi, '$1(blanked)'));
   }
   return `${out.join('\n')}${hides ? `(${Buffer.byteLength(text.slice(end))} bytes blanked)` : ''}`;
 }

@@ -9,7 +9,7 @@ import type { Endpoint } from '../ports/net.ts';
 import type { StreamSession } from '../sdp/types.ts';
 import type { ProbeSound } from './probe.ts';
 
-export type { CodecUse, StreamSession } from '../sdp/types.ts';
+export type { CodecUse, CryptoUse, StreamSession } from '../sdp/types.ts';
 
 /** Chosen by the caller of `open`, unique for the life of the engine. */
 export type StreamId = number;
@@ -139,8 +139,11 @@ export interface StreamStats {
   readonly lostPackets: number;
   /** Packets that came after their turn. */
   readonly latePackets: number;
-  /** From strangers, or not RTP at all. */
+  /** From strangers, or not RTP at all; those of the next two among them. */
   readonly refusedPackets: number;
+  /** Of an encrypted stream: not genuine, and come before. */
+  readonly forgedPackets: number;
+  readonly replayedPackets: number;
   /** RFC 3550 §6.4.1 interarrival jitter. */
   readonly jitterMs: number;
   readonly playoutDelayMs: number;

@@ -2,8 +2,24 @@
 // engine brings it from a file of its own (main/media-extras.ts). Each part adds its factory to the interface.
 
 import type { AudioStatus } from '../ports/audio.ts';
+import type { CryptoUse } from '../sdp/types.ts';
 import type { RoomReport, RoomSettings } from './door.ts';
 import type { Probe } from './probe.ts';
+
+/** Encryption of one stream both ways (srtp.ts). */
+export interface Srtp {
+  /** Go on under these keys. */
+  use(crypto: CryptoUse): void;
+  /** The packet sealed, good until the next call; undefined: it must not leave. */
+  protect(packet: Uint8Array): Uint8Array | undefined;
+  protectRtcp(packet: Uint8Array): Uint8Array | undefined;
+  /** Opens the packet where it lies and gives its plain length; below 0: it is to be dropped. */
+  unprotect(packet: Uint8Array): number;
+  unprotectRtcp(packet: Uint8Array): number;
+  /** Packets dropped because they were not genuine, and because they came before. */
+  readonly forged: number;
+  readonly replayed: number;
+}
 
 export interface RoomOptions extends RoomSettings {
   readonly periodFrames: number;
@@ -37,4 +53,5 @@ export interface MediaExtras {
   room(options: RoomOptions, trouble: Tell): RoomControl;
   /** For sound at so many samples a second. */
   readonly createSilence: (rateHz: number) => Silence;
+  readonly createSrtp: (crypto: CryptoUse) => Srtp;
 }

@@ -3,8 +3,10 @@
 //   negotiated address --- always taken, and from its first packet on nobody else is
 //   somebody else ------- only while the negotiated one was never heard, and only after RUN packets in a row that belong
 //                         together (address, SSRC, payload type, rising sequence); then latched, and the next stranger is refused
+//   the right host, ----- also after a wrong host has latched: who was quicker by chance or by malice does not keep the call
+//   another port
 //
-// One packet of a stranger moves nothing. A new negotiation starts over.
+// One packet of a stranger moves nothing. A new negotiation starts over. Of an encrypted stream only genuine packets come here.
 
 import type { Endpoint } from '../ports/net.ts';
 
@@ -48,11 +50,12 @@ export class Latch {
       this.#settled = true;
       return true;
     }
-    if (this.#settled) return false;
+    const { host } = this.#negotiated;
+    if (this.#settled && (from.host !== host || this.#current.host === host)) return false;
     const step = (sequence - this.#sequence) & 0xffff;
     if (same(from, this.#suitor) && ssrc === this.#ssrc && payloadType === this.#payloadType && step > 0 && step < 16) {
       this.#run++;
-    } else if (this.#run > 0 && this.#suitor.host === this.#negotiated.host && from.host !== this.#negotiated.host) {
+    } else if (this.#run > 0 && this.#suitor.host === host && from.host !== host) {
       return false; // another port of the right host goes before a wrong host
     } else {
       this.#suitor = { host: from.host, port: from.port };
@@ -61,7 +64,7 @@ export class Latch {
       this.#run = 1;
     }
     this.#sequence = sequence;
-    if (this.#run < (from.host === this.#negotiated.host ? RUN_SAME_HOST : RUN_OTHER_HOST)) return false;
+    if (this.#run < (from.host === host ? RUN_SAME_HOST : RUN_OTHER_HOST)) return false;
     this.#current = this.#suitor;
     return this.#settled = true;
   }

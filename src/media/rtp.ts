@@ -35,9 +35,8 @@ export function putU32(b: Uint8Array, i: number, value: number): void {
   b[i + 3] = value;
 }
 
-/** Fill `packet` from a datagram, its payload a view of it; false when it is not a whole RTP version 2 packet. */
-export function readRtp(b: Uint8Array, packet: RtpPacket): boolean {
-  const length = b.length;
+/** Fill `packet` from the first `length` bytes of a datagram, its payload a view of it; false when it is not a whole RTP version 2 packet. */
+export function readRtp(b: Uint8Array, packet: RtpPacket, length = b.length): boolean {
   if (length < RTP_HEADER_BYTES) return false;
   const flags = b[0]!;
   if (flags >> 6 !== 2) return false;

@@ -5,8 +5,8 @@ import type { Clock } from '../ports/clock.ts';
 import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
-import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
-import type { MediaExtras } from './extras.ts';
+import type { CodecUse, CryptoUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import type { MediaExtras, Srtp } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -31,6 +31,8 @@ const PAGED: readonly CodecUse[] = [{ name: 'PCMU', payloadType: 0 }, { name: 'P
 /** A page is over when nothing more came for so long; looked at so often. */
 const PAGE_OVER_MS = 1500;
 const PAGE_WATCH_MS = 250;
+/** The second byte of RTCP: what no RTP packet has that shares its port (RFC 5761 §4). */
+const RTCP_FIRST = 192, RTCP_LAST = 223;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
 
 export class Stream {
@@ -53,6 +55,8 @@ export class Stream {
   #paged = false;
   #session: StreamSession | undefined;
   #hearing = false;
+  /** Once a session was encrypted; kept while one is not, for no index may serve twice. */
+  #srtp: Srtp | undefined;
   /** Codecs that could not be made, told once each. */
   #missing = '';
 
@@ -86,7 +90,10 @@ export class Stream {
     this.#settings = settings;
     this.#cname = Buffer.from(cname);
     this.#wallMs = ports.clock.wall() - ports.clock.now();
-    this.#sender = new Sender(ports.random, (packet) => this.#rtp?.send(packet, this.#latch.to));
+    this.#sender = new Sender(ports.random, (packet) => {
+      const out = this.#session?.crypto === undefined ? packet : this.#srtp?.protect(packet);
+      if (out !== undefined) this.#rtp?.send(out, this.#latch.to);
+    });
     this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType));
   }
 
@@ -162,6 +169,7 @@ export class Stream {
     const before = this.#session;
     this.#session = session;
     this.#latch.negotiate(session.remote);
+    if (session.crypto !== undefined) this.#encrypt(session.crypto);
     const codec = this.#codec(session.send);
     codec?.retune?.(session.send.fmtp ?? ''); // it may be there since we received it
     this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
@@ -176,6 +184,12 @@ export class Stream {
     if (before !== undefined) return;
     this.#stopReports = clock.after(rtcpIntervalMs(random, true), this.#reportDue);
     this.#stopWatch = clock.after(SECOND_MS, this.#watch);
+  }
+
+  /** What cannot be sealed does not leave, and nothing that comes is genuine. */
+  #encrypt(crypto: CryptoUse): void {
+    if (this.#srtp === undefined) this.#srtp = this.#ports.extras?.().createSrtp(crypto);
+    else this.#srtp.use(crypto);
   }
 
   /** Queue a digit; false when it is none, or too many wait. */
@@ -207,6 +221,8 @@ export class Stream {
       lostPackets: Math.max(0, lostOf(this.#reception) + this.#reception.doubles), // reports let doubles make up for losses, people do not
       latePackets: jitter.late + jitter.dropped,
       refusedPackets: this.#refused,
+      forgedPackets: this.#srtp?.forged ?? 0,
+      replayedPackets: this.#srtp?.replayed ?? 0,
       jitterMs: this.#reception.jitter * 1000 / clockOf(name),
       playoutDelayMs: jitter.delayMs,
       concealedMs,
@@ -259,8 +275,11 @@ export class Stream {
   #onRtp(bytes: Buffer, from: Endpoint): void {
     const packet = this.#packet, session = this.#session;
     if (this.#closed || session === undefined) return;
+    if (session.rtcpMux === true && bytes.length > 1 && bytes[1]! >= RTCP_FIRST && bytes[1]! <= RTCP_LAST) return this.#onRtcp(bytes, from);
+    // What is not genuine counts for nothing: neither heard nor believed to come from where the other side now is.
+    const length = session.crypto === undefined ? bytes.length : this.#opened(bytes, false);
     const now = this.#ports.clock.now();
-    const known = readRtp(bytes, packet);
+    const known = length > 0 && readRtp(bytes, packet, length);
     const event = known && packet.payloadType === session.eventReceive;
     const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
     if (this.#paged && !this.#heard) this.#latch.negotiate({ host: from.host, port: from.port }); // whoever speaks first, until he is silent
@@ -304,7 +323,7 @@ export class Stream {
   #onRtcp(bytes: Buffer, from: Endpoint): void {
     if (this.#closed) return;
     const news = this.#news, now = this.#ports.clock.now();
-    if (from.host !== this.#latch.to.host || !readRtcp(bytes, this.#sender.ssrc, news)) {
+    if (from.host !== this.#latch.to.host || !readRtcp(this.#session?.crypto === undefined ? bytes : bytes.subarray(0, this.#opened(bytes, true)), this.#sender.ssrc, news)) {
       this.#refused++;
       return;
     }
@@ -321,6 +340,12 @@ export class Stream {
     if (name !== undefined) this.#codecs.get(name)?.expectLoss?.(news.lossPercent);
   }
 
+  /** How much of it is a genuine packet, opened where it lies; 0 for none. */
+  #opened(bytes: Buffer, rtcp: boolean): number {
+    const srtp = this.#srtp;
+    return srtp === undefined ? 0 : Math.max(0, rtcp ? srtp.unprotectRtcp(bytes) : srtp.unprotect(bytes));
+  }
+
   readonly #reportDue = (): void => {
     this.#report(false);
     this.#stopReports = this.#ports.clock.after(rtcpIntervalMs(this.#ports.random, false), this.#reportDue);
@@ -328,7 +353,7 @@ export class Stream {
 
   #report(bye: boolean): void {
     const session = this.#session!, { to } = this.#latch;
-    if (this.#rtcp === undefined || unspecified(session.remote)) return;
+    if (unspecified(session.remote)) return;
     const now = this.#ports.clock.now();
     const out = this.#reportBuffer ??= new Uint8Array(384);
     const bytes = writeRtcp(out, {
@@ -339,7 +364,10 @@ export class Stream {
     this.#reportedPackets = this.#sender.packets;
     const port = to.port === session.remote.port && to.host === session.remote.host ? session.rtcpPort : to.port + 1;
     const target = this.#rtcpFrom?.host === to.host ? this.#rtcpFrom : { host: to.host, port };
-    if (target.port > 0 && target.port < 65_536) this.#rtcp.send(out.subarray(0, bytes), target);
+    const report = out.subarray(0, bytes), sealed = session.crypto === undefined ? report : this.#srtp?.protectRtcp(report);
+    if (sealed === undefined) return;
+    if (session.rtcpMux === true) this.#rtp?.send(sealed, to);
+    else if (target.port > 0 && target.port < 65_536) this.#rtcp?.send(sealed, target);
   }
 
   /** Only where sound is due both ways: whoever holds us may be silent. */

@@ -16,12 +16,14 @@ export type LineEvent =
   | { readonly is: 'held' | 'resumed'; readonly by: 'us' | 'them' }
   /** Our resume was refused for good. */
   | { readonly is: 'not held'; readonly why: string }
+  /** The sound is encrypted from now on, or no longer, or otherwise. */
+  | { readonly is: 'encryption' }
   | { readonly is: 'digit'; readonly digit: string; readonly ms: number }
   | { readonly is: 'transfer asked'; readonly target: string; readonly by: string }
   | { readonly is: 'transfer progress'; readonly status: number; readonly reason: string }
   | { readonly is: 'ended'; readonly ending: Ending };
 
-export type LinePorts = Pick<PhonePorts, 'clock' | 'media' | 'settings' | 'opus'> & {
+export type LinePorts = Pick<PhonePorts, 'clock' | 'media' | 'settings' | 'opus' | 'sdes'> & {
   /** Names the other side of our RTCP, RFC 7022. */
   readonly cname: string;
   readonly call: (options: CallOptions) => Call;

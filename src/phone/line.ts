@@ -10,7 +10,7 @@ import type { CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '
 import { PhoneError } from '../ports/errors.ts';
 import type { Endpoint } from '../ports/net.ts';
 import { answerOffer, applyAnswer, makeOffer } from '../sdp/offer.ts';
-import type { LocalMedia, StreamSession } from '../sdp/types.ts';
+import type { Encryption, LocalMedia, StreamSession } from '../sdp/types.ts';
 import type { Call, CallEvent, Ending } from '../sip/agent-types.ts';
 
 const SILENCE_AFTER_HANG_UP_MS = 5_000;
@@ -21,6 +21,11 @@ const RETRY_MS = 1_000;
 /** An emergency call does not wait for timer B (32 s) where there is another account. */
 const HURRY_MS = 5_000;
 const busy = new Set([486, 600, 603, 487]);
+/** What is offered after `before` was refused by 488: some take keys in RTP/SAVP alone, some not at all. */
+function nextOffer(wanted: Encryption, before: Encryption): Encryption | undefined {
+  if (wanted === 'never' || wanted === 'always') return undefined;
+  return before === wanted ? 'always' : wanted === 'preferred' && before === 'always' ? 'offered' : undefined;
+}
 
 /** A tone id of the beep of stream n; the telephone's own tones count up from 1. */
 export const BEEP_ID = 1_000_000_000;
@@ -48,6 +53,8 @@ export class Line {
   /** Who was called first, when it was not us. */
   diverted: { readonly diverted?: string } = {};
   codec = '';
+  /** What the sound is encrypted by; '' while it is not. */
+  suite = '';
   ending: Ending | undefined;
   readonly #ports: LinePorts;
   readonly #tell: (line: Line, event: LineEvent) => void;
@@ -55,6 +62,8 @@ export class Line {
   #answering: Answering | undefined;
   #plan: Outgoing | undefined;
   #attempt = 0;
+  /** What was offered: other than the setting where that was refused. */
+  #offered: Encryption | undefined;
   #host = '';
   #port: { readonly rtp: number; readonly rtcp: number } | undefined;
   /** The last description we sent; the other side's offer that waits for accept(). */
@@ -104,8 +113,10 @@ export class Line {
     const plan = this.#plan!;
     if (plan.page !== undefined) return this.#speak(plan.page);
     const { target, account } = plan.to[this.#attempt]!;
-    this.#last = makeOffer(this.#local(), this.#last);
-    this.#say({ is: 'calling' });
+    const local = this.#local(undefined, this.#offered);
+    this.#last = makeOffer(local);
+    if (this.#offered === undefined) this.#say({ is: 'calling' });
+    this.#offered = local.encryption;
     try {
       this.#take(this.#ports.call({
         target, offer: this.#last, user: plan.user, displayName: plan.display, anonymous: plan.emergency === true ? false : plan.anonymous, // who helps must be able to call back
@@ -131,6 +142,7 @@ export class Line {
     const { call } = this;
     this.call = undefined; // what it still says is not heard
     this.#attempt++;
+    this.#offered = undefined;
     call?.hangUp();
     this.#invite();
   }
@@ -181,7 +193,7 @@ export class Line {
     if (this.state !== 'ringing') return;
     this.#leaving = true;
     this.#leavingWhy = why;
-    this.call!.reject(status);
+    this.call!.reject(status, status === 488 ? [['Warning', `399 offhook "${why.replace(/[^ !#-[\]-~]/g, '')}"`]] : []); // RFC 3261 §20.43
     this.#ended({ by: 'us', status, why });
   }
 
@@ -266,6 +278,11 @@ export class Line {
     return this.#plan?.to[this.#attempt];
   }
 
+  /** Whoever reads the messages on their way can listen: they are not encrypted, and have the keys in them. */
+  get keysInClear(): boolean {
+    return this.suite !== '' && this.call?.transport !== 'tls' && this.call?.transport !== 'wss';
+  }
+
   get seconds(): number {
     return this.#establishedMs === 0 ? 0 : Math.round((this.#ports.clock.now() - this.#establishedMs) / 1_000);
   }
@@ -274,7 +291,7 @@ export class Line {
     return {
       id: this.id, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
       account: this.call?.account?.id ?? this.destination?.account?.id ?? '', codec: this.codec, place: this.place, seconds: this.seconds, held: this.held,
-      remoteHeld: this.remoteHeld, muted: this.muted, joined: this.joined, encrypted: false, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
+      remoteHeld: this.remoteHeld, muted: this.muted, joined: this.joined, encrypted: this.suite !== '', suite: this.suite, keysInClear: this.keysInClear, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
     };
   }
 
@@ -384,12 +401,13 @@ export class Line {
   }
 
   #negotiated(session: StreamSession): void {
-    const first = this.#session === undefined;
+    const first = this.#session === undefined, before = this.suite;
     const { media } = this.#ports;
     // An early answer comes again, equal, with the 200.
     if (!first && JSON.stringify(session) === JSON.stringify(this.#session)) return this.#join();
     this.#session = session;
     this.codec = session.send.name;
+    this.suite = session.crypto?.suite ?? '';
     const beep = this.#answering?.beep;
     // Muted before the first packet can leave; opened again only when the beep has been heard.
     if (first && beep !== undefined) {
@@ -398,6 +416,7 @@ export class Line {
     }
     media.command({ do: 'negotiated', stream: this.stream, session: { ...session, send: session.send as CodecUse, receive: session.receive as readonly CodecUse[] } });
     this.#join();
+    if (this.suite !== before && this.state === 'established') this.#say({ is: 'encryption' });
     if (first && beep !== undefined) media.command({ do: 'tone', place: this.place, program: beep, id: BEEP_ID + this.stream });
   }
 
@@ -418,6 +437,10 @@ export class Line {
 
   #onEnded(ending: Ending): void {
     const plan = this.#plan;
+    if (ending.status === 488 && this.#offered !== undefined && this.#ports.sdes !== undefined && plan !== undefined && !this.#leaving) {
+      this.#offered = nextOffer(this.#local().encryption!, this.#offered);
+      if (this.#offered !== undefined) return this.#invite();
+    }
     if (plan?.emergency === true && this.#establishedMs === 0 && !this.#leaving && !busy.has(ending.status) && this.#attempt + 1 < plan.to.length) {
       return this.#next();
     }
@@ -442,12 +465,13 @@ export class Line {
     this.#tell(this, event);
   }
 
-  #local(port?: number): LocalMedia {
-    const { media } = this.#ports.settings();
+  #local(port?: number, encryption?: Encryption): LocalMedia {
+    const { media } = this.#ports.settings(), { sdes } = this.#ports;
     const codecs = media.codecs.filter((c, i) => (c !== 'opus' || this.#ports.opus) && media.codecs.indexOf(c) === i);
     return {
       host: this.#host, port: port ?? this.#port!.rtp, rtcpPort: port === undefined ? this.#port!.rtcp : port + 1, codecs: codecs.length === 0 ? ['PCMA', 'PCMU'] : codecs,
       ptimeMs: Number(media.ptimeMs), direction: this.held ? 'sendonly' : 'sendrecv', sessionId: this.startedAt, version: 1, silence: media.silenceSuppression,
+      rtcpMux: true, sdes, encryption: encryption ?? (this.emergency && media.encryption === 'always' ? 'preferred' : media.encryption), // help must be reached, encrypted or not
     };
   }
 }

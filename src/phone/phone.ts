@@ -42,6 +42,8 @@ export interface Phone extends PhoneDoor {
 }
 
 const BLINK = [250, 250] as const;
+/** In a call whose sound is encrypted. */
+const LONG_BLINK = [900, 100] as const;
 const SLOW_BLINK = [200, 1_800] as const;
 /** Voice messages wait. */
 const LAZY_BLINK = [1_000, 1_000] as const;
@@ -95,7 +97,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   };
 
   const linePorts: Omit<LinePorts, 'call'> = {
-    clock, media, settings, get opus() { return ports.opus; }, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
+    clock, media, settings, get opus() { return ports.opus; }, sdes: ports.sdes, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
     // Without a way there loopback will do: that nothing leads there is then told by the call's failing.
     hostFor: async ({ target, account }) => await agent.localHostFor(target, account) ?? '127.0.0.1',
   };
@@ -181,12 +183,17 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
         handset.lineDid(line, event.is);
         break;
       case 'established':
-        desk.raise({ event: 'answered', call: id, remote, codec: line.codec, intercom: line.intercom });
+        desk.raise({ event: 'answered', call: id, remote, codec: line.codec, intercom: line.intercom, encrypted: line.suite });
+        if (line.keysInClear) warnOfKeys(line);
         handset.lineDid(line, 'answered');
         break;
       case 'held':
       case 'resumed':
         desk.raise({ event: event.is, call: id, by: event.by });
+        break;
+      case 'encryption':
+        desk.raise({ event: 'encryption', call: id, encrypted: line.suite });
+        if (line.keysInClear) warnOfKeys(line);
         break;
       case 'digit':
         desk.raise({ event: 'digit', call: id, digit: event.digit, ms: event.ms });
@@ -217,6 +224,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     for (const watcher of [...watchers]) watcher(line, event);
     show();
   }
+
+  const warnOfKeys = (line: Line): void => log.warn({ call: line.id }, 'the keys of this call could be read on the way: set the transport of the account to tls');
 
   /** The other side asks us to call somebody in its place (RFC 3515); what was answered by itself may not send us on. */
   function transferAsked(line: Line, target: string, by: string): void {
@@ -274,8 +283,9 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: sounds.ringTone[country], id: 0 });
     }
     if (hardware.lamp === undefined || closed) return;
-    const want = rings || [...lines].some((l) => !l.leaving) ? 'busy' : accounts.trouble() !== undefined ? 'trouble' : messagesWaiting() ? 'messages' : 'well';
-    if (want !== lamp) hardware.lamp.show(want === 'busy' ? BLINK : want === 'well' ? true : want === 'messages' ? LAZY_BLINK : SLOW_BLINK);
+    const talks = [...lines].filter((l) => !l.leaving);
+    const want = rings || talks.length > 0 ? rings || talks.some((l) => l.suite === '') ? 'busy' : 'secret' : accounts.trouble() !== undefined ? 'trouble' : messagesWaiting() ? 'messages' : 'well';
+    if (want !== lamp) hardware.lamp.show(want === 'busy' ? BLINK : want === 'secret' ? LONG_BLINK : want === 'well' ? true : want === 'messages' ? LAZY_BLINK : SLOW_BLINK);
     lamp = want;
   }
 

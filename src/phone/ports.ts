@@ -7,6 +7,7 @@ import type { Cadence, Hardware } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
 import type { Endpoint } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
+import type { Sdes } from '../sdp/types.ts';
 import type { Account, Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
 import type { reportOf } from '../media/probe.ts';
 import type { request } from '../sip/outside.ts';
@@ -58,6 +59,8 @@ export interface PhonePorts {
   readonly texts: (invite: Invite, name: string) => readonly string[];
   /** Opus can be used. */
   readonly opus: boolean;
+  /** Keys for encrypted sound, loaded with the first call that wants them; absent: there is none. */
+  readonly sdes?: (() => Sdes) | undefined;
 }
 
 /** Where the service codes lead, and where their calls come from. */

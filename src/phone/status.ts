@@ -54,7 +54,11 @@ export interface CallStatus {
   readonly muted: boolean;
   /** In a conference with another call of this phone. */
   readonly joined: boolean;
-  readonly encrypted: false;
+  readonly encrypted: boolean;
+  /** How (RFC 4568 §6.2); '' while it is not. */
+  readonly suite: string;
+  /** Encrypted, but its keys travelled in messages that are not: who reads those can listen. */
+  readonly keysInClear: boolean;
   readonly intercom: boolean;
   readonly emergency: boolean;
   /** Who was called first, when the call was sent on to us. */
@@ -107,7 +111,12 @@ export type PhoneEvent = { readonly at: number } & (
   | { readonly event: 'refused'; readonly from: string; readonly peer: string; readonly status: number; readonly why: string }
   | { readonly event: 'calling'; readonly call: string; readonly to: string; readonly account: string }
   | { readonly event: 'ringing'; readonly call: string; readonly to: string }
-  | { readonly event: 'answered'; readonly call: string; readonly remote: string; readonly codec: string; readonly intercom: boolean }
+  | { readonly event: 'answered'; readonly call: string; readonly remote: string; readonly codec: string; readonly intercom: boolean;
+      /** The suite, where the sound is encrypted, else ''. */
+      readonly encrypted: string;
+    }
+  /** In the middle of a call; '' when it ended. */
+  | { readonly event: 'encryption'; readonly call: string; readonly encrypted: string }
   | { readonly event: 'held' | 'resumed'; readonly call: string; readonly by: 'us' | 'them' }
   | { readonly event: 'transferred'; readonly call: string; readonly to: string }
   | { readonly event: 'ended'; readonly call: string; readonly remote: string; readonly by: 'us' | 'them' | 'network'; readonly why: string; readonly status: number; readonly seconds: number }

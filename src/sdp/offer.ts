@@ -2,7 +2,7 @@
 // it back as `last`: the next one then keeps its m-lines and payload types, and its version rises only when something changed (RFC 3264 §8).
 
 import { formatSdp, isAddress, parseSdp, type Attribute, type Sdp, type SdpMedia } from './sdp.ts';
-import type { CodecName, CodecUse, Direction, LocalMedia, StreamSession } from './types.ts';
+import type { Choice, CodecName, CodecUse, CryptoUse, Direction, LocalMedia, StreamSession } from './types.ts';
 
 /**
  * How each codec is spelt in rtpmap, and the payload type we give it: RFC 3551 §6, RFC 7587 §7; 101 and 102 are custom for events.
@@ -36,6 +36,15 @@ const meet = (ours: Direction, theirs: Direction): Direction => {
 };
 
 const find = (attributes: readonly Attribute[], name: string): string | undefined => attributes.find((a) => a[0] === name)?.[1];
+
+const MUX: Attribute = ['rtcp-mux', ''];
+const NONE: readonly Attribute[] = [];
+
+/** RTP that is not encrypted; with feedback (AVPF) as peers that want none send it. The rest is for sdes.ts to say. */
+function isAvp({ proto }: SdpMedia): boolean {
+  const upper = proto.toUpperCase();
+  return upper === 'RTP/AVP' || upper === 'RTP/AVPF';
+}
 
 interface Format {
   readonly type: number;
@@ -77,7 +86,7 @@ function formatsOf(media: SdpMedia): Format[] {
 const use = ({ codec, type, fmtp }: Format): CodecUse => ({ name: codec!, payloadType: type, ...(codec === 'opus' && fmtp !== '' ? { fmtp } : {}) });
 
 /** Our audio line. Attributes stand in the order of the formats, the direction last. */
-function audioLine(formats: readonly Format[], local: LocalMedia, direction: Direction, proto: string): SdpMedia {
+function audioLine(formats: readonly Format[], local: LocalMedia, direction: Direction, proto: string, keys: readonly Attribute[]): SdpMedia {
   const attributes: Attribute[] = [];
   for (const { type, codec, eventHz, noiseHz, fmtp } of formats) {
     attributes.push(['rtpmap', `${type} ${codec !== undefined ? CODECS[codec].map : noiseHz !== undefined ? `CN/${noiseHz}` : `telephone-event/${eventHz}`}`]);
@@ -85,7 +94,8 @@ function audioLine(formats: readonly Format[], local: LocalMedia, direction: Dir
   }
   attributes.push(['ptime', `${local.ptimeMs}`], ['maxptime', `${MAX_PTIME_MS}`]);
   if (local.rtcpPort !== local.port + 1) attributes.push(['rtcp', `${local.rtcpPort}`]); // RFC 3605
-  attributes.push([direction, '']);
+  if (local.rtcpMux) attributes.push(MUX);
+  attributes.push(...keys, [direction, '']);
   return { kind: 'audio', port: local.port, proto, formats: formats.map((f) => `${f.type}`), host: undefined, attributes };
 }
 
@@ -108,6 +118,7 @@ function write(media: readonly SdpMedia[], local: LocalMedia, last: Uint8Array |
 
 /** The audio line in use in a description of ours. */
 const audioIn = (sdp: Sdp): number => sdp.media.findIndex((each) => each.kind === 'audio' && each.port !== 0);
+const ownLine = (sdp: Sdp | undefined): SdpMedia | undefined => sdp?.media[audioIn(sdp)];
 
 /** A description of what we want, as first offer or, with `last` (the last we sent in this call), as the next. */
 export function makeOffer(local: LocalMedia, last?: Uint8Array): Buffer {
@@ -134,13 +145,16 @@ export function makeOffer(local: LocalMedia, last?: Uint8Array): Buffer {
     if (eventHz === 48_000 && !local.codecs.includes('opus')) continue; // 8000 also for opus alone: many know no other
     formats.push({ codec: undefined, eventHz, noiseHz: undefined, type: typeOf(EVENT_TYPES[eventHz], (each) => each.eventHz === eventHz), fmtp: '0-16' });
   }
-  const ours = audioLine(formats, local, local.direction, line?.proto ?? 'RTP/AVP');
+  const { encryption, sdes } = local;
+  const keyed = sdes !== undefined && (line === undefined ? encryption === 'preferred' || encryption === 'always' : find(line.attributes, 'crypto') !== undefined);
+  const proto = line?.proto ?? (encryption === 'always' ? 'RTP/SAVP' : 'RTP/AVP');
+  const ours = audioLine(formats, local, local.direction, proto, keyed ? sdes().offer(line?.attributes ?? NONE) : NONE);
   const media = before?.media.map((each, i) => i === at ? ours : refused(each)) ?? [];
   return write(at < 0 ? [...media, ours] : media, local, last);
 }
 
 /** What the sound's path comes to once both sides have spoken. `theirs` are their formats in the order that counts, `ours` those we take. */
-function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: readonly Format[], local: LocalMedia): StreamSession | string {
+function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: readonly Format[], local: LocalMedia, crypto: CryptoUse | undefined): StreamSession | string {
   const send = theirs.find((each) => each.codec !== undefined && ours.some((own) => own.codec === each.codec));
   if (send?.codec === undefined) return 'no codec in common';
   if (line.host === undefined || !isAddress(line.host)) return `no numeric address: ${line.host ?? 'c= is missing'}`;
@@ -164,6 +178,8 @@ function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: re
     ...(noiseSend === undefined || noiseReceive === undefined ? {} : { noiseSend, noiseReceive }),
     direction: meet(local.direction, directionOf(sdp, line)),
     ptimeMs: lengths.find((ms) => ms <= asked) ?? 10,
+    rtcpMux: (local.rtcpMux === true && find(line.attributes, MUX[0]) !== undefined) || undefined,
+    crypto,
   };
 }
 
@@ -176,17 +192,20 @@ function directionOf(sdp: Sdp, line: SdpMedia): Direction {
 
 /**
  * Our answer to `offer` and the session it makes, or why there is none (to be refused 488). Every m-line is answered, in its place; one audio
- * line over RTP/AVP (or AVPF, as peers that want no feedback send it) is taken. `last`: the description we sent before in this call.
+ * line is taken, of several one that is encrypted, where we may. `last`: the description we sent before in this call.
  */
 export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Array):
   { readonly answer: Buffer; readonly session: StreamSession } | { readonly refuse: 488; readonly why: string } {
   const sdp = parseSdp(offer);
   if ('malformed' in sdp) return { refuse: 488, why: sdp.malformed };
   let why = 'no audio stream';
-  for (const [at, line] of sdp.media.entries()) {
+  const { encryption, sdes } = local;
+  const plain = sdes === undefined || (encryption !== 'always' && sdp.media.every((each) => isAvp(each) && find(each.attributes, 'crypto') === undefined));
+  for (const [i, choice] of (plain ? sdp.media : sdes().choices(sdp.media, encryption, ownLine(read(last)))).entries()) {
+    const { at, line, keys }: Choice = 'at' in choice ? choice : { at: i, line: choice, keys: isAvp(choice) ? undefined : `transport ${choice.proto}` };
     if (line.kind !== 'audio' || line.port === 0) continue;
-    if (!/^RTP\/AVPF?$/i.test(line.proto)) {
-      why = `transport ${line.proto}`;
+    if (typeof keys === 'string') {
+      why = keys;
       continue;
     }
     const known = formatsOf(line).filter((each) => each.codec === undefined || local.codecs.includes(each.codec));
@@ -198,12 +217,12 @@ export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Ar
     const noise = local.silence === true ? known.find((each) => each.noiseHz === hz) : undefined;
     const theirs = [...codecs, ...(noise === undefined ? [] : [noise]), ...(events === undefined ? [] : [events])];
     const ours = theirs.map((each): Format => ({ ...each, fmtp: each.codec === 'opus' ? opusFmtp(local) : each.eventHz !== undefined ? eventsTaken(each.fmtp) : '' }));
-    const session = sessionOf(sdp, line, theirs, ours, local);
+    const session = sessionOf(sdp, line, theirs, ours, local, keys?.crypto);
     if (typeof session === 'string') {
       why = session;
       continue;
     }
-    const answer = audioLine(ours, local, session.direction, line.proto);
+    const answer = audioLine(ours, session.rtcpMux ? local : { ...local, rtcpMux: false }, session.direction, line.proto, keys === undefined ? NONE : [keys.line]);
     return { answer: write(sdp.media.map((each, i) => i === at ? answer : refused(each)), local, last), session };
   }
   return { refuse: 488, why };
@@ -223,7 +242,8 @@ export function applyAnswer(offer: Uint8Array, answer: Uint8Array, local: LocalM
   const line = sdp.media[at]; // §6: m-lines correspond by their place
   if (own === undefined || line === undefined || line.kind !== 'audio') return { wrong: 'no audio stream' };
   if (line.port === 0) return { wrong: 'the audio stream was refused' };
-  if (!/^RTP\/AVPF?$/i.test(line.proto)) return { wrong: `transport ${line.proto}` };
-  const session = sessionOf(sdp, line, formatsOf(line), formatsOf(own), local);
+  const crypto = local.sdes === undefined || (local.encryption !== 'always' && isAvp(own) && isAvp(line) && find(line.attributes, 'crypto') === undefined) ? isAvp(line) ? undefined : `transport ${line.proto}` : local.sdes().agreed(own, line, local.encryption);
+  if (typeof crypto === 'string') return { wrong: crypto };
+  const session = sessionOf(sdp, line, formatsOf(line), formatsOf(own), local, crypto);
   return typeof session === 'string' ? { wrong: session } : { session };
 }

@@ -60,7 +60,7 @@ export function parseSdp(bytes: Uint8Array): Sdp | Malformed {
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i]!.trim();
     if (line === '' || line === '\0') continue; // some send a terminating zero
-    const wrong = (what: string): Malformed => ({ malformed: `line ${i + 1}: ${what}: ${line.slice(0, 60)}` });
+    const wrong = (what: string): Malformed => ({ malformed: `line ${i + 1}: ${what}: ${line.slice(0, 60).replace(/inline:.*/i, '')}` }); // never a key
     if (line[1] !== '=') return wrong('not of the form type=value');
     const value = line.slice(2);
     const current = media.at(-1);

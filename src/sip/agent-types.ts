@@ -175,6 +175,8 @@ export interface Call {
   readonly remote: Party;
   /** Address of ours that leads to the other side; for our session description. */
   readonly localHost: string;
+  /** How its messages travel, as far as the next hop. */
+  readonly transport: Transport;
   /** The INVITE of an incoming call; undefined for ours. Read-only, kept until the call ends. */
   readonly invite: Message | undefined;
   subscribe(on: (event: CallEvent) => void): void;

@@ -79,7 +79,7 @@ export class CallUnit implements Call, Talk {
   #late: readonly Leg[] = [];
   /** What our INVITE leaves open in each of them. */
   #open: Open = 'none';
-  #transport: Transport = 'udp';
+  transport: Transport = 'udp';
   #phase: CallPhase;
   #inputs: CallInput[] = [];
   #busy = false;
@@ -111,7 +111,7 @@ export class CallUnit implements Call, Talk {
     this.#server = parts.server;
     this.#offers = new Offers(ua, this);
     if (parts.invite !== undefined) {
-      this.#transport = parts.server!.from.transport;
+      this.transport = parts.server!.from.transport;
       const dialog = dialogOfRequest(parts.invite, this.localTag);
       this.leg = dialog && newLeg(dialog, sessionOf(parts.invite) === undefined ? 'none' : 'theirs', parts.invite);
     }
@@ -177,7 +177,7 @@ export class CallUnit implements Call, Talk {
       wanted: () => this.#phase === 'calling' || this.#phase === 'proceeding',
       onRoute: (hop, host) => {
         this.localHost = host;
-        this.#transport = hop.transport;
+        this.transport = hop.transport;
       },
       on: (result, sent) => this.#onInvite(result, sent, (next = uri) => this.dial(next, offer, headers, from)),
     });
@@ -406,7 +406,7 @@ export class CallUnit implements Call, Talk {
   }
 
   contactLine(): Headers {
-    return [['Contact', this.#ua.contact(this.user, this.localHost, { transport: this.#transport }, this.invite !== undefined && wantsSips(this.invite))]];
+    return [['Contact', this.#ua.contact(this.user, this.localHost, this, this.invite !== undefined && wantsSips(this.invite))]];
   }
 
   // Our INVITE

@@ -81,7 +81,7 @@ test('the bell shows while it sounds, says who calls, and lifting answers', asyn
   demo.bench.hardware.bell?.ring([2_000, 4_000]);
   demo.phone.happen({ at: 0, event: 'incoming', call: 'd', from: '204', name: 'Workshop', account: '' }, {
     state: 'ringing', bell: true,
-    calls: [{ id: 'd', direction: 'in', state: 'ringing', remote: '204', remoteName: 'Workshop', account: '', codec: '', place: 'handset', seconds: 0, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, intercom: false, emergency: false }],
+    calls: [{ id: 'd', direction: 'in', state: 'ringing', remote: '204', remoteName: 'Workshop', account: '', codec: '', place: 'handset', seconds: 0, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false }],
   });
   await headline().filter({ hasText: 'Workshop is calling' }).waitFor();
   await page.locator('.telephone.sounding').waitFor();
@@ -93,9 +93,9 @@ test('the bell shows while it sounds, says who calls, and lifting answers', asyn
 });
 
 test('a call is held, muted, handed on and ended from its row; privacy is a switch', async () => {
-  demo.phone.happen({ at: 0, event: 'answered', call: 'e', remote: '201', codec: 'opus', intercom: false }, {
+  demo.phone.happen({ at: 0, event: 'answered', call: 'e', remote: '201', codec: 'opus', intercom: false, encrypted: '' }, {
     state: 'in call', bell: false, hook: 'off',
-    calls: [{ id: 'e', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'opus', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, intercom: false, emergency: false }],
+    calls: [{ id: 'e', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'opus', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false }],
   });
   await headline().filter({ hasText: 'Talking to Kitchen' }).waitFor();
   expect(await page.locator('.live .time').textContent()).toMatch(/^1:0[5-9]$/);

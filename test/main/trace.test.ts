@@ -11,6 +11,8 @@ test.each([
   ['what the server proves itself by, which tells as much of the password (RFC 7616 §3.5)', 'Authentication-Info: rspauth="6629fae49393a05397450978507c4ef1", nextnonce="n"', 'Authentication-Info: (blanked)'],
   ['that of a proxy, in a second line', 'proxy-authentication-info:\r\n rspauth="66"', 'proxy-authentication-info: (blanked)'],
   ['the key of a call', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 (blanked)'],
+  ['a key behind a blank', 'a=crypto: 1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3', 'a=crypto: 1 AES_CM_128_HMAC_SHA1_80 (blanked)'],
+  ['a key in a line that is none', 'a =crypto:1 A inline:d0RmdmcmVCspeEc3;inline:d0Rm', 'a =crypto:1 A inline:(blanked);inline:(blanked)'],
   ['a password in an address', 'Contact: <sip:a@b;password=hush;lr>', 'Contact: <sip:a@b;password=(blanked);lr>'],
   ['the key of a call as first written (RFC 4566 §5.12)', 'k=base64:d0RmdmcmVCspeEc3', 'k=(blanked)'],
   ['the password of ICE', 'a=ice-pwd:asd88fgpdd777uzjYhagZg', 'a=ice-pwd:(blanked)'],

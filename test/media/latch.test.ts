@@ -57,6 +57,22 @@ test('the negotiated address takes its place back from a stranger who was there 
   expect(run(l, stranger, 20, 7).some(Boolean)).toBe(false);
 });
 
+test('another port of the right host takes the place back from a wrong host that latched first', () => {
+  const l = latch();
+  run(l, stranger, 6);
+  expect(l.to).toEqual(stranger);
+  expect(run(l, otherPort, 3, 1, 9)).toEqual([false, false, true]);
+  expect(l.to).toEqual(otherPort);
+  expect(run(l, stranger, 50, 7).some(Boolean)).toBe(false);
+  const busy = latch();
+  run(busy, stranger, 6);
+  for (let i = 0; i < 3; i++) { // while the stranger goes on
+    busy.accept(otherPort, 9, 8, 100 + i);
+    busy.accept(stranger, 7, 8, 7 + i);
+  }
+  expect(busy.to).toEqual(otherPort);
+});
+
 test('a stranger on the same host goes before one on another host', () => {
   const l = latch();
   let taken = 0;

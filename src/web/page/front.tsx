@@ -6,7 +6,7 @@ import { ask } from './api.ts';
 import { CallRow } from './calls.tsx';
 import { soundFacts, useSound } from './sound.tsx';
 import { Telephone } from './telephone.tsx';
-import { clockTime, lineWords, readiness, registeredWords, silenceWords, when } from './words.ts';
+import { clockTime, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from './words.ts';
 
 interface Props {
   readonly state: StateView;
@@ -85,6 +85,8 @@ function Fact({ name, value, mood }: { readonly name: string; readonly value: st
   return <div class={`fact ${mood}`}><dt>{name}</dt><dd><span class="dot" aria-hidden="true" />{value}</dd></div>;
 }
 
+const Lock = () => <svg class="lock" viewBox="0 0 16 16" aria-hidden="true"><path d="M4 7V5a4 4 0 0 1 8 0v2h1v8H3V7h1Zm2 0h4V5a2 2 0 0 0-4 0v2Z" /></svg>;
+
 function LiveCall({ call, joinable, since, hook, onCommand }: { readonly call: PhoneStatus['calls'][number]; readonly joinable: boolean; readonly since: number; readonly hook: PhoneStatus['hook']; readonly onCommand: (body: object) => void }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
@@ -100,6 +102,7 @@ function LiveCall({ call, joinable, since, hook, onCommand }: { readonly call: P
       <div class="who"><strong>{call.remoteName || call.remote}</strong>{call.remoteName !== '' && call.remoteName !== call.remote && <span class="aside"> {call.remote}</span>}
         <span class="time">{established ? clockTime(seconds) : call.state}</span></div>
       <div class="aside">{facts.filter(Boolean).join(' · ')}</div>
+      {call.encrypted && <div class={call.keysInClear ? 'aside secret half' : 'aside secret'}><Lock />{secrecyWords(call)}</div>}
       <div class="acts">
         {call.direction === 'in' && call.state === 'ringing' && hook !== 'on' && <button type="button" class="main" onClick={() => onCommand({ do: 'answer', call: call.id })}>Answer</button>}
         {established && <button type="button" onClick={() => onCommand({ do: call.held ? 'resume' : 'hold', call: call.id })}>{call.held ? 'Resume' : 'Hold'}</button>}

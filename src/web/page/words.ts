@@ -81,6 +81,12 @@ export function clockTime(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
 }
 
+/** What is known of who else can listen to a call; empty while nothing protects it. */
+export function secrecyWords({ encrypted, suite, keysInClear }: PhoneStatus['calls'][number]): string {
+  if (!encrypted) return '';
+  return `Encrypted by ${suite}${keysInClear ? ', but the keys travelled in readable messages: whoever saw those can listen. The transport tls hides them.' : '.'}`;
+}
+
 /** How a call of the log went, shortly. */
 export function callWords(call: CallLogEntry): string {
   if (call.missed) return 'missed';

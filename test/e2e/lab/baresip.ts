@@ -38,6 +38,8 @@ export interface BaresipOptions {
   /** WAV file that it speaks, at the codec's rate; a hum of its own unless told. */
   readonly speaks?: string;
   readonly speaksRateHz?: number;
+  /** srtp: offers keys and does without; srtp-mand: refuses calls without. */
+  readonly mediaenc?: 'srtp' | 'srtp-mand';
 }
 
 export async function startBaresip(folder: string, options: BaresipOptions): Promise<Baresip> {
@@ -53,14 +55,14 @@ export async function startBaresip(folder: string, options: BaresipOptions): Pro
     `audio_source aufile,${speaks}`,
     'audio_player aubridge,nil', 'audio_alert aubridge,nil', `ausrc_srate ${rate}`, 'ausrc_channels 1', 'auplay_channels 1', 'audio_telev_pt 101', 'rtp_ports 30000-31998', 'jitter_buffer_delay 1-10',
     'module_path /usr/lib/baresip/modules', 'module_path_alt /usr/lib/aarch64-linux-gnu/baresip/modules',
-    'module g711.so', 'module g722.so', 'module opus.so', 'module aufile.so', 'module aubridge.so', 'module sndfile.so',
+    'module g711.so', 'module g722.so', 'module opus.so', 'module aufile.so', 'module aubridge.so', 'module sndfile.so', ...(options.mediaenc === undefined ? [] : ['module srtp.so']),
     'module_tmp account.so', 'module_app menu.so', 'module_app ctrl_tcp.so',
     `ctrl_tcp_listen 127.0.0.1:${control}`, `snd_path ${home}`, '',
   ].join('\n'));
   const registration = options.server === undefined
     ? `<sip:${options.user}@127.0.0.1:${port}>;regint=0`
     : `<sip:${options.user}@${options.server}${options.transport === 'tcp' ? ';transport=tcp' : ''}>;auth_pass=${options.password ?? ''};regint=300`;
-  writeFileSync(join(home, 'accounts'), `${registration};answermode=${options.answer ?? 'manual'};audio_codecs=${options.codec}\n`);
+  writeFileSync(join(home, 'accounts'), `${registration};answermode=${options.answer ?? 'manual'};audio_codecs=${options.codec}${options.mediaenc === undefined ? '' : `;mediaenc=${options.mediaenc}`}\n`);
   writeFileSync(join(home, 'contacts'), '');
   const program = start('baresip', ['-f', home]);
   await program.waitFor(/baresip is ready/, 15_000);

@@ -15,6 +15,7 @@ import { createPhone, mediaSettings, type Phone } from '../../../src/phone/phone
 import type { PhonePorts } from '../../../src/phone/ports.ts';
 import type { Command, Outcome, PhoneEvent } from '../../../src/phone/status.ts';
 import type { Hardware, Key } from '../../../src/ports/hardware.ts';
+import { createSdes } from '../../../src/sdp/sdes.ts';
 import { createAgent } from '../../../src/sip/agent.ts';
 import type { AgentHandlers } from '../../../src/sip/agent-types.ts';
 import { texts } from '../../../src/sip/message.ts';
@@ -93,7 +94,7 @@ export function createLab(seed = 1): Lab {
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
-        clock, log, random, media, store, sounds: tones, opus: false,
+        clock, log, random, media, store, sounds: tones, opus: false, sdes: () => createSdes(random),
         beyond: async () => ({ request, Subscriptions, reportOf, createPaging }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { PhoneStatus } from '../../../src/phone/status.ts';
-import { applyWords, callWords, clockTime, lineWords, readiness, registeredWords, silenceWords, when } from '../../../src/web/page/words.ts';
+import { applyWords, callWords, clockTime, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from '../../../src/web/page/words.ts';
 import { restingPhone } from '../fake-phone.ts';
 
 type Call = PhoneStatus['calls'][number];
 type Registration = PhoneStatus['registrations'][number];
-const call = (part: Partial<Call>): Call => ({ id: 'a', direction: 'out', state: 'established', remote: '201', remoteName: '', account: '', codec: 'PCMA', place: 'handset', seconds: 1, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, intercom: false, emergency: false, ...part });
+const call = (part: Partial<Call>): Call => ({ id: 'a', direction: 'out', state: 'established', remote: '201', remoteName: '', account: '', codec: 'PCMA', place: 'handset', seconds: 1, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false, ...part });
 const account = (part: Partial<Registration>): Registration => ({ account: '202@pbx', user: '202', server: 'pbx', second: false, state: 'registered', trouble: '', why: '', nextS: 1, ...part });
 
 describe('the line in plain words', () => {
@@ -52,6 +52,13 @@ describe('the line in plain words', () => {
     expect(readiness({ ...restingPhone, registrations: [account({})] }).mood).toBe('good');
     expect(readiness({ ...restingPhone, registrations: [account({ second: true })] }).mood).toBe('warn');
   });
+});
+
+test('a call says by what it is encrypted, and when its keys could be read', () => {
+  const suite = 'AES_CM_128_HMAC_SHA1_80';
+  expect(secrecyWords(call({}))).toBe('');
+  expect(secrecyWords(call({ encrypted: true, suite }))).toBe('Encrypted by AES_CM_128_HMAC_SHA1_80.');
+  expect(secrecyWords(call({ encrypted: true, suite, keysInClear: true }))).toMatch(/^Encrypted by AES_CM_128_HMAC_SHA1_80, but .* tls/);
 });
 
 test('a lifted handset without sound says why, one at rest does not', () => {
