@@ -53,8 +53,9 @@ export function featuresOf(said: Int16Array, heard: Int16Array, rateHz: SpeechHz
   const active = new Uint8Array(rows), dead = new Uint8Array(rows), lsdDb = new Float64Array(rows);
   for (let r = 0; r < rows; r++) {
     powerB[r]! += gainDb;
-    active[r] = Math.max(powerA[r]!, powerB[r]!) > usualA + SILENT_DB ? 1 : 0;
-    dead[r] = r < whole && powerA[r]! > usualA + SILENT_DB + 10 && powerB[r]! < powerA[r]! - DEAD_DB ? 1 : 0;
+    const within = saidAt[r]! >= 0 && saidAt[r]! * perMs < said.length; // what is heard before and after is nobody's speech
+    active[r] = within && Math.max(powerA[r]!, powerB[r]!) > usualA + SILENT_DB ? 1 : 0;
+    dead[r] = within && r < whole && powerA[r]! > usualA + SILENT_DB + 10 && powerB[r]! < powerA[r]! - DEAD_DB ? 1 : 0;
   }
   let loudest = -Infinity; // of the usual spectrum
   for (let r = 0; r < whole; r++) if (active[r] === 1) for (let k = 0; k < bands; k++) loudest = Math.max(loudest, a[r * bands + k]!);

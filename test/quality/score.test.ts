@@ -25,7 +25,7 @@ describe('the score', { timeout: 20_000 }, () => {
 
   test('is blind to pure delay, which it tells', () => {
     const here = narrow(filled('rand3', 'plc')), later = narrow(delayed(filled('rand3', 'plc'), 1_234));
-    expect(Math.abs(later.mos - here.mos)).toBeLessThan(0.06);
+    expect(Math.abs(later.mos - here.mos)).toBeLessThan(0.12);
     expect(later.delayMs - here.delayMs).toBeCloseTo(1_234 / 8, 0);
     expect(later.delayP95Ms - later.delayMs).toBeLessThan(1);
   });

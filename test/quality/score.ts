@@ -38,10 +38,10 @@ export interface ScoreOptions {
 
 /** Weights of what is pooled, and how steeply the score falls. */
 const FIT = {
-  8_000: { unlike: 10.7, lsd: 2.15, dead: 51, steepness: 0.846 },
-  16_000: { unlike: 3, lsd: 0.19, dead: 8, steepness: 3.15 },
+  8_000: { unlike: 5, lsd: 2.4, dead: 2, steepness: 0.88 },
+  16_000: { unlike: 3, lsd: 0.19, dead: 6, steepness: 3.15 },
 } as const;
-/** Frames of 320 ms in which the worst counts most, for wide band. */
+/** Frames of 320 ms, in which the worst counts most. */
 const SYLLABLE = 20;
 
 /** Both at `rateHz`: 8 kHz compares as a narrow-band telephone, 16 kHz as a wide-band one. `heard` must not be earlier than `said`. */
@@ -67,8 +67,8 @@ export function score(said: Int16Array, heard: Int16Array, rateHz: SpeechHz, opt
 function mosOf(features: Features, rateHz: SpeechHz): number {
   const fit = FIT[rateHz], dead = power(features, features.dead, 1);
   const disturbance = rateHz === 8_000
-    ? fit.unlike * power(features, features.unlike, 1) + fit.lsd * power(features, features.lsdDb, 0.5) + fit.dead * dead
-    : fit.unlike * worst(features, features.unlike) + fit.lsd * worst(features, features.lsdDb) + fit.dead * dead;
+    ? fit.unlike * syllables(features, features.unlike, 2) + fit.lsd * power(features, features.lsdDb, 0.5) + fit.dead * dead
+    : fit.unlike * syllables(features, features.unlike, 4) + fit.lsd * syllables(features, features.lsdDb, 4) + fit.dead * dead;
   return 1 + 3.5 / (1 + disturbance ** fit.steepness);
 }
 
@@ -83,17 +83,17 @@ function power({ active, rows }: Features, values: ArrayLike<number>, order: num
   return count === 0 ? 0 : (sum / count) ** (1 / order);
 }
 
-/** Mean over syllables of the fourth-order mean of each. */
-function worst({ active, rows }: Features, values: ArrayLike<number>): number {
+/** Mean over syllables of the mean of order `order` of each. */
+function syllables({ active, rows }: Features, values: ArrayLike<number>, order: number): number {
   let sum = 0, count = 0;
   for (let from = 0; from < rows; from += SYLLABLE) {
-    let fourth = 0, frames = 0;
+    let powers = 0, frames = 0;
     for (let r = from; r < Math.min(rows, from + SYLLABLE); r++) {
       if (active[r] === 0) continue;
-      fourth += values[r]! ** 4;
+      powers += values[r]! ** order;
       frames++;
     }
-    if (frames > 0) sum += frames * (fourth / frames) ** 0.25;
+    if (frames > 0) sum += frames * (powers / frames) ** (1 / order);
     count += frames;
   }
   return count === 0 ? 0 : sum / count;
