@@ -36,6 +36,8 @@ export interface RigOptions {
   readonly under?: readonly string[];
   /** More settings of ours. */
   readonly set?: Readonly<Record<string, string | number | boolean>>;
+  /** Where baresip registers; nowhere unless told. */
+  readonly server?: string;
   /** Lines of baresip's configuration that replace the same ones of its defaults. */
   readonly baresip?: readonly string[];
 }
@@ -102,7 +104,7 @@ async function theirs(dir: string, card: Card, options: RigOptions): Promise<Rig
     'module_path /usr/lib/baresip/modules', 'module_path_alt /usr/lib/aarch64-linux-gnu/baresip/modules',
     'module g711.so', 'module opus.so', ...(options.codec === 'opus' ? [] : ['module plc.so']), 'module alsa.so', 'module aubridge.so', 'module_tmp account.so', 'module_app menu.so',
   ].filter((line) => !names.includes(line.split(/\s/)[0])).concat(own, '').join('\n'));
-  writeFileSync(join(home, 'accounts'), `<sip:bench@127.0.0.1:${port}>;regint=0;answermode=auto;audio_codecs=${options.codec === 'opus' ? 'opus/48000/2' : 'PCMU/8000'}\n`);
+  writeFileSync(join(home, 'accounts'), `<sip:bench@${options.server ?? `127.0.0.1:${port}`}>;auth_pass=x;regint=${options.server === undefined ? 0 : 300};answermode=auto;audio_codecs=${options.codec === 'opus' ? 'opus/48000/2' : 'PCMU/8000'}\n`);
   writeFileSync(join(home, 'contacts'), '');
   const [command = 'baresip', ...args] = [...(options.under ?? FIRST), 'baresip', '-f', home];
   const program = start(command, args, { env: { ...process.env, ...card.env } });
