@@ -10,8 +10,8 @@ import { conversation } from '../quality/speech.ts';
 import { makeTrace } from '../quality/traces.ts';
 
 const NAMES = ['offhook', 'baresip'] as const;
-/** A phone that has started for so long does nothing any more that only starts do. */
-const SETTLED_MS = 45_000;
+/** A phone that has started for so long does nothing any more that only starts do; V8 has dropped what they left by then. */
+const SETTLED_MS = 110_000;
 
 /** Nanoseconds that each thread of the process was running, by its name and id. */
 function threadsOf(pid: number): Map<string, number> {

@@ -30,7 +30,7 @@ export interface Score {
 }
 
 export interface ScoreOptions {
-  /** The greatest delay looked for; 500 unless told. */
+  /** The greatest delay looked for; 450 unless told. */
   readonly mostMs?: number;
   /** What to leave out at both ends of `heard`, for settling; nothing unless told. */
   readonly skipMs?: number;
@@ -46,7 +46,7 @@ const SYLLABLE = 20;
 
 /** Both at `rateHz`: 8 kHz compares as a narrow-band telephone, 16 kHz as a wide-band one. `heard` must not be earlier than `said`. */
 export function score(said: Int16Array, heard: Int16Array, rateHz: SpeechHz, options: ScoreOptions = {}): Score {
-  const delays = delaysOf(said, heard, rateHz, options.mostMs ?? 500);
+  const delays = delaysOf(said, heard, rateHz, options.mostMs ?? 450);
   const skip = Math.round((options.skipMs ?? 0) / HOP_MS), minutes = Math.max(1, delays.length - 2 * skip) * HOP_MS / 60_000;
   const features = featuresOf(said, heard, rateHz, delays);
   for (let r = 0; r < skip; r++) features.active[r] = features.active[delays.length - 1 - r] = features.dead[r] = features.dead[delays.length - 1 - r] = 0;
