@@ -4,8 +4,8 @@
 import { HOP_MS } from './align.ts';
 import type { SpeechHz } from './speech.ts';
 
-/** The residue must be so many times the greatest of what was said within REACH_MS, and at least LEAST (of 32768). */
-const TIMES = 1.6;
+/** The residue must be so many times the greatest of what was said within REACH_MS, and at least LEAST (of 32768). Wide band codecs roughen it by themselves. */
+const TIMES = { 8_000: 1.6, 16_000: 4 } as const;
 const LEAST = 260;
 const REACH_MS = 20;
 /** One click is not counted twice within this. */
@@ -22,7 +22,7 @@ export function clicksOf(said: Int16Array, heard: Int16Array, rateHz: SpeechHz, 
     learnFrom(said, there + hop / 2 - learn / 2, learn, r, filter);
     let usual = 0;
     for (let i = there - reach; i < there + hop + reach; i++) usual = Math.max(usual, Math.abs(residue(said, i, filter)));
-    const limit = Math.max(LEAST, TIMES * usual);
+    const limit = Math.max(LEAST, TIMES[rateHz] * usual);
     for (let i = at; i < at + hop && i < heard.length; i++) {
       if (Math.abs(residue(heard, i, filter)) < limit) continue;
       if (found.length === 0 || i / perMs - found.at(-1)! >= APART_MS) found.push(i / perMs);

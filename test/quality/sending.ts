@@ -49,7 +49,7 @@ export function listenOffline(trace: Trace, packets: readonly Uint8Array[], code
   const arrivals = arrivalsOf(trace), lengthMs = trace.packets.at(-1)!.sentMs + 800, count = periodMs * 16;
   const realMs = periodMs / (1 + (options.ppm ?? 0) / 1e6);
   const out = new Int16Array(count), all = new Int16Array(Math.ceil(lengthMs / realMs) * count), tookUs: number[] = [];
-  let next = 0, at = 0;
+  let next = 0, at = 0, concealedMs = 0;
   for (let nowMs = 0; at + count <= all.length; nowMs += realMs) {
     for (; next < arrivals.length && arrivals[next]!.atMs <= nowMs; next++) {
       const { sequence, atMs } = arrivals[next]!, payload = packets[sequence];
@@ -59,13 +59,14 @@ export function listenOffline(trace: Trace, packets: readonly Uint8Array[], code
     const began = nowUs();
     receiver.pull(out, count, nowMs);
     tookUs.push(nowUs() - began);
+    if (nowMs <= lengthMs - 800) concealedMs = receiver.concealedMs; // what follows the last packet is nobody's loss
     all.set(out, at);
     at += count;
   }
   decoder.close();
   tookUs.sort((a, b) => a - b);
   return {
-    heard: codec === 'opus' ? all : halved(all), concealedMs: receiver.concealedMs,
+    heard: codec === 'opus' ? all : halved(all), concealedMs,
     pullUs: tookUs.reduce((sum, us) => sum + us, 0) / tookUs.length, pullP99Us: tookUs[Math.floor(0.99 * tookUs.length)]!,
   };
 }
