@@ -40,6 +40,8 @@ export interface PhoneOptions {
   readonly args?: readonly string[];
   /** A network namespace to run in; its control socket is reached from outside. */
   readonly inside?: string;
+  /** Run it under this command, as ['chrt', '-r', '4']. */
+  readonly under?: readonly string[];
   /** Wait for the phone to say that it started; true unless told. */
   readonly ready?: boolean;
 }
@@ -57,9 +59,10 @@ export async function startPhone(folder: string, options: PhoneOptions): Promise
     'sip.host': '127.0.0.1', 'sip.port': port, 'web.enabled': false, 'phone.board': 'none', 'sound.handset.device': 'silence', 'sound.speaker.device': 'silence', 'sound.ringer.device': 'silence',
     ...options.set,
   };
-  const [command, ...first] = options.inside === undefined ? [process.execPath] : ['ip', 'netns', 'exec', options.inside, process.execPath];
+  const inside = options.inside === undefined ? [] : ['ip', 'netns', 'exec', options.inside];
+  const [command, ...before] = [...inside, ...(options.under ?? []), process.execPath];
   const program = start(command!, [
-    ...first, bundle, 'run', '--state', state, '--log', 'json', ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]), ...(options.args ?? []),
+    ...before, bundle, 'run', '--state', state, '--log', 'json', ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]), ...(options.args ?? []),
   ], { env: { ...process.env, ...options.env } });
   const lines: LogLine[] = [];
   let read = 0;
