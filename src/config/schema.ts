@@ -164,7 +164,7 @@ export const settingsSchema = Type.Object({
     rtpPortMax: whole(32_766, 1_025, 65_535, { title: 'Highest RTP port', description: 'Last port used for sound.', applies: 'next call' }),
     dscp: whole(46, 0, 63, { title: 'Priority of sound', description: 'DSCP mark on RTP packets: 46 is EF (expedited forwarding), 0 none.', applies: 'on restart' }),
     realTime: flag(true, { title: 'Sound first', description: 'Sound goes before every other program of this machine, where the system lets it.', applies: 'on restart' }),
-    jitterMinMs: whole(20, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for.', unit: 'ms', applies: 'next call' }),
+    jitterMinMs: whole(0, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for, even where none was seen.', unit: 'ms', applies: 'next call' }),
     jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
     opusBitrate: whole(24_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus.', unit: 'bit/s', applies: 'next call' }),
     opusComplexity: whole(5, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work.', applies: 'next call' }),

@@ -167,7 +167,7 @@ export class Stream {
   }
 
   stats(): StreamStats {
-    const { jitter, concealedMs } = this.#receiver;
+    const { jitter, concealedMs, delayMs, bufferedMs, acceleratedMs, expandedMs, recovered } = this.#receiver;
     const { host, port } = this.#latch.to;
     const name = this.#session?.send.name;
     return {
@@ -179,8 +179,13 @@ export class Stream {
       latePackets: jitter.late + jitter.dropped,
       refusedPackets: this.#refused,
       jitterMs: this.#reception.jitter * 1000 / clockOf(name),
-      playoutDelayMs: jitter.delayMs,
+      playoutDelayMs: delayMs,
+      wantedDelayMs: jitter.targetMs,
+      bufferedMs,
       concealedMs,
+      acceleratedMs,
+      expandedMs,
+      recoveredPackets: recovered,
       roundTripMs: this.#roundTripMs,
       remoteLossPercent: this.#remoteLoss,
     };
