@@ -20,6 +20,8 @@ const VOICED = 0.5;
 /** What is made up fades from HOLD_MS on and is silent after SILENT_MS. */
 const HOLD_MS = 10;
 const SILENT_MS = 70;
+/** A step into or out of a repetition is levelled out over this long. */
+const SETTLE_MS = 4;
 /** Fade where two sounds meet, and the longest piece that is led back into a gap. */
 const JOIN_MS = 4;
 const LEAD_MS = 15;
@@ -29,6 +31,9 @@ const MATCH_MS = 5;
 const SHY = 0.1;
 /** The longest gap that is joined. */
 const GAP_MS = 60;
+
+/** From 0 to 1 without a corner at either end. */
+const smooth = (x: number): number => x * x * (3 - 2 * x);
 
 export class Concealer {
   readonly #x: Int16Array;
@@ -93,13 +98,21 @@ export class Concealer {
     from += count - skip - left;
     const lead = Math.min(start, LEAD_MS * perMs), fade = Math.max(0, join - lead), longest = Math.min(LONGEST_MS * perMs, left - match);
     const lag = lead > 0 && longest >= this.#lag ? periodAt(x, from + longest, match, SHORTEST_MS * perMs, longest, perMs >> 2) : this.#lag;
-    for (let i = -lead; i < fade && i < left; i++) {
-      const weight = (i + lead + 0.5) / (lead + fade);
+    const quarter = lag >> 2, led = lead > 0 && lag + quarter < left ? quarter : 0, end = Math.min(left, Math.max(fade, led));
+    for (let i = -lead; i < end; i++) {
       let k = i;
       while (k < 0) k += lag;
-      const y = Math.round(c[start + i]! * (1 - weight) + x[from + (k < left ? k : i)]! * weight);
-      if (i < 0) c[start + i] = y;
-      else x[from + i] = y;
+      let y = x[from + (k < left ? k : 0)]!;
+      if (k < led) { // before a period comes the end of the same: it begins as that goes on
+        const share = (k + 0.5) / quarter;
+        y = x[from + k + lag]! * (1 - share) + y * share;
+      }
+      if (i < fade) {
+        const weight = (i + lead + 0.5) / (lead + fade);
+        y = c[start + i]! * (1 - weight) + y * weight;
+      }
+      if (i < 0) c[start + i] = Math.round(y);
+      else x[from + i] = Math.round(y);
     }
     x.copyWithin(this.#at + start, from, from + left);
     for (let i = 0; i < start; i++) x[this.#at + i] = c[i]!;
@@ -118,7 +131,7 @@ export class Concealer {
 
   #fill(out: Int16Array, from: number, count: number): void {
     const perMs = this.#perMs, source = this.#source, lag = this.#lag, start = source.length - lag, quarter = lag >> 2;
-    const holdEnd = HOLD_MS * perMs, silentFrom = SILENT_MS * perMs, settle = 2 * perMs;
+    const holdEnd = HOLD_MS * perMs, silentFrom = SILENT_MS * perMs, settle = SETTLE_MS * perMs;
     for (let i = 0; i < count; i++) {
       let x = source[start + this.#round]!;
       const toEnd = lag - this.#round;
@@ -126,7 +139,7 @@ export class Concealer {
         const weight = (quarter - toEnd + 0.5) / quarter;
         x = x * (1 - weight) + source[start - toEnd]! * weight;
       }
-      if (this.#made < settle) x += this.#step * (1 - this.#made / settle);
+      if (this.#made < settle) x += this.#step * smooth(1 - this.#made / settle);
       if (this.#made > holdEnd) x *= this.#made >= silentFrom ? 0 : (silentFrom - this.#made) / (silentFrom - holdEnd);
       out[from + i] = x > 32767 ? 32767 : x < -32768 ? -32768 : Math.round(x);
       if (++this.#round === lag) this.#round = 0;

@@ -54,6 +54,8 @@ const SLOTS = 128;
 /** A gap is filled as a whole when no more than this is missing; one packet with error correction may be longer. */
 const FILL_MS = 20;
 const PACKET_MS = 60;
+/** What was concealed of a late packet is left out only up to here: else packets that all come later would be left out one after the other. */
+const SKIP_MS = 20;
 /** A gap is given up as silence after SILENT_MS. */
 const SILENT_MS = 120;
 /** A sender whose time leaps further than this started over. */
@@ -214,7 +216,7 @@ export class AdaptiveJitter implements JitterBuffer {
     for (let i = (first - this.#head) & 0xffff; i >= 0; i--) this.#lost += ((i > 0 ? 1 : 0) - this.#lost) / LOSS_MEMORY;
     this.delayMs = delay + this.gap / this.#perMs;
     this.seam = ahead !== this.gap;
-    if (ahead < 0) this.overlap = Math.max(0, Math.min(-ahead, Math.floor((delay - target) * this.#perMs)));
+    if (ahead < 0 && -ahead <= SKIP_MS * this.#perMs) this.overlap = Math.max(0, Math.min(-ahead, Math.floor((delay - target) * this.#perMs)));
     this.payload = this.#payloads[first % SLOTS];
     this.payloadType = this.#types[first % SLOTS]!;
     this.#next = timestamp;
