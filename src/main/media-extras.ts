@@ -1,6 +1,7 @@
 // What the media room loads with the first call that wants it, in a file of its own beside the core.
 
+import { ComfortNoise } from '../media/comfort.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 
-export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz) };
+export const extras: MediaExtras = { comfort: (rateHz) => new ComfortNoise(rateHz), probe: (rateHz) => new Probe(rateHz) };

@@ -11,17 +11,17 @@
 
 import { likeness, periodAt } from './pitch.ts';
 
-const SHORTEST_MS = 5;
+const SHORTEST_MS = 2.5;
 const LONGEST_MS = 15;
 /** The newest sound is sought over this long in the sound before it. */
 const LIKE_MS = 12;
 /** Of sound that repeats itself so well, the join may be moved by half a period either way. */
 const VOICED = 0.5;
 /** What is made up fades from HOLD_MS on and is silent after SILENT_MS. */
-const HOLD_MS = 10;
-const SILENT_MS = 70;
+const HOLD_MS = 15;
+const SILENT_MS = 90;
 /** A step into or out of a repetition is levelled out over this long. */
-const SETTLE_MS = 4;
+const SETTLE_MS = 2;
 /** Fade where two sounds meet, and the longest piece that is led back into a gap. */
 const JOIN_MS = 4;
 const LEAD_MS = 15;
@@ -71,7 +71,8 @@ export class Concealer {
   /** Make up `count` samples. */
   conceal(count: number): void {
     if (this.#made === 0) this.#begin();
-    this.#fill(this.#x, this.#at, count);
+    if (this.#made < SILENT_MS * this.#perMs) return this.#fill(this.#x, this.#at, count);
+    this.#x.fill(0, this.#at, this.#at + count);
   }
 
   /**

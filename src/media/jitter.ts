@@ -16,16 +16,16 @@ export type Next = 'wait' | 'play' | 'lost';
 export interface JitterBuffer {
   /** Keep a packet that may be played from `nowMs` on; false when it is late, doubled or odd. */
   put(packet: RtpPacket, nowMs: number): boolean;
-  /** A packet that is no sound (an event, comfort noise) has this number: it is not lost, and the sender says nothing meanwhile. */
-  skip(sequence: number): void;
+  /** A packet that is no sound (an event, comfort noise) has this number: it is not lost, and the sender says nothing meanwhile. `noise`: what it says of the silence. */
+  skip(sequence: number, noise?: Uint8Array): void;
   /** Decide on the sound that will be heard from `atMs` on, of which `need` ticks are due at once. After 'play' the caller says played() before it asks again. */
   take(atMs: number, need: number): Next;
   /** How long the packet just taken turned out to be. */
   played(ticks: number): void;
   /** The caller has lengthened (or, negative, shortened) the sound by so much. */
   stretched(ms: number): void;
-  /** Start over, with an RTP clock of so many ticks a second. `fec`: let a lost packet be taken whole from its successor. */
-  reset(clockHz: number, fec: boolean): void;
+  /** Start over, with an RTP clock of so many ticks a second. `fec`: let a lost packet be taken whole from its successor; `patienceMs`: give a gap up as silence after so long. */
+  reset(clockHz: number, fec: boolean, patienceMs: number): void;
   /** After 'play': the packet. */
   readonly payload: Uint8Array | undefined;
   readonly payloadType: number;
@@ -37,6 +37,10 @@ export interface JitterBuffer {
   readonly seam: boolean;
   /** After 'play' with a gap: one packet alone is missing, so that this one may hold its sound. */
   readonly single: boolean;
+  /** After 'play': the sender was silent before the packet, nothing was lost. */
+  readonly paused: boolean;
+  /** What the sender said of its silence last, until it speaks again. */
+  readonly noise: Uint8Array | undefined;
   /** Delay of playing beyond what is wanted; negative when it should grow. */
   readonly excessMs: number;
   readonly delayMs: number;
@@ -56,8 +60,6 @@ const FILL_MS = 20;
 const PACKET_MS = 60;
 /** What was concealed of a late packet is left out only up to here: else packets that all come later would be left out one after the other. */
 const SKIP_MS = 20;
-/** A gap is given up as silence after SILENT_MS. */
-const SILENT_MS = 120;
 /** A sender whose time leaps further than this started over. */
 const LEAP_MS = 2000;
 /** Delay beyond the greatest wanted one before packets are thrown away. */
@@ -68,8 +70,9 @@ const LOSSY = 0.01;
 /** Delay that lets the sound after a lost packet be known before all of the gap is filled. */
 const NEIGHBOUR_MS = 10;
 
-/** Stands in a slot for a packet that is no sound. */
-const NO_SOUND = new Uint8Array(0);
+/** Payload of a packet that is no sound, and its payload type in a slot. */
+const NOTHING = new Uint8Array(0);
+const NO_SOUND = 255;
 
 export class AdaptiveJitter implements JitterBuffer {
   payload: Uint8Array | undefined;
@@ -79,6 +82,8 @@ export class AdaptiveJitter implements JitterBuffer {
   overlap = 0;
   seam = false;
   single = false;
+  paused = false;
+  noise: Uint8Array | undefined;
   delayMs = 0;
   late = 0;
   duplicates = 0;
@@ -94,6 +99,7 @@ export class AdaptiveJitter implements JitterBuffer {
   readonly #types = new Uint8Array(SLOTS);
   #perMs = 8;
   #fec = false;
+  #patienceMs = 0;
   #started = false;
   #playing = false;
   /** The sequence number to play next, and the newest held. */
@@ -128,8 +134,9 @@ export class AdaptiveJitter implements JitterBuffer {
     return this.#playing ? this.delayMs - this.targetMs : 0;
   }
 
-  reset(clockHz: number, fec: boolean): void {
+  reset(clockHz: number, fec: boolean, patienceMs: number): void {
     this.#perMs = clockHz / 1000;
+    this.#patienceMs = patienceMs;
     this.#fec = fec;
     this.#lost = 0;
     this.#clear();
@@ -163,26 +170,27 @@ export class AdaptiveJitter implements JitterBuffer {
       }
       this.#head = sequence;
     }
-    if (!this.#hold(sequence, packet.payload)) {
+    if (!this.#hold(sequence, packet.payload, packet.payloadType)) {
       this.duplicates++;
       return false;
     }
     this.#timestamps[sequence % SLOTS] = timestamp;
-    this.#types[sequence % SLOTS] = packet.payloadType;
     this.#learn(transit, nowMs, timestamp);
     return true;
   }
 
-  skip(sequence: number): void {
+  skip(sequence: number, noise = NOTHING): void {
     const ahead = ((sequence - this.#head) << 16) >> 16;
-    if (this.#started && ahead >= 0 && ahead < SLOTS) this.#hold(sequence, NO_SOUND);
+    if (this.#started && ahead >= 0 && ahead < SLOTS) this.#hold(sequence, noise, NO_SOUND);
   }
 
   take(atMs: number, need: number): Next {
     this.payload = undefined;
     this.gap = this.overlap = 0;
     let first = this.#first();
-    while (first >= 0 && this.#payloads[first % SLOTS] === NO_SOUND) {
+    while (first >= 0 && this.#types[first % SLOTS] === NO_SOUND) {
+      const noise = this.#payloads[first % SLOTS]!;
+      if (noise.length > 0) this.noise = noise;
       this.#drop(first);
       this.#playing = false;
       first = this.#first();
@@ -191,11 +199,12 @@ export class AdaptiveJitter implements JitterBuffer {
     let timestamp = this.#timestamps[first % SLOTS]!;
     let ahead = (timestamp - this.#next) | 0;
     this.single = first === ((this.#head + 1) & 0xffff) && this.#concealed === 0;
-    if (this.#playing && ahead > 0) {
+    this.paused = first === this.#head && ahead + this.#concealed > 0;
+    if (this.paused) this.#playing = false; // a talk gap, where the delay may change freely
+    else if (this.#playing && ahead > 0) {
       const fill = (this.#fec && this.single ? PACKET_MS : FILL_MS) * this.#perMs;
-      if (first === this.#head) this.#playing = false; // the sender paused: a talk gap, where the delay may change freely
-      else if (ahead > fill) return this.#lose(Math.min(need, ahead - fill));
-      else this.gap = ahead;
+      if (ahead > fill) return this.#lose(Math.min(need, ahead - fill));
+      this.gap = ahead;
     }
     const target = this.targetMs;
     let delay = this.#delay(timestamp, atMs);
@@ -208,7 +217,7 @@ export class AdaptiveJitter implements JitterBuffer {
       this.#drop(first);
       this.dropped++;
       first = this.#first();
-      if (this.#payloads[first % SLOTS] === NO_SOUND) return this.take(atMs, need);
+      if (this.#types[first % SLOTS] === NO_SOUND) return this.take(atMs, need);
       timestamp = this.#timestamps[first % SLOTS]!;
       delay = this.#delay(timestamp, atMs);
       ahead = this.gap = 0;
@@ -219,6 +228,7 @@ export class AdaptiveJitter implements JitterBuffer {
     if (ahead < 0 && -ahead <= SKIP_MS * this.#perMs) this.overlap = Math.max(0, Math.min(-ahead, Math.floor((delay - target) * this.#perMs)));
     this.payload = this.#payloads[first % SLOTS];
     this.payloadType = this.#types[first % SLOTS]!;
+    this.noise = undefined;
     this.#next = timestamp;
     this.#concealed = 0;
     this.#drop(first);
@@ -236,7 +246,7 @@ export class AdaptiveJitter implements JitterBuffer {
 
   /** Conceal `ticks`, or, after too much of it, fall silent until the wanted delay is there again. */
   #lose(ticks: number): Next {
-    if (this.#concealed >= SILENT_MS * this.#perMs) {
+    if (this.#concealed >= this.#patienceMs * this.#perMs) {
       this.#playing = false;
       return this.#wait(ticks);
     }
@@ -252,9 +262,10 @@ export class AdaptiveJitter implements JitterBuffer {
   }
 
   /** Fill the place of `sequence`; false when it is filled. */
-  #hold(sequence: number, payload: Uint8Array): boolean {
+  #hold(sequence: number, payload: Uint8Array, type: number): boolean {
     if (this.#payloads[sequence % SLOTS] !== undefined) return false;
     this.#payloads[sequence % SLOTS] = payload;
+    this.#types[sequence % SLOTS] = type;
     this.held++;
     if (this.held === 1 || ((sequence - this.#newest) << 16) >> 16 > 0) this.#newest = sequence;
     return true;
@@ -285,7 +296,7 @@ export class AdaptiveJitter implements JitterBuffer {
 
   #clear(): void {
     this.#payloads.fill(undefined);
-    this.payload = undefined;
+    this.payload = this.noise = undefined;
     this.held = 0;
     this.#started = this.#playing = false;
     this.#concealed = 0;

@@ -6,6 +6,7 @@
 // neither a thread that is woken late nor the place of packets between two pulls costs any delay.
 
 import type { Codec } from './codec.ts';
+import type { ComfortNoise } from './comfort.ts';
 import { Concealer } from './conceal.ts';
 import { AdaptiveJitter, type JitterBuffer } from './jitter.ts';
 import { Doubler } from './resample.ts';
@@ -24,6 +25,9 @@ const FAR_MS = 80;
 const PAUSE_MS = 40;
 /** Concealment by a codec comes in pieces of this length. */
 const PIECE_MS = 10;
+/** How long a gap is concealed: by repetition, which is silent by then, and by a codec, which may have to bridge the silence of a sender's DTX. */
+const PATIENCE_MS = 120;
+const CODEC_PATIENCE_MS = 600;
 
 export class Receiver {
   readonly jitter: JitterBuffer;
@@ -33,6 +37,7 @@ export class Receiver {
   /** Packets that were lost and taken whole from their successors. */
   recovered = 0;
   readonly #codecOf: (payloadType: number) => Codec | undefined;
+  readonly #comfortOf: (rateHz: number) => ComfortNoise | undefined;
   /** History, then the sound being made. */
   readonly #sound = new Int16Array(HISTORY + 3 * LONGEST);
   readonly #frame = this.#sound.subarray(HISTORY);
@@ -46,6 +51,11 @@ export class Receiver {
   /** Samples of the packet decoded last. */
   #usual = 160;
   #scaledAt = -Infinity;
+  #comfort: ComfortNoise | undefined;
+  #noise: Uint8Array | undefined;
+  /** Something real was heard; how much had been concealed by then. */
+  #spoken = false;
+  #concealedThenMs = 0;
   /** The newest sound is the codec's concealment. */
   #hid = false;
   /** Sound pulled so far, and when and how much was pulled last. */
@@ -55,9 +65,10 @@ export class Receiver {
   /** How long packets wait for a pull, smoothed. */
   #waitMs = 0;
 
-  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded. */
-  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined) {
+  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded; `comfortOf` what makes comfort noise, when a sender wants some. */
+  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined, comfortOf: (rateHz: number) => ComfortNoise | undefined = () => undefined) {
     this.jitter = new AdaptiveJitter(minMs, maxMs);
+    this.#comfortOf = comfortOf;
     this.#codecOf = codecOf;
   }
 
@@ -80,7 +91,7 @@ export class Receiver {
     if (codec === undefined) return;
     if (codec.clockHz !== this.#clockHz) {
       this.#clockHz = codec.clockHz;
-      this.jitter.reset(codec.clockHz, codec.decodeFec !== undefined);
+      this.jitter.reset(codec.clockHz, codec.decodeFec !== undefined, codec.conceal === undefined ? PATIENCE_MS : CODEC_PATIENCE_MS);
     }
     let waitMs = this.#pulledMs + this.#periodMs - nowMs, usableMs = this.#clockMs;
     if (waitMs < CLOSE_MS) {
@@ -90,9 +101,9 @@ export class Receiver {
     if (this.jitter.put(packet, usableMs)) this.#waitMs += (waitMs - this.#waitMs) / 16;
   }
 
-  /** A packet that came with this number is no sound. */
-  skip(sequence: number): void {
-    if (this.#clockHz !== 0) this.jitter.skip(sequence);
+  /** A packet that came with this number is no sound; `noise` is its comfort noise, kept until its turn (RFC 3389). */
+  skip(sequence: number, noise?: Uint8Array): void {
+    if (this.#clockHz !== 0) this.jitter.skip(sequence, noise);
   }
 
   /** Fill `out[0..count)` with what is to be heard from `nowMs` on. */
@@ -114,6 +125,7 @@ export class Receiver {
     if (this.#clockHz === 0) return this.#quiet(due);
     const piece = codec?.conceal === undefined ? due : PIECE_MS * this.#rateHz / 1000;
     const next = jitter.take(atMs, Math.ceil(piece / perTick));
+    if (jitter.noise !== this.#noise) this.#hush(jitter.noise);
     if (next === 'play') return this.#play(atMs);
     const count = Math.min(LONGEST, Math.max(1, Math.round(jitter.ticks * perTick)));
     if (next === 'wait') return this.#quiet(count);
@@ -128,6 +140,7 @@ export class Receiver {
     if (codec !== undefined) this.#use(codec);
     const perTick = this.#rateHz / this.#clockHz, perMs = this.#rateHz / 1000, frame = this.#frame, concealer = this.#concealer;
     const gap = Math.round(jitter.gap * perTick);
+    if (jitter.paused) this.concealedMs = this.#concealedThenMs;
     let made = 0;
     if (gap > 0) {
       if (jitter.single) made = codec?.decodeFec?.(jitter.payload!, frame, gap) ?? 0;
@@ -149,6 +162,8 @@ export class Receiver {
       return this.#enqueue(gap + this.#usual);
     }
     this.#usual = count;
+    this.#spoken = true;
+    this.#concealedThenMs = this.concealedMs;
     jitter.played(count / perTick);
     const skip = Math.min(Math.floor(jitter.overlap * perTick), count - 5 * perMs);
     if (made > 0) {
@@ -185,9 +200,18 @@ export class Receiver {
     return scaled;
   }
 
+  /** What was heard last fades away, and silence goes on. */
   #quiet(count: number): void {
-    this.#concealer.conceal(count);
+    if (this.#spoken) this.#concealer.conceal(count);
+    else this.#frame.fill(0, 0, count);
     this.#enqueue(count);
+  }
+
+  /** The sender is silent and says how, or speaks again. */
+  #hush(noise: Uint8Array | undefined): void {
+    this.#noise = noise;
+    if (noise === undefined) this.#comfort?.end();
+    else (this.#comfort ??= this.#comfortOf(this.#rateHz))?.begin(noise);
   }
 
   #use(codec: Codec): void {
@@ -196,12 +220,14 @@ export class Receiver {
     if (codec.rateHz === this.#rateHz) return;
     this.#rateHz = codec.rateHz;
     this.#sound.fill(0);
+    this.#comfort = undefined;
     this.#concealer = new Concealer(this.#sound, HISTORY, codec.rateHz / 1000);
     this.#doubler.reset();
   }
 
   /** Sound of `count` samples is made: it goes to the queue, and becomes history. */
   #enqueue(count: number): void {
+    if (this.#comfort?.sounds) this.#comfort.mix(this.#sound, HISTORY, count);
     if (this.#rateHz === 8000) this.#queued += this.#doubler.run(this.#frame, count, this.#queue, this.#queued);
     else {
       for (let i = 0; i < count; i++) this.#queue[this.#queued + i] = this.#frame[i]!;

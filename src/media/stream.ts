@@ -6,6 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import type { MediaExtras } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -19,9 +20,10 @@ export interface StreamPorts {
   readonly udp: Network;
   readonly codec: CodecFactory;
   readonly tell: (event: MediaEvent) => void;
+  readonly extras: (() => MediaExtras) | undefined;
 }
 
-/** Comfort noise (RFC 3389): tolerated, though we never ask for it. */
+/** Comfort noise (RFC 3389) of G.711: heard, though we never ask for it. */
 const COMFORT_NOISE = 13;
 const SECOND_MS = 1000;
 /** Loss in percent that the encoder is told to expect: never none, since the next loss comes unannounced. */
@@ -81,7 +83,7 @@ export class Stream {
     this.#cname = Buffer.from(cname);
     this.#wallMs = ports.clock.wall() - ports.clock.now();
     this.#sender = new Sender(ports.random, (packet) => this.#rtp?.send(packet, this.#latch.to));
-    this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType));
+    this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType), (rateHz) => ports.extras?.().comfort(rateHz));
   }
 
   /** True once negotiated, until closed: the stream wants to be served. */
@@ -244,7 +246,7 @@ export class Stream {
     const known = readRtp(bytes, packet);
     const event = known && packet.payloadType === session.eventReceive;
     const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
-    const noise = known && packet.payloadType === COMFORT_NOISE;
+    const noise = known && (packet.payloadType === COMFORT_NOISE || packet.payloadType === session.noiseReceive);
     if ((use === undefined && !event && !noise) || !this.#latch.accept(from, packet.ssrc, packet.payloadType, packet.sequence) || !this.#sameSource(packet)) {
       this.#refused++;
       return;
@@ -257,7 +259,7 @@ export class Stream {
       this.#ports.tell({ event: 'heard', stream: this.#id });
     }
     if (event) this.#events?.receive(packet.payload, packet.timestamp, packet.marker, now);
-    if (use === undefined || packet.payload.length === 0) this.#receiver.skip(packet.sequence);
+    if (use === undefined || packet.payload.length === 0) this.#receiver.skip(packet.sequence, noise ? packet.payload : undefined);
     else if (fresh && this.#hearing) this.#receiver.put(packet, now);
   }
 

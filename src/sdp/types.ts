@@ -23,6 +23,8 @@ export interface StreamSession {
   /** Payload types of telephone-event (RFC 4733): what the other side takes, what we take. */
   readonly eventSend?: number;
   readonly eventReceive?: number;
+  /** Payload type of comfort noise (RFC 3389) other than 13, where one was agreed. */
+  readonly noiseReceive?: number;
   /** Clock that both count durations in: that of the codec sent where the other side has it, else 8000, and 8000 where absent. */
   readonly eventHz?: number;
   /** Our own direction after negotiation (RFC 3264 §6.1). */

@@ -10,7 +10,7 @@ const START = 1000;
 /** A buffer, packets that arrive when the test says, and a player that asks every 20 ms for two pieces of 10. */
 function bench(options: { min?: number; max?: number; fec?: boolean } = {}) {
   const jitter = new AdaptiveJitter(options.min ?? 20, options.max ?? 300);
-  jitter.reset(8000, options.fec ?? false);
+  jitter.reset(8000, options.fec ?? false, 120);
   const packet = rtpPacket();
   const put = (n: number, atMs: number, timestamp = n * TICKS, sequence = n): boolean => {
     packet.sequence = sequence & 0xffff;
@@ -269,7 +269,7 @@ test('any packets at any times never throw, never grow and are never given twice
   });
   fc.assert(fc.property(fc.array(step, { maxLength: 300 }), fc.boolean(), (steps, fec) => {
     const jitter = new AdaptiveJitter(20, 300), packet = rtpPacket(), given = new Set<Uint8Array>();
-    jitter.reset(8000, fec);
+    jitter.reset(8000, fec, 120);
     let now = 0;
     for (const s of steps) {
       now += s.wait;
