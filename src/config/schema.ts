@@ -185,7 +185,7 @@ export const settingsSchema = Type.Object({
     encryption: choice('offered', ['never', 'offered', 'preferred', 'always'], { title: 'Encryption', description: 'Whether the sound of calls is encrypted (SRTP). offered: where the other side wants it. preferred: this phone asks for it, and does without where the other side cannot. always: calls without it are refused, emergency calls apart. The keys travel in the messages: without the transport tls whoever reads those can listen.', applies: 'next call' }),
     dscp: whole(46, 0, 63, { title: 'Priority of sound', description: 'DSCP mark on RTP packets: 46 is EF (expedited forwarding), 0 none.', applies: 'on restart' }),
     realTime: flag(true, { title: 'Sound first', description: 'Sound goes before every other program of this machine, where the system lets it.', applies: 'on restart' }),
-    jitterMinMs: whole(20, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for.', unit: 'ms', applies: 'next call' }),
+    jitterMinMs: whole(0, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for, even where none was seen.', unit: 'ms', applies: 'next call' }),
     jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
     opusBitrate: whole(32_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus; a quarter more while packets are lost.', unit: 'bit/s', applies: 'next call' }),
     opusComplexity: whole(0, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work; 0 chooses by the board.', applies: 'next call' }),

@@ -1,9 +1,10 @@
 // What the media room loads with the first call that wants it, in a file of its own beside the core.
 
+import { ComfortNoise } from '../media/comfort.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 import { createRoom } from '../media/room.ts';
 import { createSilence } from '../media/silence.ts';
 import { createSrtp } from '../media/srtp.ts';
 
-export const extras: MediaExtras = { probe: (rateHz) => new Probe(rateHz), room: createRoom, createSilence, createSrtp };
+export const extras: MediaExtras = { comfort: (rateHz) => new ComfortNoise(rateHz), probe: (rateHz) => new Probe(rateHz), room: createRoom, createSilence, createSrtp };

@@ -146,8 +146,17 @@ export interface StreamStats {
   readonly replayedPackets: number;
   /** RFC 3550 §6.4.1 interarrival jitter. */
   readonly jitterMs: number;
+  /** From the arrival of a packet that came as fast as any to its sound, and what is aimed at beyond the wait for the card. */
   readonly playoutDelayMs: number;
+  readonly wantedDelayMs: number;
+  /** Sound received and not played yet. */
+  readonly bufferedMs: number;
+  /** Sound made up for what did not come, cut to lower the delay, and repeated to raise it. */
   readonly concealedMs: number;
+  readonly acceleratedMs: number;
+  readonly expandedMs: number;
+  /** Lost packets whose sound came with their successors (in-band FEC). */
+  readonly recoveredPackets: number;
   /** From the other side's receiver reports; -1 while unknown. */
   readonly roundTripMs: number;
   readonly remoteLossPercent: number;

@@ -3,6 +3,7 @@
 
 import type { AudioStatus } from '../ports/audio.ts';
 import type { CryptoUse } from '../sdp/types.ts';
+import type { ComfortNoise } from './comfort.ts';
 import type { RoomReport, RoomSettings } from './door.ts';
 import type { Probe } from './probe.ts';
 
@@ -48,6 +49,8 @@ export interface Silence {
 }
 
 export interface MediaExtras {
+  /** Comfort noise, for a sender that describes its silence (RFC 3389). */
+  readonly comfort: (rateHz: number) => ComfortNoise;
   /** The test of a sound card. */
   readonly probe: (rateHz: number) => Probe;
   room(options: RoomOptions, trouble: Tell): RoomControl;

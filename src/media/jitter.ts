@@ -3,33 +3,45 @@
 // `excessMs` tells the caller how far from the wanted delay it plays, and the caller shortens or lengthens the sound.
 //
 //   delay of a packet   = its arrival against the fastest packet of the last seconds
-//   wanted delay        = what 99.5 % of packets keep to (a histogram that forgets), plus a margin, within the settings
+//   wanted delay        = what the packets' lateness is worth (lateness.ts), within the settings; a packet more where error correction is needed
 //   delay of playing    = the instant of playing against the same fastest packet
 
+import { Lateness } from './lateness.ts';
 import type { RtpPacket } from './rtp.ts';
 
-/** What to play next: nothing yet; the packet in `payload`; or `ticks` of concealment. */
+/** What to play next: nothing yet, for `ticks`; the packet in `payload`, after `gap` ticks to be filled; `ticks` of concealment. */
 export type Next = 'wait' | 'play' | 'lost';
 
-/** What the receive path needs of a jitter buffer. Ticks are of the RTP clock. */
+/** What the receive path needs of a jitter buffer. Ticks are of the RTP clock; instants are ms of the clock that playing goes by. */
 export interface JitterBuffer {
-  /** Keep a packet that arrived at `nowMs`; false when it is late, doubled or odd. */
+  /** Keep a packet that may be played from `nowMs` on; false when it is late, doubled or odd. */
   put(packet: RtpPacket, nowMs: number): boolean;
-  /** A packet that is no sound (an event, comfort noise) has this number: it is not lost, and the sender says nothing meanwhile. */
-  skip(sequence: number): void;
-  /** Decide on the sound that will be heard from `atMs` on. After 'play' the caller says played() before it asks again. */
-  take(atMs: number): Next;
+  /** A packet that is no sound (an event, comfort noise) has this number: it is not lost, and the sender says nothing meanwhile. `noise`: what it says of the silence. */
+  skip(sequence: number, noise?: Uint8Array): void;
+  /** Decide on the sound that will be heard from `atMs` on, of which `need` ticks are due at once. After 'play' the caller says played() before it asks again. */
+  take(atMs: number, need: number): Next;
   /** How long the packet just taken turned out to be. */
   played(ticks: number): void;
   /** The caller has lengthened (or, negative, shortened) the sound by so much. */
   stretched(ms: number): void;
-  /** Start over, with an RTP clock of so many ticks a second. `fec`: let a lost packet be taken whole from its successor. */
-  reset(clockHz: number, fec: boolean): void;
-  /** After 'play': the packet. After 'lost': the packet right after the lost one, when it may hold forward error correction. */
+  /** Start over, with an RTP clock of so many ticks a second. `fec`: let a lost packet be taken whole from its successor; `patienceMs`: give a gap up as silence after so long. */
+  reset(clockHz: number, fec: boolean, patienceMs: number): void;
+  /** After 'play': the packet. */
   readonly payload: Uint8Array | undefined;
   readonly payloadType: number;
   readonly ticks: number;
-  /** Delay of playing beyond what is wanted, smoothed; negative when it should grow. */
+  /** After 'play': ticks lost before the packet; how much of its beginning was concealed already and need not be played. */
+  readonly gap: number;
+  readonly overlap: number;
+  /** After 'play': the packet does not follow on what was played or concealed before. */
+  readonly seam: boolean;
+  /** After 'play' with a gap: one packet alone is missing, so that this one may hold its sound. */
+  readonly single: boolean;
+  /** After 'play': the sender was silent before the packet, nothing was lost. */
+  readonly paused: boolean;
+  /** What the sender said of its silence last, until it speaks again. */
+  readonly noise: Uint8Array | undefined;
+  /** Delay of playing beyond what is wanted; negative when it should grow. */
   readonly excessMs: number;
   readonly delayMs: number;
   readonly targetMs: number;
@@ -38,34 +50,41 @@ export interface JitterBuffer {
   /** Packets thrown away because the delay passed every limit. */
   readonly dropped: number;
   readonly held: number;
+  readonly heldMs: number;
 }
 
 /** Room for two seconds of 20 ms packets: a power of two. */
 const SLOTS = 128;
-const BUCKET_MS = 5;
-const BUCKETS = 200;
-const FORGET = 0.001;
-const QUANTILE = 0.995;
-const MARGIN_MS = 5;
-/** The fastest packet is sought over this long, twice. */
-const WINDOW_MS = 2000;
-/** Concealment comes in pieces of this length, and a gap is given up as silence after SILENT_MS. */
-const PIECE_MS = 10;
-const SILENT_MS = 120;
+/** A gap is filled as a whole when no more than this is missing; one packet with error correction may be longer. */
+const FILL_MS = 20;
+const PACKET_MS = 60;
+/** What was concealed of a late packet is left out only up to here: else packets that all come later would be left out one after the other. */
+const SKIP_MS = 20;
 /** A sender whose time leaps further than this started over. */
 const LEAP_MS = 2000;
 /** Delay beyond the greatest wanted one before packets are thrown away. */
 const FLOOD_MS = 60;
+/** Share of lost packets, over the last LOSS_MEMORY of them, from which on error correction is waited for. */
+const LOSS_MEMORY = 256;
+const LOSSY = 0.01;
+/** Delay that lets the sound after a lost packet be known before all of the gap is filled. */
+const NEIGHBOUR_MS = 10;
 
-/** Stands in a slot for a packet that is no sound. */
-const NO_SOUND = new Uint8Array(0);
+/** Payload of a packet that is no sound, and its payload type in a slot. */
+const NOTHING = new Uint8Array(0);
+const NO_SOUND = 255;
 
 export class AdaptiveJitter implements JitterBuffer {
   payload: Uint8Array | undefined;
   payloadType = 0;
   ticks = 0;
+  gap = 0;
+  overlap = 0;
+  seam = false;
+  single = false;
+  paused = false;
+  noise: Uint8Array | undefined;
   delayMs = 0;
-  targetMs: number;
   late = 0;
   duplicates = 0;
   dropped = 0;
@@ -73,55 +92,67 @@ export class AdaptiveJitter implements JitterBuffer {
 
   readonly #minMs: number;
   readonly #maxMs: number;
+  readonly #lateness = new Lateness();
   /** The ring, by sequence number: payloads where one is held, and what goes with them. */
   readonly #payloads: (Uint8Array | undefined)[] = new Array<undefined>(SLOTS).fill(undefined);
   readonly #timestamps = new Uint32Array(SLOTS);
   readonly #types = new Uint8Array(SLOTS);
-  readonly #weights = new Float32Array(BUCKETS);
   #perMs = 8;
   #fec = false;
+  #patienceMs = 0;
   #started = false;
   #playing = false;
   /** The sequence number to play next, and the newest held. */
   #head = 0;
   #newest = 0;
-  /** Where playing stands in the sender's time, and how much was concealed from there on. */
+  /** Where playing stands in the sender's time, and how much of that was concealed since the last packet. */
   #next = 0;
   #concealed = 0;
-  /** Transit times are counted from `reference` ticks; the least of this window and of the one before. */
+  /** Ticks of the packet played last. */
+  #length = 0;
+  /** Transit times are counted from `reference` ticks. */
   #reference = 0;
-  #least = Infinity;
-  #leastBefore = Infinity;
-  #windowEnds = 0;
-  #counted = 0;
+  #lost = 0;
   /** The sequence number that would confirm a leap; -1 while none is suspected. */
   #confirms = -1;
 
   constructor(minMs: number, maxMs: number) {
     this.#minMs = minMs;
     this.#maxMs = Math.max(minMs, maxMs);
-    this.targetMs = minMs;
+  }
+
+  get targetMs(): number {
+    const more = this.#lost < LOSSY ? 0 : this.#fec ? this.#length / this.#perMs : NEIGHBOUR_MS;
+    return Math.min(this.#maxMs, Math.max(this.#minMs, this.#lateness.wantedMs + more));
+  }
+
+  get heldMs(): number {
+    return this.held * this.#length / this.#perMs;
   }
 
   get excessMs(): number {
     return this.#playing ? this.delayMs - this.targetMs : 0;
   }
 
-  reset(clockHz: number, fec: boolean): void {
+  reset(clockHz: number, fec: boolean, patienceMs: number): void {
     this.#perMs = clockHz / 1000;
+    this.#patienceMs = patienceMs;
     this.#fec = fec;
+    this.#lost = 0;
     this.#clear();
-    this.#weights.fill(0);
-    this.#counted = 0;
-    this.targetMs = this.#minMs;
   }
 
   put(packet: RtpPacket, nowMs: number): boolean {
     const { sequence, timestamp } = packet;
-    if (!this.#started) this.#begin(sequence, timestamp, nowMs);
+    if (!this.#started) {
+      this.#started = true;
+      this.#head = this.#newest = sequence;
+      this.#reference = timestamp;
+      this.#lateness.begin(nowMs, nowMs);
+    }
     const ahead = ((sequence - this.#head) << 16) >> 16;
     const transit = nowMs - this.#since(timestamp);
-    const delay = transit - Math.min(this.#least, this.#leastBefore);
+    const delay = transit - this.#lateness.leastMs;
     if (ahead >= SLOTS || ahead <= -SLOTS || delay > LEAP_MS || delay < -LEAP_MS) { // believed when the next packet agrees
       if (sequence !== this.#confirms) {
         this.#confirms = (sequence + 1) & 0xffff;
@@ -139,61 +170,65 @@ export class AdaptiveJitter implements JitterBuffer {
       }
       this.#head = sequence;
     }
-    if (!this.#hold(sequence, packet.payload)) {
+    if (!this.#hold(sequence, packet.payload, packet.payloadType)) {
       this.duplicates++;
       return false;
     }
     this.#timestamps[sequence % SLOTS] = timestamp;
-    this.#types[sequence % SLOTS] = packet.payloadType;
     this.#learn(transit, nowMs, timestamp);
     return true;
   }
 
-  skip(sequence: number): void {
+  skip(sequence: number, noise = NOTHING): void {
     const ahead = ((sequence - this.#head) << 16) >> 16;
-    if (this.#started && ahead >= 0 && ahead < SLOTS) this.#hold(sequence, NO_SOUND);
+    if (this.#started && ahead >= 0 && ahead < SLOTS) this.#hold(sequence, noise, NO_SOUND);
   }
 
-  take(atMs: number): Next {
+  take(atMs: number, need: number): Next {
     this.payload = undefined;
+    this.gap = this.overlap = 0;
     let first = this.#first();
-    while (first >= 0 && this.#payloads[first % SLOTS] === NO_SOUND) {
+    while (first >= 0 && this.#types[first % SLOTS] === NO_SOUND) {
+      const noise = this.#payloads[first % SLOTS]!;
+      if (noise.length > 0) this.noise = noise;
       this.#drop(first);
       this.#playing = false;
       first = this.#first();
     }
-    let timestamp = this.#timestamps[first % SLOTS] ?? 0;
-    if (this.#playing) {
-      if (first < 0) return this.#lose(Infinity);
-      const gap = ((timestamp - this.#next) | 0) - this.#concealed;
-      if (gap > 0 && first !== this.#head) {
-        if (this.#fec && this.#concealed === 0 && first === ((this.#head + 1) & 0xffff) && gap <= 60 * this.#perMs) {
-          this.payload = this.#payloads[first % SLOTS];
-          this.ticks = this.#concealed = gap;
-          return 'lost';
-        }
-        return this.#lose(gap);
-      }
-      if (gap > 0) this.#playing = false; // the sender paused: a talk gap, where the delay may change freely
+    if (first < 0) return this.#playing ? this.#lose(need) : this.#wait(need);
+    let timestamp = this.#timestamps[first % SLOTS]!;
+    let ahead = (timestamp - this.#next) | 0;
+    this.single = first === ((this.#head + 1) & 0xffff) && this.#concealed === 0;
+    this.paused = first === this.#head && ahead + this.#concealed > 0;
+    if (this.paused) this.#playing = false; // a talk gap, where the delay may change freely
+    else if (this.#playing && ahead > 0) {
+      const fill = (this.#fec && this.single ? PACKET_MS : FILL_MS) * this.#perMs;
+      if (ahead > fill) return this.#lose(Math.min(need, ahead - fill));
+      this.gap = ahead;
     }
-    if (first < 0) return this.#wait(PIECE_MS);
+    const target = this.targetMs;
     let delay = this.#delay(timestamp, atMs);
     if (!this.#playing) {
-      if (delay < this.targetMs - 1) return this.#wait(this.targetMs - delay);
+      if (delay < target - 0.5) return this.#wait(Math.min(need, Math.ceil((target - delay) * this.#perMs)));
       this.#playing = true;
-      this.delayMs = delay;
+      ahead = 0;
     }
     while (delay > this.#maxMs + FLOOD_MS && this.held > 1) {
       this.#drop(first);
       this.dropped++;
       first = this.#first();
-      if (this.#payloads[first % SLOTS] === NO_SOUND) return this.take(atMs);
+      if (this.#types[first % SLOTS] === NO_SOUND) return this.take(atMs, need);
       timestamp = this.#timestamps[first % SLOTS]!;
-      this.delayMs = delay = this.#delay(timestamp, atMs);
+      delay = this.#delay(timestamp, atMs);
+      ahead = this.gap = 0;
     }
-    this.delayMs += (delay - this.delayMs) / 8;
+    for (let i = (first - this.#head) & 0xffff; i >= 0; i--) this.#lost += ((i > 0 ? 1 : 0) - this.#lost) / LOSS_MEMORY;
+    this.delayMs = delay + this.gap / this.#perMs;
+    this.seam = ahead !== this.gap;
+    if (ahead < 0 && -ahead <= SKIP_MS * this.#perMs) this.overlap = Math.max(0, Math.min(-ahead, Math.floor((delay - target) * this.#perMs)));
     this.payload = this.#payloads[first % SLOTS];
     this.payloadType = this.#types[first % SLOTS]!;
+    this.noise = undefined;
     this.#next = timestamp;
     this.#concealed = 0;
     this.#drop(first);
@@ -202,32 +237,35 @@ export class AdaptiveJitter implements JitterBuffer {
 
   played(ticks: number): void {
     this.#next = (this.#next + ticks) >>> 0;
+    this.#length = ticks;
   }
 
   stretched(ms: number): void {
     this.delayMs += ms;
   }
 
-  /** Conceal up to `gap` ticks, or, after too much of it, fall silent until the wanted delay is there again. */
-  #lose(gap: number): Next {
-    if (this.#concealed >= SILENT_MS * this.#perMs) {
+  /** Conceal `ticks`, or, after too much of it, fall silent until the wanted delay is there again. */
+  #lose(ticks: number): Next {
+    if (this.#concealed >= this.#patienceMs * this.#perMs) {
       this.#playing = false;
-      return this.#wait(PIECE_MS);
+      return this.#wait(ticks);
     }
-    this.ticks = Math.min(gap, PIECE_MS * this.#perMs);
-    this.#concealed += this.ticks;
+    this.ticks = ticks;
+    this.#concealed += ticks;
+    this.#next = (this.#next + ticks) >>> 0;
     return 'lost';
   }
 
-  #wait(ms: number): Next {
-    this.ticks = Math.ceil(Math.min(ms, PIECE_MS) * this.#perMs);
+  #wait(ticks: number): Next {
+    this.ticks = ticks;
     return 'wait';
   }
 
   /** Fill the place of `sequence`; false when it is filled. */
-  #hold(sequence: number, payload: Uint8Array): boolean {
+  #hold(sequence: number, payload: Uint8Array, type: number): boolean {
     if (this.#payloads[sequence % SLOTS] !== undefined) return false;
     this.#payloads[sequence % SLOTS] = payload;
+    this.#types[sequence % SLOTS] = type;
     this.held++;
     if (this.held === 1 || ((sequence - this.#newest) << 16) >> 16 > 0) this.#newest = sequence;
     return true;
@@ -253,49 +291,21 @@ export class AdaptiveJitter implements JitterBuffer {
   }
 
   #delay(timestamp: number, atMs: number): number {
-    return atMs - this.#since(timestamp) - Math.min(this.#least, this.#leastBefore);
-  }
-
-  #begin(sequence: number, timestamp: number, nowMs: number): void {
-    this.#started = true;
-    this.#head = this.#newest = sequence;
-    this.#reference = timestamp;
-    this.#least = nowMs;
-    this.#leastBefore = Infinity;
-    this.#windowEnds = nowMs + WINDOW_MS;
+    return atMs - this.#since(timestamp) - this.#lateness.leastMs;
   }
 
   #clear(): void {
     this.#payloads.fill(undefined);
-    this.payload = undefined;
+    this.payload = this.noise = undefined;
     this.held = 0;
     this.#started = this.#playing = false;
     this.#concealed = 0;
     this.#confirms = -1;
   }
 
-  /** Take a packet's transit time into the distribution, and set the wanted delay by it. */
   #learn(transit: number, nowMs: number, timestamp: number): void {
-    if (nowMs >= this.#windowEnds) {
-      const moved = this.#since(timestamp); // the reference moves along, so that 32 bits never run out
-      this.#reference = timestamp;
-      this.#leastBefore = this.#least + moved;
-      this.#least = transit += moved;
-      this.#windowEnds = nowMs + WINDOW_MS;
-    }
-    if (transit < this.#least) this.#least = transit;
-    const delay = transit - Math.min(this.#least, this.#leastBefore);
-    const bucket = Math.min(BUCKETS - 1, Math.floor(delay / BUCKET_MS));
-    const weights = this.#weights;
-    const share = Math.max(FORGET, 1 / ++this.#counted);
-    let sum = 0, reached = -1;
-    for (let i = 0; i < BUCKETS; i++) {
-      weights[i]! *= 1 - share;
-      if (i === bucket) weights[i]! += share;
-      sum += weights[i]!;
-      if (reached < 0 && sum >= QUANTILE) reached = i;
-    }
-    if (reached < 0) reached = BUCKETS - 1;
-    this.targetMs = Math.min(this.#maxMs, Math.max(this.#minMs, (reached + 1) * BUCKET_MS + MARGIN_MS));
+    if (!this.#lateness.learn(transit, nowMs)) return;
+    this.#lateness.move(this.#since(timestamp)); // the reference moves along, so that 32 bits never run out
+    this.#reference = timestamp;
   }
 }

@@ -1,42 +1,84 @@
 // The receive path of a stream: packets in when they arrive, 16 kHz sound out when the card (or the clock) asks for it.
 //
-//   put() -> jitter buffer -> decode or conceal -> shorten or lengthen -> to 16 kHz -> queue -> pull()
+//   put() -> jitter buffer -> decode, conceal, join -> shorten or lengthen -> to 16 kHz -> queue -> pull()
+//
+// Playing goes by a clock of its own, the sound pulled so far: a packet's lateness is counted in the pulls it comes in time for, so that
+// neither a thread that is woken late nor the place of packets between two pulls costs any delay.
 
 import type { Codec } from './codec.ts';
+import type { ComfortNoise } from './comfort.ts';
 import { Concealer } from './conceal.ts';
 import { AdaptiveJitter, type JitterBuffer } from './jitter.ts';
 import { Doubler } from './resample.ts';
 import type { RtpPacket } from './rtp.ts';
 import { lengthen, shorten } from './scale.ts';
 
-/** The longest packet decoded: 120 ms at 16 kHz, and the same again as room to lengthen it. */
+/** The longest packet decoded: 120 ms at 16 kHz; with a gap before it and a period more it still has room. */
 const LONGEST = 1920;
-/** Delay may differ so much from the wanted one before sound is scaled; not oftener than PAUSE_MS, unless it is far beyond. */
+/** Sound kept before the one being made, for concealment: 50 ms at 16 kHz. */
+const HISTORY = 800;
+/** A packet that comes less than this before a pull is counted as late for it. */
+const CLOSE_MS = 2;
+/** Delay may pass the wanted one by so much before sound is scaled; not oftener than PAUSE_MS, unless it is far beyond. */
 const OVER_MS = 12;
-const UNDER_MS = -8;
 const FAR_MS = 80;
 const PAUSE_MS = 40;
+/** Concealment by a codec comes in pieces of this length. */
+const PIECE_MS = 10;
+/** How long a gap is concealed: by repetition, which is silent by then, and by a codec, which may have to bridge the silence of a sender's DTX. */
+const PATIENCE_MS = 120;
+const CODEC_PATIENCE_MS = 600;
 
 export class Receiver {
   readonly jitter: JitterBuffer;
   concealedMs = 0;
+  acceleratedMs = 0;
+  expandedMs = 0;
+  /** Packets that were lost and taken whole from their successors. */
+  recovered = 0;
   readonly #codecOf: (payloadType: number) => Codec | undefined;
-  readonly #pcm = new Int16Array(2 * LONGEST);
-  readonly #queue = new Int16Array(4 * LONGEST + 1024);
+  readonly #comfortOf: (rateHz: number) => ComfortNoise | undefined;
+  /** History, then the sound being made. */
+  readonly #sound = new Int16Array(HISTORY + 3 * LONGEST);
+  readonly #frame = this.#sound.subarray(HISTORY);
+  readonly #queue = new Int16Array(6 * LONGEST + 1024);
   readonly #doubler = new Doubler();
   #queued = 0;
   #codec: Codec | undefined;
-  #concealer = new Concealer(8000);
+  #concealer = new Concealer(this.#sound, HISTORY, 8);
   #rateHz = 8000;
   #clockHz = 0;
   /** Samples of the packet decoded last. */
   #usual = 160;
   #scaledAt = -Infinity;
+  #comfort: ComfortNoise | undefined;
+  #noise: Uint8Array | undefined;
+  /** Something real was heard; how much had been concealed by then. */
+  #spoken = false;
+  #concealedThenMs = 0;
+  /** The newest sound is the codec's concealment. */
+  #hid = false;
+  /** Sound pulled so far, and when and how much was pulled last. */
+  #clockMs = 0;
+  #pulledMs = -Infinity;
+  #periodMs = 0;
+  /** How long packets wait for a pull, smoothed. */
+  #waitMs = 0;
 
-  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded. */
-  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined) {
+  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded; `comfortOf` what makes comfort noise, when a sender wants some. */
+  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined, comfortOf: (rateHz: number) => ComfortNoise | undefined = () => undefined) {
     this.jitter = new AdaptiveJitter(minMs, maxMs);
+    this.#comfortOf = comfortOf;
     this.#codecOf = codecOf;
+  }
+
+  /** From the arrival of a packet that came as fast as any to its sound. */
+  get delayMs(): number {
+    return this.jitter.delayMs + this.#waitMs;
+  }
+
+  get bufferedMs(): number {
+    return this.#queued / 16 + this.jitter.heldMs;
   }
 
   /** Forget all packets and timing: another sender, or another beginning. */
@@ -49,71 +91,127 @@ export class Receiver {
     if (codec === undefined) return;
     if (codec.clockHz !== this.#clockHz) {
       this.#clockHz = codec.clockHz;
-      this.jitter.reset(codec.clockHz, codec.decodeFec !== undefined);
+      this.jitter.reset(codec.clockHz, codec.decodeFec !== undefined, codec.conceal === undefined ? PATIENCE_MS : CODEC_PATIENCE_MS);
     }
-    this.jitter.put(packet, nowMs);
+    let waitMs = this.#pulledMs + this.#periodMs - nowMs, usableMs = this.#clockMs;
+    if (waitMs < CLOSE_MS) {
+      usableMs += this.#periodMs;
+      waitMs = Math.max(0, waitMs + this.#periodMs);
+    }
+    if (this.jitter.put(packet, usableMs)) this.#waitMs += (waitMs - this.#waitMs) / 16;
   }
 
-  /** A packet that came with this number is no sound. */
-  skip(sequence: number): void {
-    if (this.#clockHz !== 0) this.jitter.skip(sequence);
+  /** A packet that came with this number is no sound; `noise` is its comfort noise, kept until its turn (RFC 3389). */
+  skip(sequence: number, noise?: Uint8Array): void {
+    if (this.#clockHz !== 0) this.jitter.skip(sequence, noise);
   }
 
   /** Fill `out[0..count)` with what is to be heard from `nowMs` on. */
   pull(out: Int16Array, count: number, nowMs: number): void {
     const queue = this.#queue;
-    while (this.#queued < count) this.#produce(nowMs + this.#queued / 16);
+    while (this.#queued < count) this.#produce(this.#clockMs + this.#queued / 16, count - this.#queued);
     for (let i = 0; i < count; i++) out[i] = queue[i]!;
     queue.copyWithin(0, count, this.#queued);
     this.#queued -= count;
+    this.#periodMs = count / 16;
+    this.#clockMs += this.#periodMs;
+    this.#pulledMs = nowMs;
   }
 
-  #produce(atMs: number): void {
-    const { jitter } = this, pcm = this.#pcm;
-    if (this.#clockHz === 0) return this.#quiet(80);
-    const next = jitter.take(atMs);
-    let count = 0;
-    if (next === 'play') {
-      const codec = this.#codecOf(jitter.payloadType);
-      if (codec !== undefined) {
-        this.#use(codec);
-        count = codec.decode(jitter.payload!, pcm);
-        if (count > 0) this.#usual = count;
-        if (count > 0 && codec.conceal === undefined) this.#concealer.good(pcm, count);
-      }
-      if (count <= 0) count = this.#conceal(this.#usual);
-      jitter.played(count * this.#clockHz / this.#rateHz);
-      count = this.#scale(count, atMs);
-    } else {
-      count = Math.min(LONGEST, Math.max(1, Math.round(jitter.ticks * this.#rateHz / this.#clockHz)));
-      if (next === 'wait') return this.#quiet(count);
-      const fec = jitter.payload === undefined ? 0 : this.#codec?.decodeFec?.(jitter.payload, pcm, count) ?? 0;
-      count = fec > 0 ? fec : this.#conceal(count);
-    }
+  /** Put into the queue what is heard from `atMs` on: at least a part of the `need` samples of 16 kHz that are due. */
+  #produce(atMs: number, need: number): void {
+    const { jitter } = this, codec = this.#codec, perTick = this.#rateHz / this.#clockHz;
+    const due = Math.ceil(need * this.#rateHz / 16_000);
+    if (this.#clockHz === 0) return this.#quiet(due);
+    const piece = codec?.conceal === undefined ? due : PIECE_MS * this.#rateHz / 1000;
+    const next = jitter.take(atMs, Math.ceil(piece / perTick));
+    if (jitter.noise !== this.#noise) this.#hush(jitter.noise);
+    if (next === 'play') return this.#play(atMs);
+    const count = Math.min(LONGEST, Math.max(1, Math.round(jitter.ticks * perTick)));
+    if (next === 'wait') return this.#quiet(count);
+    this.concealedMs += count * 1000 / this.#rateHz;
+    if (codec?.conceal === undefined) this.#concealer.conceal(count);
+    else this.#codecConceals(codec, count);
     this.#enqueue(count);
   }
 
-  #conceal(count: number): number {
-    this.concealedMs += count * 1000 / this.#rateHz;
-    const made = this.#codec?.conceal?.(this.#pcm, count);
-    if (made === undefined) this.#concealer.conceal(this.#pcm, count);
-    else if (made !== count) this.#pcm.fill(0, 0, count); // a length that the codec does not have
-    return count;
+  #play(atMs: number): void {
+    const { jitter } = this, codec = this.#codecOf(jitter.payloadType);
+    if (codec !== undefined) this.#use(codec);
+    const perTick = this.#rateHz / this.#clockHz, perMs = this.#rateHz / 1000, frame = this.#frame, concealer = this.#concealer;
+    const gap = Math.round(jitter.gap * perTick);
+    if (jitter.paused) this.concealedMs = this.#concealedThenMs;
+    let made = 0;
+    if (gap > 0) {
+      if (jitter.single) made = codec?.decodeFec?.(jitter.payload!, frame, gap) ?? 0;
+      if (made > 0) this.recovered++;
+      else {
+        this.concealedMs += gap / perMs;
+        if (codec?.conceal !== undefined) {
+          this.#codecConceals(codec, gap);
+          made = gap;
+        }
+      }
+      if (made > 0) concealer.good();
+    }
+    let count = codec?.decode(jitter.payload!, gap === 0 ? frame : this.#sound.subarray(HISTORY + gap)) ?? 0;
+    if (count <= 0) {
+      jitter.played(this.#usual / perTick);
+      this.concealedMs += this.#usual / perMs;
+      concealer.conceal(gap + this.#usual);
+      return this.#enqueue(gap + this.#usual);
+    }
+    this.#usual = count;
+    this.#spoken = true;
+    this.#concealedThenMs = this.concealedMs;
+    jitter.played(count / perTick);
+    const skip = Math.min(Math.floor(jitter.overlap * perTick), count - 5 * perMs);
+    if (made > 0) {
+      count += made;
+      this.#hid = false;
+    }
+    else if (gap > 0 || concealer.hiding || (jitter.seam && this.#hid)) {
+      const whole = gap + count;
+      this.#hid = false;
+      count = concealer.join(gap, count, Math.max(0, skip), jitter.excessMs < 0 ? 1 : jitter.excessMs > OVER_MS / 2 ? -1 : 0);
+      jitter.stretched((count - whole) / perMs);
+      return this.#enqueue(count);
+    }
+    this.#hid = false;
+    this.#enqueue(this.#scale(count, atMs));
+  }
+
+  #codecConceals(codec: Codec, count: number): void {
+    this.#hid = true;
+    this.#concealer.good();
+    if (codec.conceal!(this.#frame, count) !== count) this.#frame.fill(0, 0, count); // a length that the codec does not have
   }
 
   #scale(count: number, atMs: number): number {
-    const excess = this.jitter.excessMs;
-    if ((excess <= OVER_MS && excess >= UNDER_MS) || (excess <= FAR_MS && atMs - this.#scaledAt < PAUSE_MS)) return count;
-    const scaled = excess > 0 ? shorten(this.#pcm, count, this.#rateHz, excess > FAR_MS) : lengthen(this.#pcm, count, this.#rateHz);
+    const excess = this.jitter.excessMs, perMs = this.#rateHz / 1000;
+    if ((excess <= OVER_MS && excess >= 0) || (excess <= FAR_MS && atMs - this.#scaledAt < PAUSE_MS)) return count;
+    const scaled = excess > 0 ? shorten(this.#sound, HISTORY, count, perMs, excess > FAR_MS) : lengthen(this.#sound, HISTORY, count, perMs);
     if (scaled === count) return count;
     this.#scaledAt = atMs;
-    this.jitter.stretched((scaled - count) * 1000 / this.#rateHz);
+    const ms = (scaled - count) / perMs;
+    if (ms > 0) this.expandedMs += ms;
+    else this.acceleratedMs -= ms;
+    this.jitter.stretched(ms);
     return scaled;
   }
 
+  /** What was heard last fades away, and silence goes on. */
   #quiet(count: number): void {
-    this.#pcm.fill(0, 0, count);
+    if (this.#spoken) this.#concealer.conceal(count);
+    else this.#frame.fill(0, 0, count);
     this.#enqueue(count);
+  }
+
+  /** The sender is silent and says how, or speaks again. */
+  #hush(noise: Uint8Array | undefined): void {
+    this.#noise = noise;
+    if (noise === undefined) this.#comfort?.end();
+    else (this.#comfort ??= this.#comfortOf(this.#rateHz))?.begin(noise);
   }
 
   #use(codec: Codec): void {
@@ -121,16 +219,20 @@ export class Receiver {
     this.#codec = codec;
     if (codec.rateHz === this.#rateHz) return;
     this.#rateHz = codec.rateHz;
-    this.#concealer = new Concealer(codec.rateHz);
+    this.#sound.fill(0);
+    this.#comfort = undefined;
+    this.#concealer = new Concealer(this.#sound, HISTORY, codec.rateHz / 1000);
     this.#doubler.reset();
   }
 
+  /** Sound of `count` samples is made: it goes to the queue, and becomes history. */
   #enqueue(count: number): void {
-    if (this.#rateHz === 8000) {
-      this.#queued += this.#doubler.run(this.#pcm, count, this.#queue, this.#queued);
-      return;
+    if (this.#comfort?.sounds) this.#comfort.mix(this.#sound, HISTORY, count);
+    if (this.#rateHz === 8000) this.#queued += this.#doubler.run(this.#frame, count, this.#queue, this.#queued);
+    else {
+      for (let i = 0; i < count; i++) this.#queue[this.#queued + i] = this.#frame[i]!;
+      this.#queued += count;
     }
-    for (let i = 0; i < count; i++) this.#queue[this.#queued + i] = this.#pcm[i]!;
-    this.#queued += count;
+    this.#sound.copyWithin(0, count, count + HISTORY);
   }
 }

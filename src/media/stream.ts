@@ -94,7 +94,7 @@ export class Stream {
       const out = this.#session?.crypto === undefined ? packet : this.#srtp?.protect(packet);
       if (out !== undefined) this.#rtp?.send(out, this.#latch.to);
     });
-    this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType));
+    this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType), (rateHz) => ports.extras?.().comfort(rateHz));
   }
 
   /** True once negotiated, until closed: the stream wants to be served. */
@@ -210,7 +210,7 @@ export class Stream {
   }
 
   stats(): StreamStats {
-    const { jitter, concealedMs } = this.#receiver;
+    const { jitter, concealedMs, delayMs, bufferedMs, acceleratedMs, expandedMs, recovered } = this.#receiver;
     const { host, port } = this.#latch.to;
     const name = this.#session?.send.name;
     return {
@@ -224,8 +224,13 @@ export class Stream {
       forgedPackets: this.#srtp?.forged ?? 0,
       replayedPackets: this.#srtp?.replayed ?? 0,
       jitterMs: this.#reception.jitter * 1000 / clockOf(name),
-      playoutDelayMs: jitter.delayMs,
+      playoutDelayMs: delayMs,
+      wantedDelayMs: jitter.targetMs,
+      bufferedMs,
       concealedMs,
+      acceleratedMs,
+      expandedMs,
+      recoveredPackets: recovered,
       roundTripMs: this.#roundTripMs,
       remoteLossPercent: this.#remoteLoss,
     };
@@ -296,7 +301,7 @@ export class Stream {
       this.#ports.tell({ event: 'heard', stream: this.#id });
     }
     if (event) this.#events?.receive(packet.payload, packet.timestamp, packet.marker, now);
-    if (use === undefined || packet.payload.length === 0) this.#receiver.skip(packet.sequence);
+    if (use === undefined || packet.payload.length === 0) this.#receiver.skip(packet.sequence, noise ? packet.payload : undefined);
     else if (fresh && this.#hearing) this.#receiver.put(packet, now);
   }
 

@@ -21,7 +21,7 @@ const place = (device: string, periodMs: number): PlaceSettings => ({ device, pe
 export function mediaSettings(change: Partial<MediaSettings> = {}, periodMs = 20): MediaSettings {
   return {
     places: { handset: place('card', periodMs), speaker: place('card', periodMs), ringer: place('ringer', periodMs) },
-    rtpPortMin: 16_384, rtpPortMax: 16_484, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 60, ...change,
+    rtpPortMin: 16_384, rtpPortMax: 16_484, jitterMinMs: 0, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 60, ...change,
   };
 }
 

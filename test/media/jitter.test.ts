@@ -7,10 +7,10 @@ import { FakeRandom } from '../fakes/random.ts';
 const TICKS = 160; // 20 ms of G.711
 const START = 1000;
 
-/** A buffer, packets that arrive when the test says, and a player that asks every 20 ms of sound. */
+/** A buffer, packets that arrive when the test says, and a player that asks every 20 ms for two pieces of 10. */
 function bench(options: { min?: number; max?: number; fec?: boolean } = {}) {
   const jitter = new AdaptiveJitter(options.min ?? 20, options.max ?? 300);
-  jitter.reset(8000, options.fec ?? false);
+  jitter.reset(8000, options.fec ?? false, 120);
   const packet = rtpPacket();
   const put = (n: number, atMs: number, timestamp = n * TICKS, sequence = n): boolean => {
     packet.sequence = sequence & 0xffff;
@@ -19,17 +19,22 @@ function bench(options: { min?: number; max?: number; fec?: boolean } = {}) {
     packet.payload = Buffer.from([n & 0xff, (n >> 8) & 0xff]);
     return jitter.put(packet, atMs);
   };
-  /** What is played from `fromMs` to `toMs`: packets by number, '-' for each piece of concealment, '.' for each of waiting. */
+  /** What is played from `fromMs` to `toMs`: packets by number, gaps before them, '-' for each piece of concealment, '.' for each of waiting. */
   let owedMs = 0;
-  const play = (fromMs: number, toMs: number, each?: (atMs: number) => void): string[] => {
+  const play = (fromMs: number, toMs: number): string[] => {
     const heard: string[] = [];
     for (let t = fromMs; t < toMs; t += 20) {
-      each?.(t);
       for (owedMs += 20; owedMs > 0;) {
-        const next = jitter.take(t + 20 - owedMs);
-        heard.push(next === 'play' ? String(jitter.payload![0]! + 256 * jitter.payload![1]!) : next === 'lost' ? (jitter.payload === undefined ? '-' : `fec of ${jitter.payload[0]!}`) : '.');
-        owedMs -= next === 'play' ? 20 : jitter.ticks / 8;
-        if (next === 'play') jitter.played(TICKS);
+        const next = jitter.take(t + 20 - owedMs, 8 * Math.min(10, owedMs));
+        if (next === 'play') {
+          if (jitter.gap > 0) heard.push(`${jitter.single ? 'one' : 'gap'} of ${jitter.gap / 8}`);
+          heard.push(String(jitter.payload![0]! + 256 * jitter.payload![1]!));
+          owedMs -= 20 + jitter.gap / 8;
+          jitter.played(TICKS);
+        } else {
+          heard.push(next === 'lost' ? '-' : '.');
+          owedMs -= jitter.ticks / 8;
+        }
       }
     }
     return heard;
@@ -49,7 +54,7 @@ function scenario(packets: number, delay: (n: number) => number, options: { min?
     }
     heard.push(...b.play(t, t + 20));
   }
-  return { ...b, heard, sound: heard.filter((h) => h !== '.' && h !== '-'), concealed: heard.filter((h) => h === '-').length };
+  return { ...b, heard, sound: heard.filter((h) => /^\d+$/.test(h)), concealed: heard.filter((h) => h === '-').length };
 }
 const numbers = (from: number, to: number, without: readonly number[] = []) => Array.from({ length: to - from }, (_, i) => from + i).filter((n) => !without.includes(n)).map(String);
 
@@ -76,23 +81,46 @@ describe('playing', () => {
     expect(b.play(START + 41, START + 101).filter((h) => h !== '.')).toEqual(['0', '1', '2']);
   });
 
-  test('a lost packet is concealed for exactly its length', () => {
+  test('a lost packet whose successor is there is a gap of exactly its length', () => {
     const { heard, concealed } = scenario(40, (n) => (n === 20 ? NaN : 0));
     const at = heard.indexOf('19');
-    expect(heard.slice(at, at + 4)).toEqual(['19', '-', '-', '21']);
-    expect(concealed).toBe(2 + 12); // and the end
+    expect(heard.slice(at, at + 4)).toEqual(['19', 'one of 20', '21', '22']);
+    expect(concealed).toBe(12); // the end
   });
 
-  test('three lost in a row are concealed for exactly their length', () => {
+  test('one whose successor comes while it is concealed is a gap of the rest', () => {
+    const { heard } = scenario(40, (n) => (n === 20 ? NaN : 0), { min: 0 });
+    const at = heard.indexOf('19');
+    expect(heard.slice(at, at + 4)).toEqual(['19', '-', '-', '21']);
+    const b = bench({ min: 10 });
+    for (let n = 0; n < 8; n++) if (n !== 5) b.put(n, START + 20 * n);
+    const some = b.play(START, START + 240);
+    expect(some.slice(some.indexOf('4'), some.indexOf('7'))).toEqual(['4', 'one of 20', '6']);
+  });
+
+  test('three lost in a row are concealed until one packet\'s length is missing', () => {
     const { heard } = scenario(40, (n) => (n >= 20 && n < 23 ? NaN : 0));
     const at = heard.indexOf('19');
-    expect(heard.slice(at, at + 8)).toEqual(['19', '-', '-', '-', '-', '-', '-', '23']);
+    expect(heard.slice(at, at + 7)).toEqual(['19', '-', '-', '-', '-', 'gap of 20', '23']);
   });
 
-  test('with error correction the one packet lost is asked of its successor', () => {
-    const { heard } = scenario(40, (n) => (n === 20 ? NaN : 0), { fec: true, min: 40 });
-    const at = heard.indexOf('19');
-    expect(heard.slice(at, at + 3)).toEqual(['19', 'fec of 21', '21']);
+  test('with error correction the gap of one packet is filled as a whole, whatever its length', () => {
+    const b = bench({ fec: true });
+    for (let n = 0; n < 8; n++) if (n !== 5) b.put(n, START + 20 * n, n * 3 * TICKS);
+    const heard: string[] = [];
+    for (let t = START; t < START + 600; t += 20) {
+      const next = b.jitter.take(t, 160);
+      heard.push(next === 'play' ? `${b.jitter.gap} ${b.jitter.payload![0]!}` : next);
+      if (next === 'play') b.jitter.played(3 * TICKS);
+    }
+    expect(heard).toContain('480 6');
+  });
+
+  test('where packets get lost, one packet more is held with error correction, and half a one without', () => {
+    const lossy = (n: number): number => (n % 20 === 7 ? NaN : 0);
+    expect(scenario(300, lossy, { min: 0, fec: true }).jitter.targetMs).toBe(20);
+    expect(scenario(300, lossy, { min: 0 }).jitter.targetMs).toBe(10);
+    expect(scenario(2000, (n) => (n < 300 ? lossy(n) : 0), { min: 0, fec: true }).jitter.targetMs).toBe(0);
   });
 
   test('a packet that is late, but still wanted, is played, and the delay grows by as much', () => {
@@ -124,7 +152,7 @@ describe('playing', () => {
       if (t < 20 || t >= 45) b.put(t < 20 ? t : t - 25, START + 20 * t, t * TICKS);
       heard.push(...b.play(START + 20 * t, START + 20 * t + 20));
     }
-    const sound = heard.filter((h) => h !== '.' && h !== '-');
+    const sound = heard.filter((h) => /^\d+$/.test(h));
     expect(sound).toEqual(numbers(0, 74));
     expect(heard.filter((h) => h === '-').length).toBeLessThanOrEqual(12);
     expect(b.jitter.delayMs).toBeCloseTo(20, 0);
@@ -154,7 +182,7 @@ describe('a sender that starts over', () => {
         b.put(n, START + 20 * n, n * TICKS + (after ? leap.timestamp : 0), n + (after ? leap.sequence : 0));
         heard.push(...b.play(START + 20 * n, START + 20 * n + 20));
       }
-      const sound = heard.filter((h) => h !== '.' && h !== '-').map(Number);
+      const sound = heard.filter((h) => /^\d+$/.test(h)).map(Number);
       expect(sound).toContain(29 - 2); // the last of the old may go down with the change
       expect(sound.slice(-20)).toEqual(Array.from({ length: 20 }, (_, i) => 39 + i));
       expect(sound).not.toContain(30);
@@ -170,14 +198,14 @@ describe('a sender that starts over', () => {
       b.put(n, START + 20 * n);
       heard.push(...b.play(START + 20 * n, START + 20 * n + 20));
     }
-    expect(heard.filter((h) => h !== '.' && h !== '-')).toEqual(numbers(0, 59));
+    expect(heard.filter((h) => /^\d+$/.test(h))).toEqual(numbers(0, 59));
   });
 });
 
 describe('the wanted delay', () => {
   test('stays at the least on a clean line', () => {
     expect(scenario(500, () => 0).jitter.targetMs).toBe(20);
-    expect(scenario(500, () => 0, { min: 0 }).jitter.targetMs).toBe(10);
+    expect(scenario(500, () => 0, { min: 0 }).jitter.targetMs).toBe(0);
   });
 
   test('covers nearly all of what arrives late', () => {
@@ -241,7 +269,7 @@ test('any packets at any times never throw, never grow and are never given twice
   });
   fc.assert(fc.property(fc.array(step, { maxLength: 300 }), fc.boolean(), (steps, fec) => {
     const jitter = new AdaptiveJitter(20, 300), packet = rtpPacket(), given = new Set<Uint8Array>();
-    jitter.reset(8000, fec);
+    jitter.reset(8000, fec, 120);
     let now = 0;
     for (const s of steps) {
       now += s.wait;
@@ -253,10 +281,13 @@ test('any packets at any times never throw, never grow and are never given twice
       expect(jitter.held).toBeGreaterThanOrEqual(0);
       expect(jitter.held).toBeLessThanOrEqual(128);
       for (let i = 0; i < s.take; i++) {
-        const next = jitter.take(now + 10 * i);
+        const next = jitter.take(now + 10 * i, 80);
         if (next === 'play') {
           expect(given.has(jitter.payload!)).toBe(false);
           expect(jitter.payload).toHaveLength(1);
+          expect(jitter.gap).toBeGreaterThanOrEqual(0);
+          expect(jitter.gap).toBeLessThanOrEqual(480);
+          expect(jitter.overlap).toBeGreaterThanOrEqual(0);
           given.add(jitter.payload!);
           jitter.played(TICKS);
         } else {

@@ -66,5 +66,5 @@ test('a call of ten minutes neither drifts nor wears: as many packets as packet 
   expect(packets).toBeGreaterThanOrEqual(29_998);
   expect(packets).toBeLessThanOrEqual(30_000);
   expect(stats).toMatchObject({ lostPackets: 0, latePackets: 0, concealedMs: 0, refusedPackets: 0 });
-  expect(stats.playoutDelayMs).toBeCloseTo(20, 0);
+  expect(stats.playoutDelayMs).toBeLessThanOrEqual(22); // a period, and two ms to be there in time
 });
