@@ -110,3 +110,4 @@ if (existsSync(tsc)) {
 }
 
 cpSync(join(root, 'hw/boards'), join(dist, 'boards'), { recursive: true });
+cpSync(join(root, 'src/media/national-tones.txt'), join(dist, 'national-tones.txt'));

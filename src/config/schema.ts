@@ -66,6 +66,13 @@ const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
 /** Digits that call somebody. */
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
+// Of each, src/media/national-tones.txt has the tones.
+const COUNTRIES = [
+  'us', 'ca', 'uk', 'ie', 'de', 'at', 'ch', 'fr', 'be', 'nl', 'lu', 'it', 'es', 'pt', 'dk', 'no', 'se', 'fi', 'is',
+  'ee', 'lv', 'lt', 'pl', 'cz', 'sk', 'hu', 'si', 'hr', 'bg', 'gr', 'tr', 'ru', 'il', 'za', 'ae', 'in', 'cn', 'hk',
+  'mo', 'tw', 'jp', 'kr', 'sg', 'my', 'th', 'ph', 'id', 'au', 'nz', 'br', 'ar', 'cl', 'mx', 've', 'pa', 'cr',
+] as const;
+
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
   [URL_PATH]: 'URL path', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
@@ -130,7 +137,7 @@ const placeSettings = (title: string, device: string, what: string) => group(tit
 export const settingsSchema = Type.Object({
   phone: group('Phone', {
     name: text('Offhook', { title: 'Name', description: 'Name of this phone.', applies: 'on restart' }, LINE, 64),
-    country: choice('us', ['us', 'uk', 'de', 'fr', 'au'], { title: 'Country', description: 'Which tones and ringing this phone has.', applies: 'next call' }),
+    country: choice('us', COUNTRIES, { title: 'Country', description: 'Whose tones, ringing and emergency numbers this phone has.', applies: 'next call' }),
     board: text('auto', { title: 'Board', description: 'auto, bench (handset drawn on the page), none (no handset at all), or a board file of hw/boards.', applies: 'on restart' }, BOARD, 64),
   }),
   accounts: Type.Array(accountSchema, { title: 'Accounts', default: [], maxItems: 8 }),
@@ -174,7 +181,7 @@ export const settingsSchema = Type.Object({
     plan: list(Type.String({ pattern: DIAL_PATTERN, maxLength: 128, kind: 'dial pattern' }), [], { title: 'Dial plan', description: 'Patterns, first match wins: digits, x any digit, [2-5], . any number of the last, <9:> replace at the start, ! refuse. Empty: the inter-digit time-out or # ends the number.', applies: 'now' }),
     interDigitS: real(4, 0.5, 30, { title: 'Inter-digit time', description: 'A pause this long ends the number.', unit: 's', applies: 'now' }),
     sendKey: choice('#', ['#', 'none'], { title: 'Send key', description: 'Key that ends the number at once.', applies: 'now' }),
-    emergencyOfCountry: flag(true, { title: 'Emergency numbers of the country', description: 'us 911; uk 999 112; de 112 110; fr 112 15 17 18; au 000 112.', applies: 'now' }),
+    emergencyOfCountry: flag(true, { title: 'Emergency numbers of the country', description: 'Call them before every rule, lock and pattern; src/media/national-tones.txt lists them.', applies: 'now' }),
     emergencyPriority: text('esnet.0', { title: 'Priority of emergency calls', description: 'Resource-Priority of a call to an emergency number, for servers that know it (RFC 4412); empty for none.', applies: 'next call' }, LINE, 64),
     emergency: list(Type.String({ pattern: EMERGENCY, kind: 'emergency' }), [], { title: 'Further emergency numbers', description: 'Called before every rule, lock and pattern, as those of the country.', applies: 'now' }),
     speedDial: Type.Record(Type.String({ pattern: SPEED_DIAL }), Type.String({ minLength: 1, maxLength: 255, pattern: LINE }), { default: {}, title: 'Speed dial', description: 'Digits and what they call: a number or an address such as sip:door@192.168.1.9.', applies: 'now' }),

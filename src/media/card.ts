@@ -30,6 +30,8 @@ export interface PlaceState {
   warm: boolean;
   tone: ToneGenerator | undefined;
   toneId: number;
+  /** The tone before, that was ended and fades. */
+  fading: ToneGenerator | undefined;
   /** What was told of its card last. */
   told: string;
   /** Streams routed here. */
@@ -180,7 +182,7 @@ export class Card {
     }
     for (let p = 0; p < places.length; p++) {
       const state = places[p]!, { streams, settings } = state;
-      if (streams.length === 0 && state.tone === undefined) continue;
+      if (streams.length === 0 && state.tone === undefined && state.fading === undefined) continue;
       mixed.fill(0);
       if (streams.length > 0) {
         let spoken = captured;
@@ -192,7 +194,8 @@ export class Card {
           mix(heard, mixed, count);
         }
       }
-      const { tone, toneId, place } = state;
+      const { tone, toneId, place, fading } = state;
+      if (fading !== undefined && !fading.mix(mixed)) state.fading = undefined;
       if (tone !== undefined && !tone.mix(mixed)) {
         state.tone = undefined;
         this.#ports.tell({ event: 'tone ended', place, id: toneId });

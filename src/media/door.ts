@@ -21,8 +21,8 @@ export interface ToneStep {
   readonly hz: readonly number[];
   /** Level of each frequency. */
   readonly dbm0: number;
-  /** How much louder each further frequency is than the one before it; DTMF has 2. */
-  readonly twistDb?: number;
+  /** How much louder than that each frequency is; DTMF's column has 2. */
+  readonly offsetsDb?: readonly number[];
   readonly ms: number;
 }
 

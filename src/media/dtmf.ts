@@ -13,5 +13,5 @@ export const DTMF_HIGH_DBM0 = -9;
 export function dtmfProgram(digit: string, ms: number): ToneProgram {
   const key = digit.length === 1 ? KEYS.indexOf(digit.toUpperCase()) : -1;
   const hz = key < 0 ? [] : [ROWS_HZ[key >> 2]!, COLUMNS_HZ[key & 3]!];
-  return { steps: [{ hz, dbm0: DTMF_LOW_DBM0, twistDb: DTMF_HIGH_DBM0 - DTMF_LOW_DBM0, ms }], times: 1 };
+  return { steps: [{ hz, dbm0: DTMF_LOW_DBM0, offsetsDb: [0, DTMF_HIGH_DBM0 - DTMF_LOW_DBM0], ms }], times: 1 };
 }

@@ -103,6 +103,14 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     cards = new Map([...together].map(([device, places]) => [device, new Card(places, { clock: ports.clock, audio: ports.audio, tell })]));
     for (const card of cards.values()) card.settle();
   };
+  /** End the tone of a place without a click. */
+  const fade = (place: Place): PlaceState => {
+    const state = states[place];
+    state.tone?.end();
+    state.fading = state.tone ?? state.fading;
+    state.tone = undefined;
+    return state;
+  };
   const settle = (place: Place): void => cards.get(states[place].settings.device)?.settle();
 
   const use = (next: MediaSettings): void => {
@@ -166,13 +174,13 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
           return;
         }
         case 'tone': {
-          const state = states[command.place];
+          const state = fade(command.place);
           state.tone = new ToneGenerator(command.program, ENGINE_HZ);
           state.toneId = command.id;
           return settle(command.place);
         }
         case 'quiet':
-          states[command.place].tone = undefined;
+          fade(command.place);
           return settle(command.place);
         case 'warm':
           states[command.place].warm = command.on;
@@ -209,7 +217,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
 }
 
 function placeState(place: Place, settings: MediaSettings): PlaceState {
-  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, told: '', streams: [] };
+  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, fading: undefined, told: '', streams: [] };
 }
 
 function remove<T>(list: T[], one: T): void {

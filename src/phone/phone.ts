@@ -94,7 +94,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     ports, services, memory, lines, settings,
     headless: hardware.hook === undefined,
     dialling() {
-      const { dialing, phone } = settings();
+      const { dialing } = settings();
       if (planSource !== dialing.plan) {
         planSource = dialing.plan;
         try {
@@ -106,7 +106,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
           desk.failed(why);
         }
       }
-      return { plan: rules, emergency: emergencyNumbers(phone.country, dialing.emergencyOfCountry, dialing.emergency), speedDial: dialing.speedDial, codes: CODES };
+      return { plan: rules, emergency: emergencyNumbers(sounds.national().emergency, dialing.emergencyOfCountry, dialing.emergency), speedDial: dialing.speedDial, codes: CODES };
     },
     newLine(direction, remote) {
       const line = new Line({ ...linePorts, call: (options) => agent.call(options) }, ++streamId, direction, remote, onLine);
@@ -244,11 +244,11 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     const rings = state.line === 'ringing' || state.line === 'recall' || (desk.headless && [...lines].some((l) => l.rings));
     if (rings !== bell) {
       bell = rings;
-      const { country } = settings().phone;
-      if (rings) hardware.bell?.ring(sounds.ringCadence[country]);
+      const { ringCadence } = sounds.national();
+      if (rings) hardware.bell?.ring(ringCadence);
       else hardware.bell?.stop();
       if (!rings) media.command({ do: 'quiet', place: 'ringer' });
-      else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: sounds.ringTone[country], id: 0 });
+      else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: sounds.ringTone(ringCadence), id: 0 });
     }
     if (hardware.lamp === undefined || closed) return;
     const want = rings || [...lines].some((l) => !l.leaving) ? 'busy' : accounts.trouble() !== undefined ? 'trouble' : messagesWaiting() ? 'messages' : 'well';

@@ -2,6 +2,7 @@
 
 import type { Settings } from '../config/types.ts';
 import type { Media, ToneProgram } from '../media/door.ts';
+import type { National } from '../media/tone-tables.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cadence, Hardware } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
@@ -13,13 +14,12 @@ import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
 import type { TextStore } from './call-log.ts';
 
-type Country = Settings['phone']['country'];
-
-/** The tone tables of the media room, handed in whole. */
+/** The tone tables of the media room. */
 export interface Sounds {
-  readonly tones: Readonly<Record<Country, Readonly<Record<'dial' | 'stutter' | 'ringback' | 'busy' | 'congestion' | 'sit' | 'callWaiting' | 'howler' | 'confirm', ToneProgram>>>>;
-  readonly ringCadence: Readonly<Record<Country, Cadence>>;
-  readonly ringTone: Readonly<Record<Country, ToneProgram>>;
+  /** Tones, ringing and emergency numbers of the country set, as the setting is now. */
+  readonly national: () => National;
+  /** What is heard in the bell's place. */
+  readonly ringTone: (cadence: Cadence) => ToneProgram;
   readonly intercomBeep: ToneProgram;
   readonly statusTones: Readonly<Record<'no network' | 'not registered' | 'wrong password' | 'server silent' | 'no such server' | 'all well' | 'no account', { readonly program: ToneProgram; readonly words: string }>>;
   /** A key's own tone. */

@@ -2,9 +2,10 @@
 
 import type { Ending, RegistrationFailure } from '../sip/agent-types.ts';
 import type { Sounds } from './ports.ts';
+import type { ToneName } from '../media/tone-tables.ts';
 
 export type StatusName = keyof Sounds['statusTones'];
-export type CountryTone = keyof Sounds['tones']['us'];
+export type CountryTone = ToneName;
 
 interface Trouble {
   readonly tone: StatusName;

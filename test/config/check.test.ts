@@ -23,7 +23,7 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ 'sip.port': '5060' }, { key: 'sip.port', reason: '0 to 65535' }],
     [{ 'sip.port': Number.NaN }, { key: 'sip.port', reason: '0 to 65535' }],
     [{ 'sound.handset.playDb': 90 }, { key: 'sound.handset.playDb', reason: '-40 to 20 dB' }],
-    [{ 'phone.country': 'se' }, { key: 'phone.country', reason: 'one of us, uk, de, fr, au' }],
+    [{ 'media.ptimeMs': '25' }, { key: 'media.ptimeMs', reason: 'one of 10, 20, 40, 60' }],
     [{ 'phone.name': 'a\r\nb' }, { key: 'phone.name', reason: 'one line of text' }],
     [{ 'phone.name': 'a\0b' }, { key: 'phone.name', reason: 'one line of text' }],
     [{ 'phone.name': 'half \ud83d' }, { key: 'phone.name', reason: 'one line of text' }],

@@ -234,7 +234,7 @@ describe('holding and waiting', () => {
     a.audio.microphone = sine;
     a.bench.flash();
     await lab.run(1_500);
-    expect(a.heard()).toBe('stutter');
+    expect(a.heard()).toBe('recall');
     expect(a.phone.status().calls[0]).toMatchObject({ held: true });
     expect(b.phone.status().calls[0]).toMatchObject({ remoteHeld: true });
     expect(loudness(b)).toBeLessThan(100);

@@ -44,7 +44,7 @@ test('on a Pi\'s pins, with contacts that bounce and 5 ms of noise: lift, dial 2
   await lab.run(300);
   hook(true);
   await lab.run(1_000);
-  expect(a.heard()).toBe('stutter');
+  expect(a.heard()).toBe('recall');
   expect(b.phone.status().calls[0]).toMatchObject({ remoteHeld: true });
   hook(false);
   await lab.run(250);
