@@ -150,7 +150,7 @@ export function createHandset(desk: Desk): Handset {
     if (action.startsWith('start ')) return start(action.slice(6) as TimerName);
     if (action.startsWith('tone ')) {
       const name = action.slice(5) as ToneAction;
-      return play(name === 'failure' ? failure : name === 'dial' ? desk.trouble() ?? 'dial' : countryTones[name]);
+      return play(name === 'failure' ? failure : name === 'dial' ? desk.dialTone() : countryTones[name]);
     }
     switch (action as Exclude<HandsetAction, `start ${TimerName}` | `tone ${ToneAction}`>) {
       case 'stop timers':
@@ -322,8 +322,11 @@ export function createHandset(desk: Desk): Handset {
     },
     toneEnded(at, id) {
       if (at !== toneAt || id !== toneId) return;
-      if (tone === 'confirm' && state.line === 'dial tone') play(desk.trouble() ?? 'dial');
-      else if (tone !== 'confirm' && beep) replay();
+      const next = tone === 'confirm' && state.line === 'dial tone' ? desk.dialTone() : tone === 'sit' ? 'congestion' : tone;
+      if (next !== tone) {
+        play(next);
+        desk.raise({ event: 'state', state: state.line, tone });
+      } else if (tone !== 'confirm' && beep) replay();
     },
   };
 }

@@ -134,6 +134,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       desk.remember();
     },
     trouble: () => accounts.trouble(),
+    dialTone: () => accounts.trouble() ?? (settings().calls.doNotDisturb || messagesWaiting() ? 'stutter' : 'dial'),
     accounts: () => accounts.list(),
     troubleOf: (account) => accounts.troubleOf(account),
     show,

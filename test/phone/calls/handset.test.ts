@@ -103,6 +103,10 @@ describe('two telephones and no server', () => {
     expect(a.phone.status().tone).toBe('');
     await a.dial('7');
     expect(a.heard()).toBe('sit');
+    await lab.run(4_200); // twice, then
+    expect(a.heard()).toBe('congestion');
+    expect(a.phone.status()).toMatchObject({ state: 'dead line', tone: 'congestion' });
+    expect(a.events.at(-1)).toMatchObject({ event: 'state', state: 'dead line', tone: 'congestion' });
     expect(a.phone.status().lastFailure).toContain('17 is no number of the dial plan');
   });
 
@@ -158,7 +162,7 @@ describe('two telephones and no server', () => {
     await b.dial('*78');
     expect(b.heard()).toBe('confirm');
     await lab.run(2_000);
-    expect(b.heard()).toBe('dial');
+    expect(b.heard()).toBe('stutter'); // special dial tone: nobody can call (E.180)
     b.bench.hangUp();
     await lab.run(1_000);
     expect(b.phone.status().doNotDisturb).toBe(true);
@@ -171,6 +175,8 @@ describe('two telephones and no server', () => {
     b.bench.lift();
     await b.dial('*79');
     expect(b.phone.status().doNotDisturb).toBe(false);
+    await lab.run(2_000);
+    expect(b.heard()).toBe('dial');
   });
 
   test('redial and last caller call again, across a restart of the memory', async () => {
