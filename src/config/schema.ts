@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'name server' | 'pins' | 'URL path';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'name server' | 'pins' | 'URL path' | 'hold music';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -63,6 +63,9 @@ const EMERGENCY = '^[0-9]{2,8}$';
 /** Parts of a board whose pins may be set; hardware/board.ts knows what each one changes. */
 const PIN_NAME = '^(hook|invertedHook|rows|columns|pulse|offNormal|bell|lamp|relay|privacy)$';
 const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
+/** The name of a WAV file, nothing that leads out of its folder. */
+const WAV = '[A-Za-z0-9_-][A-Za-z0-9._-]*\\.(wav|WAV)';
+const HOLD_MUSIC = `^(off|tone|${WAV})$`;
 /** Digits that call somebody. */
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
@@ -75,7 +78,7 @@ const COUNTRIES = [
 
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
-  [URL_PATH]: 'URL path', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
+  [URL_PATH]: 'URL path', [HOLD_MUSIC]: 'hold music', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency',
 };
 
 export const accountSchema = Type.Object({
@@ -198,6 +201,7 @@ export const settingsSchema = Type.Object({
     waiting: flag(true, { title: 'Call waiting', description: 'A second caller is heard as a tone; otherwise it is busy.', applies: 'next call' }),
     doNotDisturb: flag(false, { title: 'Do not disturb', description: 'Callers hear busy; the phone stays silent.', applies: 'now' }),
     howlerS: whole(60, 10, 600, { title: 'Howler', description: 'A handset left off for this long after a dead line howls.', unit: 's', applies: 'now' }),
+    holdMusic: text('tone', { title: 'Held callers hear', description: 'off: nothing. tone: three soft notes every five seconds. Or a WAV file in the folder sounds of the state folder, as hold.wav.', applies: 'next call' }, HOLD_MUSIC, 64),
     logSize: whole(200, 0, 5_000, { title: 'Call log', description: 'How many calls are remembered.', applies: 'now' }),
   }),
   intercom: group('Intercom', {

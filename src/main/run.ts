@@ -31,7 +31,7 @@ import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
 import type { House } from './exchange.ts';
-import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringTone, statusTones, texts } from './core.ts';
+import { createAgent, createBuiltIn, createPhone, dtmfProgram, holdTone, intercomBeep, mediaSettings, ringTone, statusTones, texts } from './core.ts';
 import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
@@ -178,7 +178,7 @@ async function start(making: Making): Promise<void> {
   const ports: PhonePorts = {
     clock, log, random, media, hardware, texts, settings,
     get opus() { return opus ??= opusAvailable(); },
-    sounds: { national: nationalTones(() => readFileSync(join(bundleFolder, 'national-tones.txt')), () => settings().phone.country, log), ringTone, intercomBeep, statusTones, dtmfProgram },
+    sounds: { national: nationalTones(() => readFileSync(join(bundleFolder, 'national-tones.txt')), () => settings().phone.country, log), ringTone, intercomBeep, holdTone, statusTones, dtmfProgram, file: (name) => join(making.state, 'sounds', name) },
     beyond: () => import('./beyond.ts'),
     change: (key, value) => void changeOne(store, log, key, value),
     store: textStore(making.files, making.state),

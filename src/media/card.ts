@@ -13,7 +13,7 @@ import { factorOf, mix, weigh } from './mixer.ts';
 import { createPace, type Pace } from './pace.ts';
 import type { Probe } from './probe.ts';
 import type { Stream } from './stream.ts';
-import type { ToneGenerator } from './tones.ts';
+import type { Sounding } from './tones.ts';
 
 export const ENGINE_HZ = 16_000;
 const LINGER_MS = 2000;
@@ -28,10 +28,10 @@ export interface PlaceState {
   readonly place: Place;
   settings: PlaceSettings;
   warm: boolean;
-  tone: ToneGenerator | undefined;
+  tone: Sounding | undefined;
   toneId: number;
   /** The tone before, that was ended and fades. */
-  fading: ToneGenerator | undefined;
+  fading: Sounding | undefined;
   /** What was told of its card last. */
   told: string;
   /** Streams routed here. */

@@ -32,11 +32,23 @@ export interface ToneProgram {
   readonly times: number;
 }
 
+/** A WAV file over and over, `instead` where it cannot be played. */
+export interface WavProgram {
+  readonly wav: string;
+  /** Silence between its end and its beginning. */
+  readonly pauseMs: number;
+  /** As loud as this at most, on average. */
+  readonly mostDbov: number;
+  readonly instead: ToneProgram;
+}
+
+export type Program = ToneProgram | WavProgram;
+
 /** What a stream is joined to. Those of a place that meet hear each other as well. `echo` sends back what it hears; `program` plays to the far side and drops what it hears. */
 export type Route =
   | { readonly to: 'place'; readonly place: Place; readonly meets?: boolean }
   | { readonly to: 'echo' }
-  | { readonly to: 'program'; readonly program: ToneProgram }
+  | { readonly to: 'program'; readonly program: Program }
   | { readonly to: 'nothing' };
 
 export interface PlaceSettings {
@@ -73,7 +85,7 @@ export type MediaCommand =
   /** Sends RTCP BYE and frees the ports. */
   | { readonly do: 'close'; readonly stream: StreamId }
   /** Play at a place, mixed with whatever stream is routed there; replaces the tone before. `id` comes back in `tone ended`. */
-  | { readonly do: 'tone'; readonly place: Place; readonly program: ToneProgram; readonly id: number }
+  | { readonly do: 'tone'; readonly place: Place; readonly program: Program; readonly id: number }
   | { readonly do: 'quiet'; readonly place: Place }
   /** Open the card now (handset lifted) or let it be closed when nothing needs it, so that the first tone is not late. */
   | { readonly do: 'warm'; readonly place: Place; readonly on: boolean }

@@ -8,11 +8,11 @@ import type { Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import { Card, ENGINE_HZ, type PlaceState } from './card.ts';
 import type { CodecFactory } from './codec.ts';
-import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Route, StreamId } from './door.ts';
+import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Program, Route, StreamId } from './door.ts';
 import type { MediaExtras } from './extras.ts';
 import { createPace } from './pace.ts';
 import { Stream } from './stream.ts';
-import { ToneGenerator } from './tones.ts';
+import { ToneGenerator, type Sounding } from './tones.ts';
 
 export interface EnginePorts {
   readonly clock: Clock;
@@ -34,7 +34,7 @@ type StreamCommand = Exclude<Extract<MediaCommand, { readonly stream: StreamId }
 interface Joined {
   readonly stream: Stream;
   route: Route;
-  program: ToneGenerator | undefined;
+  program: Sounding | undefined;
 }
 
 export function createEngine(ports: EnginePorts, settings: MediaSettings): Media {
@@ -68,10 +68,18 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     }
   });
 
+  const sounding = (program: Program): Sounding => {
+    if (!('wav' in program)) return new ToneGenerator(program, ENGINE_HZ);
+    const made = ports.extras?.().wav(program, ENGINE_HZ) ?? 'not on this phone';
+    if (typeof made !== 'string') return made;
+    tell({ event: 'trouble', code: 'SOUND_NOT_PLAYED', message: `The sound ${program.wav} is not played: ${made}.` });
+    return new ToneGenerator(program.instead, ENGINE_HZ);
+  };
+
   const join = (entry: Joined, route: Route): void => {
     leave(entry);
     entry.route = route;
-    entry.program = route.to === 'program' ? new ToneGenerator(route.program, ENGINE_HZ) : undefined;
+    entry.program = route.to === 'program' ? sounding(route.program) : undefined;
     entry.stream.meets = route.to === 'place' && route.meets === true;
     if (route.to === 'place') {
       states[route.place].streams.push(entry.stream);
@@ -175,7 +183,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
         }
         case 'tone': {
           const state = fade(command.place);
-          state.tone = new ToneGenerator(command.program, ENGINE_HZ);
+          state.tone = sounding(command.program);
           state.toneId = command.id;
           return settle(command.place);
         }

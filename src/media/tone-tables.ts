@@ -42,6 +42,8 @@ export const ringTone = (cadence: readonly number[]): ToneProgram => program(cad
 
 /** Two rising notes: the microphone is about to open. */
 export const intercomBeep: ToneProgram = program('1000@-10:150 :50 1500@-10:250!');
+/** Three soft rising notes every five seconds: you are held, not forgotten. */
+export const holdTone: ToneProgram = program('440@-28:400 550@-28:400 660@-28:800 :3400');
 /** A low buzz: that key does nothing here. */
 export const keyError: ToneProgram = program('200+250@-13:200!');
 

@@ -13,8 +13,16 @@ const EDGE_S = 0.005;
 /** Peak of each sine at `dbm0`. */
 export const peakOf = (dbm0: number): number => PEAK_0_DBM0 * 10 ** (dbm0 / 20);
 
+/** Something that is played: a tone program, a file. */
+export interface Sounding {
+  /** Add the next `into.length` samples, held at full scale; false when all is silent in or right after them. */
+  mix(into: Int16Array): boolean;
+  /** Let what sounds now fall, and nothing follow. */
+  end(): void;
+}
+
 /** Plays one program once; make another to play it again. */
-export class ToneGenerator {
+export class ToneGenerator implements Sounding {
   readonly #program: ToneProgram;
   readonly #rateHz: number;
   readonly #edge: Float64Array;
@@ -36,13 +44,11 @@ export class ToneGenerator {
     this.#edge = Float64Array.from({ length }, (_, i) => (1 - Math.cos(Math.PI * (i + 0.5) / length)) / 2);
   }
 
-  /** Let what sounds now fall, and nothing follow. */
   end(): void {
     if (!this.#over) this.#fall(this.#program.steps[this.#step]);
     this.#over = true;
   }
 
-  /** Add the next `into.length` samples to `into`, held at full scale; false when all is silent in or right after them. */
   mix(into: Int16Array): boolean {
     const { steps, times } = this.#program;
     for (let done = 0; ;) {

@@ -24,6 +24,8 @@ const busy = new Set([486, 600, 603, 487]);
 /** A tone id of the beep of stream n; the telephone's own tones count up from 1. */
 export const BEEP_ID = 1_000_000_000;
 
+const NOWHERE: Route = { to: 'nothing' };
+
 export class Line {
   readonly id: string;
   readonly stream: StreamId;
@@ -50,7 +52,8 @@ export class Line {
   ending: Ending | undefined;
   readonly #ports: LinePorts;
   readonly #tell: (line: Line, event: LineEvent) => void;
-  #route: Route = { to: 'nothing' };
+  #route = NOWHERE;
+  #routed = '';
   #answering: Answering | undefined;
   #plan: Outgoing | undefined;
   #attempt = 0;
@@ -187,7 +190,7 @@ export class Line {
     this.#hurry?.();
     const over = (): void => this.#ended({ by: 'us', status, why });
     if (this.call === undefined) return over();
-    this.#ports.media.command({ do: 'route', stream: this.stream, route: { to: 'nothing' } });
+    this.#join();
     this.#plan = undefined;
     this.#leavingWhy = why;
     this.#cancel = this.#ports.clock.after(SILENCE_AFTER_HANG_UP_MS, over);
@@ -198,8 +201,7 @@ export class Line {
   hold(on: boolean): void {
     this.#holds = on;
     if (this.state !== 'established' || this.held === on || this.#port === undefined) return;
-    this.held = on;
-    this.#join();
+    this.#hold(on);
     this.#asking = true;
     this.#tries = 0;
     this.#reinvite();
@@ -209,6 +211,13 @@ export class Line {
   meet(on: boolean): void {
     this.joined = on;
     this.moveTo(this.place);
+  }
+
+  #hold(on: boolean): void {
+    this.held = on;
+    if (on) this.#join(); // the microphone is never open to whoever is held
+    if (this.muted) this.mute(true);
+    if (!on) this.#join();
   }
 
   /** Join the sound to another place. Taken to the handset, a call that answered itself is one like any other. */
@@ -221,7 +230,7 @@ export class Line {
 
   mute(muted: boolean): void {
     this.muted = muted;
-    if (this.#port !== undefined) this.#ports.media.command({ do: 'mute', stream: this.stream, muted: muted || this.#beeping });
+    if (this.#port !== undefined) this.#ports.media.command({ do: 'mute', stream: this.stream, muted: (muted && !this.held) || this.#beeping }); // whoever is held hears no microphone, but music
   }
 
   /** Send a digit; false when there is no sound to send it in. */
@@ -339,8 +348,7 @@ export class Line {
     this.#asking = false;
     // Held without their consent: they hear nothing of us all the same. Not taken back: they would not be heard.
     if (this.held) return this.#say({ is: 'held', by: 'us' });
-    this.held = true;
-    this.#join();
+    this.#hold(true);
     this.#say({ is: 'not held', why });
   }
 
@@ -391,8 +399,12 @@ export class Line {
     if (first && beep !== undefined) media.command({ do: 'tone', place: this.place, program: beep, id: BEEP_ID + this.stream });
   }
 
+  /** What is joined already is not joined anew: music would begin again with each answer. */
   #join(): void {
-    this.#ports.media.command({ do: 'route', stream: this.stream, route: this.held || this.#leaving ? { to: 'nothing' } : this.#route });
+    const route = this.#leaving ? NOWHERE : this.held ? this.#ports.holdRoute() : this.#route, routed = JSON.stringify(route);
+    if (routed === this.#routed) return;
+    this.#routed = routed;
+    this.#ports.media.command({ do: 'route', stream: this.stream, route });
   }
 
   #establish(): void {

@@ -44,6 +44,8 @@ const BLINK = [250, 250] as const;
 const SLOW_BLINK = [200, 1_800] as const;
 /** Voice messages wait. */
 const LAZY_BLINK = [1_000, 1_000] as const;
+/** Music for whoever is held is no louder than speech (ITU-T G.100.1's -20 dBm0). */
+const HOLD_DBOV = -26;
 const PLACES = ['handset', 'speaker', 'ringer'] as const;
 /** Facts of little use to people in a log; all the rest are info, failures warn. */
 const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
@@ -85,7 +87,12 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   };
 
   const linePorts: Omit<LinePorts, 'call'> = {
-    clock, media, settings, get opus() { return ports.opus; }, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
+    clock, media, settings, get opus() { return ports.opus; },
+    holdRoute() {
+      const { holdMusic } = settings().calls, { holdTone } = sounds;
+      if (holdMusic === 'off') return { to: 'nothing' };
+      return { to: 'program', program: holdMusic === 'tone' ? holdTone : { wav: sounds.file(holdMusic), pauseMs: 0, mostDbov: HOLD_DBOV, instead: holdTone } };
+    }, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
     // Without a way there loopback will do: that nothing leads there is then told by the call's failing.
     hostFor: async ({ target, account }) => await agent.localHostFor(target, account) ?? '127.0.0.1',
   };

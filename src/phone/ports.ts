@@ -21,6 +21,10 @@ export interface Sounds {
   /** What is heard in the bell's place. */
   readonly ringTone: (cadence: Cadence) => ToneProgram;
   readonly intercomBeep: ToneProgram;
+  /** What whoever is held hears, so that nobody thinks the call is gone. */
+  readonly holdTone: ToneProgram;
+  /** The path of a WAV file of the owner's. */
+  readonly file: (name: string) => string;
   readonly statusTones: Readonly<Record<'no network' | 'not registered' | 'wrong password' | 'server silent' | 'no such server' | 'all well' | 'no account', { readonly program: ToneProgram; readonly words: string }>>;
   /** A key's own tone. */
   readonly dtmfProgram: (digit: string, ms: number) => ToneProgram;

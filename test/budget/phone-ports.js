@@ -9,12 +9,12 @@ const ROWS = {
 
 export function phonePorts(core, { clock, media, settings, ports }) {
   const store = { read: async () => undefined, write: async () => undefined, append: async () => undefined };
-  const { nationalOf, ringTone, intercomBeep, statusTones, dtmfProgram } = core;
+  const { nationalOf, ringTone, intercomBeep, holdTone, statusTones, dtmfProgram } = core;
   const national = nationalOf(ROWS);
   return [{
     clock, media, store, random: ports.random, log: ports.log, opus: false, texts: core.texts, settings: () => settings, change() {},
     hardware: { board: 'none', close() {} },
-    sounds: { national: () => national, ringTone, intercomBeep, statusTones, dtmfProgram },
+    sounds: { national: () => national, ringTone, intercomBeep, holdTone, statusTones, dtmfProgram, file: (name) => name },
     agent: (handlers) => core.createAgent({ clock, random: ports.random, log: ports.log, network: ports.network, resolver: ports.resolver }, { listen: { host: '127.0.0.1', port: 0 }, tcp: false, userAgent: 'Offhook', sessionS: () => 1_800 }, handlers),
   }];
 }

@@ -3,6 +3,7 @@
 import { createCodec } from '../../src/media/codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, Media, PlaceSettings, StreamSession } from '../../src/media/door.ts';
 import { createEngine } from '../../src/media/engine.ts';
+import type { MediaExtras } from '../../src/media/extras.ts';
 import { FakeAudio, type FakeDevice } from '../fakes/audio.ts';
 import { FakeClock, settle } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
@@ -32,9 +33,9 @@ export interface End {
   of<K extends MediaEvent['event']>(kind: K): Extract<MediaEvent, { event: K }>[];
 }
 
-export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7): End {
+export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7, extras?: () => MediaExtras): End {
   const audio = new FakeAudio(wire.clock), log = new FakeLog();
-  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec }, settings);
+  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec, ...(extras === undefined ? {} : { extras }) }, settings);
   const events: MediaEvent[] = [];
   media.subscribe((event) => { events.push(event); });
   return { host, media, audio, events, log, of: <K extends MediaEvent['event']>(kind: K) => events.filter((e): e is Extract<MediaEvent, { event: K }> => e.event === kind) };
@@ -55,10 +56,11 @@ export interface Call {
 }
 
 /** A call between stream 1 of two phones, each routed to its handset. */
-export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number } = {}): Promise<Call> {
+export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number; extras?: MediaExtras } = {}): Promise<Call> {
+  const { extras } = options, given = extras === undefined ? undefined : () => extras;
   const clock = new FakeClock();
   const wire = new Wire(clock, options.seed ?? 1);
-  const a = end(wire, '192.0.2.1', options.settings), b = end(wire, '192.0.2.2', options.settings);
+  const a = end(wire, '192.0.2.1', options.settings, 7, given), b = end(wire, '192.0.2.2', options.settings, 7, given);
   if (options.microphone !== undefined) a.audio.microphone = options.microphone;
   a.audio.ppm = options.ppm ?? 0;
   for (const e of [a, b]) e.media.command({ do: 'open', stream: 1, host: e.host, cname: `phone@${e.host}` });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { opusAvailable } from '../../src/media/opus-drivers.ts';
 import type { MediaSettings } from '../../src/media/door.ts';
 import { readRtp, rtpPacket } from '../../src/media/rtp.ts';
+import { ToneGenerator } from '../../src/media/tones.ts';
 import { settle } from '../fakes/clock.ts';
 import { align, call, card, end, mediaSettings, OPUS, PCMA, PCMU, portOf, session, sine, toneIn, voice, type Call, type End } from './bench.ts';
 
@@ -394,6 +395,40 @@ describe('routes', () => {
     expect(toneIn(card(c.a).played, 600, 3200, 3200)).toBeGreaterThan(6000);
     expect(toneIn(card(c.a).played, 600, 16_000, 12_000)).toBeLessThan(20);
     expect(sentBy(c, c.b).length).toBeGreaterThanOrEqual(98);
+  });
+
+  const FILE = { wav: 'hold.wav', pauseMs: 0, mostDbov: -26, instead: { steps: [{ hz: [600], dbm0: -10, ms: 0 }], times: 1 } } as const;
+  test('a file is played to the far side as long as the route lasts', async () => {
+    const asked: unknown[] = [];
+    const wav = (...given: unknown[]) => {
+      asked.push(given);
+      return new ToneGenerator({ steps: [{ hz: [900], dbm0: -10, ms: 0 }], times: 1 }, 16_000);
+    };
+    const c = await routed({ do: 'route', stream: 1, route: { to: 'program', program: FILE } }, { extras: { wav } });
+    await c.clock.run(3000);
+    expect(toneIn(card(c.a).played, 900, 16_000, 16_000)).toBeGreaterThan(6000);
+    expect(asked).toEqual([[FILE, 16_000]]);
+  });
+
+  test.each([['cannot be played', { wav: () => 'it is not a WAV file' }, 'it is not a WAV file'], ['nobody here can play', undefined, 'not on this phone']])('in place of a file that %s its tone is heard, and that is told', async (_, extras, why) => {
+    const c = await routed({ do: 'route', stream: 1, route: { to: 'program', program: FILE } }, extras === undefined ? {} : { extras });
+    await c.clock.run(2000);
+    expect(toneIn(card(c.a).played, 600, 16_000, 12_000)).toBeGreaterThan(6000);
+    expect(c.b.of('trouble')).toEqual([{ event: 'trouble', code: 'SOUND_NOT_PLAYED', message: `The sound hold.wav is not played: ${why}.` }]);
+  });
+
+  test('a file is played at a place, and falls silent when that is told to be quiet', async () => {
+    const c = await call({ extras: { wav: () => new ToneGenerator({ steps: [{ hz: [900], dbm0: -10, ms: 0 }], times: 1 }, 16_000) } });
+    c.a.media.command({ do: 'tone', place: 'ringer', program: FILE, id: 3 });
+    await c.clock.run(1000);
+    const ringer = c.a.audio.devices.find((d) => d.played !== card(c.a).played)!;
+    expect(toneIn(ringer.played, 900, 3200, 8000)).toBeGreaterThan(6000);
+    c.a.media.command({ do: 'quiet', place: 'ringer' });
+    await c.clock.run(40);
+    const at = ringer.played.length;
+    await c.clock.run(500);
+    expect(ringer.played.slice(at).every((x) => x === 0)).toBe(true);
+    expect(c.a.of('tone ended')).toEqual([]);
   });
 
   test('to nothing sends silence and plays nothing, and back to a place takes it up again', async () => {

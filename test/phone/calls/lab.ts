@@ -93,7 +93,7 @@ export function createLab(seed = 1): Lab {
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
-        clock, log, random, media, store, sounds: { ...toneTables, dtmfProgram, national: () => nationalIn(box.settings.phone.country) }, opus: false,
+        clock, log, random, media, store, sounds: { ...toneTables, dtmfProgram, national: () => nationalIn(box.settings.phone.country), file: (name) => `sounds/${name}` }, opus: false,
         beyond: async () => ({ request, Subscriptions, reportOf }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
