@@ -178,6 +178,7 @@ export const settingsSchema = Type.Object({
     jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
     opusBitrate: whole(24_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus.', unit: 'bit/s', applies: 'next call' }),
     opusComplexity: whole(5, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work.', applies: 'next call' }),
+    inbandDtmf: choice('auto', ['off', 'auto', 'on'], { title: 'Keys in the sound', description: 'Whether keys that the other side presses are listened for in the sound. auto: only where it cannot send them as events.', applies: 'next call' }),
     rtpTimeoutS: whole(60, 0, 3_600, { title: 'Dead call', description: 'Hang up when no sound arrives for this long; 0 never does.', unit: 's', applies: 'next call' }),
   }),
   dialing: group('Dialling', {

@@ -1,11 +1,13 @@
 // What the media room loads with the first call that wants it, in a file of its own beside the core.
 
 import { openWavLoop } from '../audio/wav-loop.ts';
+import { DtmfDetector } from '../media/dtmf-detector.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 import { soundFiles } from '../system/sound-files.ts';
 
 export const extras: MediaExtras = {
+  dtmfDetector: (onDigit) => new DtmfDetector(onDigit),
   probe: (rateHz) => new Probe(rateHz),
   wav: ({ wav, pauseMs, mostDbov }, rateHz) => openWavLoop({ path: wav, pauseMs, mostDbov, rateHz }, soundFiles()),
 };

@@ -68,6 +68,8 @@ export interface MediaSettings {
   readonly jitterMaxMs: number;
   readonly opusBitrate: number;
   readonly opusComplexity: number;
+  /** Whether keys are listened for in the sound: auto where the other side sends no telephone-events. */
+  readonly inbandDtmf: 'off' | 'auto' | 'on';
   /** Report a stream that got no RTP for this long; 0 never does. */
   readonly rtpTimeoutS: number;
 }

@@ -53,7 +53,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     if (event.event === 'trouble') ports.log?.warn({ code: event.code }, event.message);
     for (const on of listeners) on(event);
   };
-  const streamPorts = { clock: ports.clock, random: ports.random, udp: ports.udp, codec: ports.codec, tell };
+  const streamPorts = { clock: ports.clock, random: ports.random, udp: ports.udp, codec: ports.codec, tell, ...(ports.extras === undefined ? {} : { extras: ports.extras }) };
 
   const sound = new Int16Array(BEAT_MS * ENGINE_HZ / 1000);
   const pace = createPace(ports.clock, BEAT_MS, () => {

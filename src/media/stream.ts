@@ -6,6 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
+import type { MediaExtras } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -19,11 +20,13 @@ export interface StreamPorts {
   readonly udp: Network;
   readonly codec: CodecFactory;
   readonly tell: (event: MediaEvent) => void;
+  readonly extras?: () => MediaExtras;
 }
 
 /** Comfort noise (RFC 3389): tolerated, though we never ask for it. */
 const COMFORT_NOISE = 13;
 const SECOND_MS = 1000;
+const SAME_KEY_MS = 500;
 /** Loss in percent that the encoder is told to expect: never none, since the next loss comes unannounced. */
 const LOSS_LEAST = 5;
 const LOSS_MOST = 20;
@@ -52,6 +55,11 @@ export class Stream {
 
   #reception = reception();
   #events: EventReceiver | undefined;
+  /** Hears keys in the sound. */
+  #listener: ReturnType<MediaExtras['dtmfDetector']> | undefined;
+  /** The digit that came last as an event, and when. */
+  #event = '';
+  #eventMs = 0;
   #newSsrc = 0;
   #newSequence = -1;
   #received = 0;
@@ -144,6 +152,9 @@ export class Stream {
     this.#hearing = hearing;
     this.#heardMs = clock.now();
     if (this.#events === undefined || eventHzOf(before) !== eventHzOf(session)) this.#renewEvents();
+    const { inbandDtmf } = this.#settings;
+    const listens = inbandDtmf === 'on' || (inbandDtmf === 'auto' && session.eventReceive === undefined);
+    this.#listener = listens ? this.#listener ?? this.#ports.extras?.().dtmfDetector((digit, ms) => this.#tellDigit(digit, ms, true)) : undefined;
     if (before !== undefined) return;
     this.#stopReports = clock.after(rtcpIntervalMs(random, true), this.#reportDue);
     this.#stopWatch = clock.after(SECOND_MS, this.#watch);
@@ -162,8 +173,10 @@ export class Stream {
   /** Give `count` samples of 16 kHz to hear. */
   hear(out: Int16Array, count: number, nowMs: number): void {
     this.#events?.poll(nowMs);
-    if (this.#hearing) this.#receiver.pull(out, count, nowMs);
-    else out.fill(0, 0, count);
+    if (this.#hearing) {
+      this.#receiver.pull(out, count, nowMs);
+      this.#listener?.take(out, count);
+    } else out.fill(0, 0, count);
   }
 
   stats(): StreamStats {
@@ -229,7 +242,18 @@ export class Stream {
   }
 
   #renewEvents(): void {
-    this.#events = new EventReceiver(eventHzOf(this.#session), (digit, ms) => this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms }));
+    this.#events = new EventReceiver(eventHzOf(this.#session), (digit, ms) => this.#tellDigit(digit, ms, false));
+  }
+
+  /** A key that comes both as event and, later by the jitter buffer, as sound is one. */
+  #tellDigit(digit: string, ms: number, inBand: boolean): void {
+    const now = this.#ports.clock.now();
+    if (inBand && digit === this.#event && now - this.#eventMs < SAME_KEY_MS) return;
+    if (!inBand) {
+      this.#event = digit;
+      this.#eventMs = now;
+    }
+    this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms });
   }
 
   #onRtp(bytes: Buffer, from: Endpoint): void {

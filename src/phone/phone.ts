@@ -54,10 +54,10 @@ const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
 export function mediaSettings({ sound, media }: Settings): MediaSettings {
   const place = (p: Settings['sound']['handset']): PlaceSettings =>
     ({ device: p.device, periodMs: Number(sound.periodMs), periods: sound.periods, playDb: p.playDb, captureDb: p.captureDb });
-  const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS } = media;
+  const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, inbandDtmf, rtpTimeoutS } = media;
   return {
     places: { handset: place(sound.handset), speaker: place(sound.speaker), ringer: place(sound.ringer) },
-    rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS,
+    rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, inbandDtmf, rtpTimeoutS,
   };
 }
 

@@ -19,7 +19,7 @@ const place = (device: string, periodMs: number): PlaceSettings => ({ device, pe
 export function mediaSettings(change: Partial<MediaSettings> = {}, periodMs = 20): MediaSettings {
   return {
     places: { handset: place('card', periodMs), speaker: place('card', periodMs), ringer: place('ringer', periodMs) },
-    rtpPortMin: 16_384, rtpPortMax: 16_484, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 60, ...change,
+    rtpPortMin: 16_384, rtpPortMax: 16_484, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'auto', rtpTimeoutS: 60, ...change,
   };
 }
 
@@ -56,8 +56,8 @@ export interface Call {
 }
 
 /** A call between stream 1 of two phones, each routed to its handset. */
-export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number; extras?: MediaExtras } = {}): Promise<Call> {
-  const { extras } = options, given = extras === undefined ? undefined : () => extras;
+export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number; extras?: Partial<MediaExtras> } = {}): Promise<Call> {
+  const { extras } = options, given = extras === undefined ? undefined : () => extras as MediaExtras; // what a test does not give it does not use
   const clock = new FakeClock();
   const wire = new Wire(clock, options.seed ?? 1);
   const a = end(wire, '192.0.2.1', options.settings, 7, given), b = end(wire, '192.0.2.2', options.settings, 7, given);
