@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'name server' | 'pins' | 'URL path' | 'hold music';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'name server' | 'pins' | 'URL path' | 'hold music' | 'ring tone';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -65,6 +65,9 @@ const PIN_NAME = '^(hook|invertedHook|rows|columns|pulse|offNormal|bell|lamp|rel
 const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
 /** The name of a WAV file, nothing that leads out of its folder. */
 const WAV = '[A-Za-z0-9_-][A-Za-z0-9._-]*\\.(wav|WAV)';
+/** What Alert-Info may call a ring, and what may be rung. */
+const RING_NAME = '^[a-z][a-z0-9-]{0,31}$';
+const RING_TONE = `^(bell|warble|trill|chime|marimba|buzzer|${WAV})$`;
 const HOLD_MUSIC = `^(off|tone|${WAV})$`;
 /** Digits that call somebody. */
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
@@ -165,6 +168,7 @@ export const settingsSchema = Type.Object({
     ringer: placeSettings('Ringer', 'auto', 'Where the ring tone is heard when there is no bell.'),
     periodMs: choice('20', ['10', '20'], { title: 'Period', description: 'How often the card is served; 10 is less delay and more work.', unit: 'ms', applies: 'on restart' }),
     periods: whole(4, 2, 16, { title: 'Periods', description: 'Periods in the card\'s buffer.', applies: 'on restart' }),
+    ringTones: Type.Record(Type.String({ pattern: RING_NAME }), Type.String({ maxLength: 64, pattern: RING_TONE, kind: 'ring tone' }), { default: {}, title: 'Ring tones', description: 'What the ringer plays, by the kind of call that the server names in Alert-Info: normal, internal, external, group, dr1 to dr5, or a word of the server\'s own. bell, warble, trill, chime, marimba, buzzer, or a WAV file in the folder sounds of the state folder. normal also stands for all that are not here.', applies: 'next call' }),
     ringTone: flag(true, { title: 'Ring tone', description: 'Play a ring tone at the ringer besides the bell.', applies: 'now' }),
   }),
   media: group('Media', {

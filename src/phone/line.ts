@@ -5,6 +5,7 @@
 // Which call a person talks on, tones, bell and lamp are not known here.
 
 import type { Answering, Destination, LineEvent, LinePorts, Outgoing } from './line-types.ts';
+import type { Ring } from './ringing.ts';
 import type { CallLogEntry, CallStatus } from './status.ts';
 import type { CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '../media/door.ts';
 import { PhoneError } from '../ports/errors.ts';
@@ -43,6 +44,8 @@ export class Line {
   emergency = false;
   /** Answered without a person: where, and with what caution. */
   auto: { readonly place: Place; readonly beep: ToneProgram; readonly maxS: number } | undefined;
+  /** Rung for otherwise than usual. */
+  ringStyle: Ring | undefined;
   /** Who it is, as shown; the address for calling back. */
   remote: string;
   name = '';

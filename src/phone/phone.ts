@@ -252,11 +252,11 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     const rings = state.line === 'ringing' || state.line === 'recall' || (desk.headless && [...lines].some((l) => l.rings));
     if (rings !== bell) {
       bell = rings;
-      const { ringCadence } = sounds.national();
-      if (rings) hardware.bell?.ring(ringCadence);
+      const ring = ([...lines].find((l) => l.rings) ?? handset.second)?.ringStyle, cadence = ring?.cadence ?? sounds.national().ringCadence;
+      if (rings) hardware.bell?.ring(cadence);
       else hardware.bell?.stop();
       if (!rings) media.command({ do: 'quiet', place: 'ringer' });
-      else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: sounds.ringTone(ringCadence), id: 0 });
+      else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: ring?.program ?? sounds.ringTone(cadence), id: 0 });
     }
     if (hardware.lamp === undefined || closed) return;
     const want = rings || [...lines].some((l) => !l.leaving) ? 'busy' : accounts.trouble() !== undefined ? 'trouble' : messagesWaiting() ? 'messages' : 'well';

@@ -13,6 +13,7 @@ import type { reportOf } from '../media/probe.ts';
 import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
 import type { TextStore } from './call-log.ts';
+import type { ringOf } from './ringing.ts';
 
 /** The tone tables of the media room. */
 export interface Sounds {
@@ -37,6 +38,7 @@ export interface Beyond {
   readonly request: typeof request;
   readonly Subscriptions: typeof Subscriptions;
   readonly reportOf: typeof reportOf;
+  readonly ringOf: typeof ringOf;
 }
 
 export interface PhonePorts {

@@ -25,6 +25,7 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ 'sound.handset.playDb': 90 }, { key: 'sound.handset.playDb', reason: '-40 to 20 dB' }],
     [{ 'media.ptimeMs': '25' }, { key: 'media.ptimeMs', reason: 'one of 10, 20, 40, 60' }],
     [{ 'calls.holdMusic': '../secret.wav' }, { key: 'calls.holdMusic', reason: 'off, tone, or the name of a WAV file without a folder' }],
+    [{ 'sound.ringTones': { normal: '/etc/x.wav' } }, { key: 'sound.ringTones.normal', reason: 'bell, warble, trill, chime, marimba, buzzer, or the name of a WAV file without a folder' }],
     [{ 'phone.name': 'a\r\nb' }, { key: 'phone.name', reason: 'one line of text' }],
     [{ 'phone.name': 'a\0b' }, { key: 'phone.name', reason: 'one line of text' }],
     [{ 'phone.name': 'half \ud83d' }, { key: 'phone.name', reason: 'one line of text' }],

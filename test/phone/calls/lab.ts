@@ -13,6 +13,7 @@ import * as toneTables from '../../../src/media/tone-tables.ts';
 import type { Settings } from '../../../src/config/types.ts';
 import { createBuiltIn, type BuiltIn } from '../../../src/phone/builtin.ts';
 import { createPhone, mediaSettings, type Phone } from '../../../src/phone/phone.ts';
+import { ringOf } from '../../../src/phone/ringing.ts';
 import type { PhonePorts } from '../../../src/phone/ports.ts';
 import type { Command, Outcome, PhoneEvent } from '../../../src/phone/status.ts';
 import type { Hardware, Key } from '../../../src/ports/hardware.ts';
@@ -94,7 +95,7 @@ export function createLab(seed = 1): Lab {
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
         clock, log, random, media, store, sounds: { ...toneTables, dtmfProgram, national: () => nationalIn(box.settings.phone.country), file: (name) => `sounds/${name}` }, opus: false,
-        beyond: async () => ({ request, Subscriptions, reportOf }),
+        beyond: async () => ({ request, Subscriptions, reportOf, ringOf }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
         settings: () => box.settings,
