@@ -126,6 +126,8 @@ if (existsSync(join(root, 'src/web/page/main.tsx'))) {
   cpSync(join(root, 'src/web/page/index.html'), join(dist, 'page/index.html'));
 }
 const { outputFiles: [packsApart] } = await build({ ...small, absWorkingDir: root, entryPoints: ['src/main/packs.ts'], bundle: true, format: 'cjs', write: false });
+cpSync(join(root, 'hw/boards'), join(dist, 'boards'), { recursive: true });
+cpSync(join(root, 'src/media/national-tones.txt'), join(dist, 'national-tones.txt'));
 await compileAhead(dist, packsApart.text);
 // Bundled CommonJS packages (ws) ask for require.
 const banner = { js: "import{createRequire as offhookRequire}from'node:module';const require=offhookRequire(import.meta.url);" };
@@ -145,4 +147,3 @@ if (existsSync(tsc)) {
   }
 }
 
-cpSync(join(root, 'hw/boards'), join(dist, 'boards'), { recursive: true });

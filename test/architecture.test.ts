@@ -21,7 +21,7 @@ const rooms: Readonly<Record<string, Room>> = {
   sdp: { may: ['types:ports'], packages: [] },
   media: { may: ['ports', 'types:sdp'], packages: ['koffi', '@discordjs/opus', 'node:module', 'node:crypto'] },
   audio: { may: ['ports'], packages: ['koffi', 'node:child_process'] },
-  phone: { may: ['ports', 'types:config', 'sip/agent', 'types:sip', 'sdp', 'media/door', 'media/tone-tables', 'media/dtmf', 'types:media', 'sip/message', 'sip/headers', 'sip/uri', 'sip/packages'], packages: [] },
+  phone: { may: ['ports', 'types:config', 'sip/agent', 'types:sip', 'sdp', 'media/door', 'media/tone-tables', 'media/dtmf', 'media/ring-tones', 'types:media', 'sip/message', 'sip/headers', 'sip/uri', 'sip/packages'], packages: [] },
   hardware: { may: ['ports', 'types:config'], packages: ['koffi', 'onoff', 'node:fs', 'node:child_process'] },
   exchange: { may: ['ports', 'sip'], packages: ['node:crypto'] },
   config: { may: ['ports'], packages: ['@sinclair/typebox', 'smol-toml'] },

@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path' | 'sidetone';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path' | 'sidetone' | 'hold music' | 'ring tone';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -68,12 +68,25 @@ const EMERGENCY = '^[0-9]{2,8}$';
 /** Parts of a board whose pins may be set; hardware/board.ts knows what each one changes. */
 const PIN_NAME = '^(hook|invertedHook|rows|columns|pulse|offNormal|bell|lamp|relay|privacy)$';
 const PIN = Type.Integer({ minimum: 0, maximum: 1_023 });
+/** The name of a WAV file, nothing that leads out of its folder. */
+const WAV = '[A-Za-z0-9_-][A-Za-z0-9._-]*\\.(wav|WAV)';
+/** What Alert-Info may call a ring, and what may be rung. */
+const RING_NAME = '^[a-z][a-z0-9-]{0,31}$';
+const RING_TONE = `^(bell|warble|trill|chime|marimba|buzzer|${WAV})$`;
+const HOLD_MUSIC = `^(off|tone|${WAV})$`;
 /** Digits that call somebody. */
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
 
+// Of each, src/media/national-tones.txt has the tones.
+const COUNTRIES = [
+  'us', 'ca', 'uk', 'ie', 'de', 'at', 'ch', 'fr', 'be', 'nl', 'lu', 'it', 'es', 'pt', 'dk', 'no', 'se', 'fi', 'is',
+  'ee', 'lv', 'lt', 'pl', 'cz', 'sk', 'hu', 'si', 'hr', 'bg', 'gr', 'tr', 'ru', 'il', 'za', 'ae', 'in', 'cn', 'hk',
+  'mo', 'tw', 'jp', 'kr', 'sg', 'my', 'th', 'ph', 'id', 'au', 'nz', 'br', 'ar', 'cl', 'mx', 've', 'pa', 'cr',
+] as const;
+
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
-  [URL_PATH]: 'URL path', [SIDETONE]: 'sidetone', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
+  [URL_PATH]: 'URL path', [SIDETONE]: 'sidetone', [HOLD_MUSIC]: 'hold music', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
 };
 
 export const accountSchema = Type.Object({
@@ -147,7 +160,7 @@ const speakingPlace = (device: string, what: string, auto: string) => ({
 export const settingsSchema = Type.Object({
   phone: group('Phone', {
     name: text('Offhook', { title: 'Name', description: 'Name of this phone.', applies: 'on restart' }, LINE, 64),
-    country: choice('us', ['us', 'uk', 'de', 'fr', 'au'], { title: 'Country', description: 'Which tones and ringing this phone has.', applies: 'next call' }),
+    country: choice('us', COUNTRIES, { title: 'Country', description: 'Whose tones, ringing and emergency numbers this phone has.', applies: 'next call' }),
     board: text('auto', { title: 'Board', description: 'auto, bench (handset drawn on the page), none (no handset at all), or a board file of hw/boards.', applies: 'on restart' }, BOARD, 64),
   }),
   accounts: Type.Array(accountSchema, { title: 'Accounts', default: [], maxItems: 8 }),
@@ -175,6 +188,7 @@ export const settingsSchema = Type.Object({
     ringer: group('Ringer', place('auto', 'Where the ring tone is heard when there is no bell.')),
     periodMs: choice('20', ['10', '20'], { title: 'Period', description: 'How often the card is served; 10 is less delay and more work.', unit: 'ms', applies: 'on restart' }),
     periods: whole(4, 2, 16, { title: 'Periods', description: 'Periods in the card\'s buffer.', applies: 'on restart' }),
+    ringTones: Type.Record(Type.String({ pattern: RING_NAME }), Type.String({ maxLength: 64, pattern: RING_TONE, kind: 'ring tone' }), { default: {}, title: 'Ring tones', description: 'What the ringer plays, by the kind of call that the server names in Alert-Info: normal, internal, external, group, dr1 to dr5, or a word of the server\'s own. bell, warble, trill, chime, marimba, buzzer, or a WAV file in the folder sounds of the state folder. normal also stands for all that are not here.', applies: 'next call' }),
     ringTone: flag(true, { title: 'Ring tone', description: 'Play a ring tone at the ringer besides the bell.', applies: 'now' }),
   }),
   media: group('Media', {
@@ -190,13 +204,14 @@ export const settingsSchema = Type.Object({
     opusBitrate: whole(32_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus; a quarter more while packets are lost.', unit: 'bit/s', applies: 'next call' }),
     opusComplexity: whole(0, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work; 0 chooses by the board.', applies: 'next call' }),
     silenceSuppression: flag(false, { title: 'Silence suppression', description: 'Send a description of the room\'s noise in place of silence, where the other side takes it (RFC 3389; DTX with Opus). Saves half of the traffic; soft words may lose their beginning.', applies: 'next call' }),
+    inbandDtmf: choice('auto', ['off', 'auto', 'on'], { title: 'Keys in the sound', description: 'Whether keys that the other side presses are listened for in the sound. auto: only where it cannot send them as events.', applies: 'next call' }),
     rtpTimeoutS: whole(60, 0, 3_600, { title: 'Dead call', description: 'Hang up when no sound arrives for this long; 0 never does.', unit: 's', applies: 'next call' }),
   }),
   dialing: group('Dialling', {
     plan: list(Type.String({ pattern: DIAL_PATTERN, maxLength: 128, kind: 'dial pattern' }), [], { title: 'Dial plan', description: 'Patterns, first match wins: digits, x any digit, [2-5], . any number of the last, <9:> replace at the start, ! refuse. Empty: the inter-digit time-out or # ends the number.', applies: 'now' }),
     interDigitS: real(4, 0.5, 30, { title: 'Inter-digit time', description: 'A pause this long ends the number.', unit: 's', applies: 'now' }),
     sendKey: choice('#', ['#', 'none'], { title: 'Send key', description: 'Key that ends the number at once.', applies: 'now' }),
-    emergencyOfCountry: flag(true, { title: 'Emergency numbers of the country', description: 'us 911; uk 999 112; de 112 110; fr 112 15 17 18; au 000 112.', applies: 'now' }),
+    emergencyOfCountry: flag(true, { title: 'Emergency numbers of the country', description: 'Call them before every rule, lock and pattern; src/media/national-tones.txt lists them.', applies: 'now' }),
     emergencyPriority: text('esnet.0', { title: 'Priority of emergency calls', description: 'Resource-Priority of a call to an emergency number, for servers that know it (RFC 4412); empty for none.', applies: 'next call' }, LINE, 64),
     emergency: list(Type.String({ pattern: EMERGENCY, kind: 'emergency' }), [], { title: 'Further emergency numbers', description: 'Called before every rule, lock and pattern, as those of the country.', applies: 'now' }),
     speedDial: Type.Record(Type.String({ pattern: SPEED_DIAL }), Type.String({ minLength: 1, maxLength: 255, pattern: LINE }), { default: {}, title: 'Speed dial', description: 'Digits and what they call: a number or an address such as sip:door@192.168.1.9.', applies: 'now' }),
@@ -213,6 +228,7 @@ export const settingsSchema = Type.Object({
     waiting: flag(true, { title: 'Call waiting', description: 'A second caller is heard as a tone; otherwise it is busy.', applies: 'next call' }),
     doNotDisturb: flag(false, { title: 'Do not disturb', description: 'Callers hear busy; the phone stays silent.', applies: 'now' }),
     howlerS: whole(60, 10, 600, { title: 'Howler', description: 'A handset left off for this long after a dead line howls.', unit: 's', applies: 'now' }),
+    holdMusic: text('tone', { title: 'Held callers hear', description: 'off: nothing. tone: three soft notes every five seconds. Or a WAV file in the folder sounds of the state folder, as hold.wav.', applies: 'next call' }, HOLD_MUSIC, 64),
     logSize: whole(200, 0, 5_000, { title: 'Call log', description: 'How many calls are remembered.', applies: 'now' }),
   }),
   intercom: group('Intercom', {

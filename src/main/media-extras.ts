@@ -1,10 +1,21 @@
 // What the media room loads with the first call that wants it, in a file of its own beside the core.
 
+import { openWavLoop } from '../audio/wav-loop.ts';
 import { ComfortNoise } from '../media/comfort.ts';
+import { DtmfDetector } from '../media/dtmf-detector.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 import { createRoom } from '../media/room.ts';
 import { createSilence } from '../media/silence.ts';
 import { createSrtp } from '../media/srtp.ts';
+import { soundFiles } from '../system/sound-files.ts';
 
-export const extras: MediaExtras = { comfort: (rateHz) => new ComfortNoise(rateHz), probe: (rateHz) => new Probe(rateHz), room: createRoom, createSilence, createSrtp };
+export const extras: MediaExtras = {
+  comfort: (rateHz) => new ComfortNoise(rateHz),
+  dtmfDetector: (onDigit) => new DtmfDetector(onDigit),
+  probe: (rateHz) => new Probe(rateHz),
+  room: createRoom,
+  createSilence,
+  createSrtp,
+  wav: ({ wav, pauseMs, mostDbov }, rateHz) => openWavLoop({ path: wav, pauseMs, mostDbov, rateHz }, soundFiles()),
+};

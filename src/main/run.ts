@@ -34,10 +34,11 @@ import { systemdNotify, watchdogIntervalMs } from '../system/notify.ts';
 import { systemRandom } from '../system/random.ts';
 import type { Asset } from '../web/types.ts';
 import type { House } from './exchange.ts';
-import { createAgent, createBuiltIn, createPhone, dtmfProgram, intercomBeep, mediaSettings, ringCadence, ringTone, statusTones, texts, tones } from './core.ts';
+import { createAgent, createBuiltIn, createPhone, dtmfProgram, holdTone, intercomBeep, mediaSettings, ringTone, statusTones, texts } from './core.ts';
 import { dropOldCode } from './flags.ts';
 import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
+import { nationalTones } from './national.ts';
 import { networkOptions } from './reach.ts';
 import { watchPrecedence } from './precedence.ts';
 import { mediaThread } from './remote-media.ts';
@@ -186,7 +187,7 @@ async function start(making: Making): Promise<void> {
     clock, log, random, media, hardware, texts, settings,
     get opus() { return opus ??= opusAvailable(); },
     sdes: () => sdes ??= (createRequire(import.meta.url)('./sdes.cjs') as { readonly createSdes: typeof createSdes }).createSdes(random), // at once, for an answer cannot wait
-    sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
+    sounds: { national: nationalTones(() => readFileSync(join(bundleFolder, 'national-tones.txt')), () => settings().phone.country, log), ringTone, intercomBeep, holdTone, statusTones, dtmfProgram, file: (name) => join(making.state, 'sounds', name) },
     beyond: () => import('./beyond.ts'),
     change: (key, value) => void changeOne(store, log, key, value),
     confirmed: (account, kept) => void confirmed(account, kept),

@@ -14,7 +14,7 @@ import { factorOf, Limiter, mix } from './mixer.ts';
 import { createPace, type Pace } from './pace.ts';
 import type { Probe } from './probe.ts';
 import type { Stream } from './stream.ts';
-import type { ToneGenerator } from './tones.ts';
+import type { Sounding } from './tones.ts';
 
 export const ENGINE_HZ = 16_000;
 const LINGER_MS = 2000;
@@ -31,8 +31,10 @@ export interface PlaceState {
   readonly place: Place;
   settings: PlaceSettings;
   warm: boolean;
-  tone: ToneGenerator | undefined;
+  tone: Sounding | undefined;
   toneId: number;
+  /** The tone before, that was ended and fades. */
+  fading: Sounding | undefined;
   /** What was told of its card last. */
   told: string;
   /** Streams routed here. */
@@ -220,7 +222,7 @@ export class Card {
     sum.fill(0);
     for (let p = 0; p < places.length; p++) {
       const state = places[p]!, { streams, settings } = state;
-      if (streams.length === 0 && state.tone === undefined) continue;
+      if (streams.length === 0 && state.tone === undefined && state.fading === undefined) continue;
       const factor = factorOf(settings.playDb);
       if (streams.length > 0) {
         const spoken = this.#spoken(captured, count, state, looks);
@@ -232,7 +234,11 @@ export class Card {
           mix(heard, sum, count, factor);
         }
       }
-      const { tone, toneId, place } = state;
+      const { tone, toneId, place, fading } = state;
+      if (fading !== undefined) {
+        if (!fading.mix(heard.fill(0))) state.fading = undefined;
+        mix(heard, sum, count, factor);
+      }
       if (tone === undefined) continue;
       const more = tone.mix(heard.fill(0));
       mix(heard, sum, count, factor);

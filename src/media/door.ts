@@ -22,8 +22,8 @@ export interface ToneStep {
   readonly hz: readonly number[];
   /** Level of each frequency. */
   readonly dbm0: number;
-  /** How much louder each further frequency is than the one before it; DTMF has 2. */
-  readonly twistDb?: number;
+  /** How much louder than that each frequency is; DTMF's column has 2. */
+  readonly offsetsDb?: readonly number[];
   readonly ms: number;
 }
 
@@ -33,11 +33,23 @@ export interface ToneProgram {
   readonly times: number;
 }
 
+/** A WAV file over and over, `instead` where it cannot be played. */
+export interface WavProgram {
+  readonly wav: string;
+  /** Silence between its end and its beginning. */
+  readonly pauseMs: number;
+  /** As loud as this at most, on average. */
+  readonly mostDbov: number;
+  readonly instead: ToneProgram;
+}
+
+export type Program = ToneProgram | WavProgram;
+
 /** What a stream is joined to. Those of a place that meet hear each other as well. `echo` sends back what it hears; `program` plays to the far side and drops what it hears. */
 export type Route =
   | { readonly to: 'place'; readonly place: Place; readonly meets?: boolean }
   | { readonly to: 'echo' }
-  | { readonly to: 'program'; readonly program: ToneProgram }
+  | { readonly to: 'program'; readonly program: Program }
   | { readonly to: 'nothing' };
 
 export interface PlaceSettings {
@@ -98,6 +110,8 @@ export interface MediaSettings {
   readonly jitterMaxMs: number;
   readonly opusBitrate: number;
   readonly opusComplexity: number;
+  /** Whether keys are listened for in the sound: auto where the other side sends no telephone-events. */
+  readonly inbandDtmf: 'off' | 'auto' | 'on';
   /** Report a stream that got no RTP for this long; 0 never does. */
   readonly rtpTimeoutS: number;
 }
@@ -118,7 +132,7 @@ export type MediaCommand =
   /** Sends RTCP BYE and frees the ports. */
   | { readonly do: 'close'; readonly stream: StreamId }
   /** Play at a place, mixed with whatever stream is routed there; replaces the tone before. `id` comes back in `tone ended`. */
-  | { readonly do: 'tone'; readonly place: Place; readonly program: ToneProgram; readonly id: number }
+  | { readonly do: 'tone'; readonly place: Place; readonly program: Program; readonly id: number }
   | { readonly do: 'quiet'; readonly place: Place }
   /** Open the card now (handset lifted) or let it be closed when nothing needs it, so that the first tone is not late. */
   | { readonly do: 'warm'; readonly place: Place; readonly on: boolean }

@@ -8,12 +8,12 @@ import type { Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import { Card, ENGINE_HZ, strip, type PlaceState } from './card.ts';
 import type { CodecFactory } from './codec.ts';
-import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Route, StreamId } from './door.ts';
+import type { Media, MediaCommand, MediaEvent, MediaSettings, Place, Program, Route, StreamId } from './door.ts';
 import type { MediaExtras } from './extras.ts';
 import { Limiter } from './mixer.ts';
 import { createPace } from './pace.ts';
 import { Stream } from './stream.ts';
-import { ToneGenerator } from './tones.ts';
+import { ToneGenerator, type Sounding } from './tones.ts';
 
 export interface EnginePorts {
   readonly clock: Clock;
@@ -35,7 +35,7 @@ type StreamCommand = Exclude<Extract<MediaCommand, { readonly stream: StreamId }
 interface Joined {
   readonly stream: Stream;
   route: Route;
-  program: ToneGenerator | undefined;
+  program: Sounding | undefined;
 }
 
 export function createEngine(ports: EnginePorts, settings: MediaSettings): Media {
@@ -69,10 +69,18 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     }
   });
 
+  const sounding = (program: Program): Sounding => {
+    if (!('wav' in program)) return new ToneGenerator(program, ENGINE_HZ);
+    const made = ports.extras?.().wav(program, ENGINE_HZ) ?? 'not on this phone';
+    if (typeof made !== 'string') return made;
+    tell({ event: 'trouble', code: 'SOUND_NOT_PLAYED', message: `The sound ${program.wav} is not played: ${made}.` });
+    return new ToneGenerator(program.instead, ENGINE_HZ);
+  };
+
   const join = (entry: Joined, route: Route): void => {
     leave(entry);
     entry.route = route;
-    entry.program = route.to === 'program' ? new ToneGenerator(route.program, ENGINE_HZ) : undefined;
+    entry.program = route.to === 'program' ? sounding(route.program) : undefined;
     entry.stream.meets = route.to === 'place' && route.meets === true;
     if (route.to === 'place') {
       states[route.place].streams.push(entry.stream);
@@ -103,6 +111,14 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     }
     cards = new Map([...together].map(([device, places]) => [device, new Card(places, { clock: ports.clock, audio: ports.audio, tell, extras: ports.extras })]));
     for (const card of cards.values()) card.settle();
+  };
+  /** End the tone of a place without a click. */
+  const fade = (place: Place): PlaceState => {
+    const state = states[place];
+    state.tone?.end();
+    state.fading = state.tone ?? state.fading;
+    state.tone = undefined;
+    return state;
   };
   const settle = (place: Place): void => cards.get(states[place].settings.device)?.settle();
 
@@ -175,13 +191,13 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
           return;
         }
         case 'tone': {
-          const state = states[command.place];
-          state.tone = new ToneGenerator(command.program, ENGINE_HZ);
+          const state = fade(command.place);
+          state.tone = sounding(command.program);
           state.toneId = command.id;
           return settle(command.place);
         }
         case 'quiet':
-          states[command.place].tone = undefined;
+          fade(command.place);
           return settle(command.place);
         case 'warm':
           states[command.place].warm = command.on;
@@ -220,7 +236,7 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
 }
 
 function placeState(place: Place, settings: MediaSettings): PlaceState {
-  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, told: '', streams: [], room: undefined, limiter: new Limiter() };
+  return { place, settings: settings.places[place], warm: false, tone: undefined, toneId: 0, fading: undefined, told: '', streams: [], room: undefined, limiter: new Limiter() };
 }
 
 function remove<T>(list: T[], one: T): void {

@@ -4,8 +4,10 @@
 import type { AudioStatus } from '../ports/audio.ts';
 import type { CryptoUse } from '../sdp/types.ts';
 import type { ComfortNoise } from './comfort.ts';
-import type { RoomReport, RoomSettings } from './door.ts';
+import type { RoomReport, RoomSettings, WavProgram } from './door.ts';
+import type { DtmfDetector } from './dtmf-detector.ts';
 import type { Probe } from './probe.ts';
+import type { Sounding } from './tones.ts';
 
 /** Encryption of one stream both ways (srtp.ts). */
 export interface Srtp {
@@ -57,4 +59,8 @@ export interface MediaExtras {
   /** For sound at so many samples a second. */
   readonly createSilence: (rateHz: number) => Silence;
   readonly createSrtp: (crypto: CryptoUse) => Srtp;
+  /** Listens for keys in sound of 16 kHz; each is told once, at its end. */
+  readonly dtmfDetector: (onDigit: (digit: string, ms: number) => void) => Pick<DtmfDetector, 'take'>;
+  /** The file of `program`, or why it cannot be played. */
+  readonly wav: (program: WavProgram, rateHz: number) => Sounding | string;
 }

@@ -19,7 +19,7 @@ const HOST = '127.0.0.1';
 const place: PlaceSettings = { device: 'rehearsal', periodMs: PERIOD_MS, periods: 4, playDb: 0, captureDb: 0 };
 const settings: MediaSettings = {
   places: { handset: place, speaker: place, ringer: place },
-  rtpPortMin: 2, rtpPortMax: 9, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,
+  rtpPortMin: 2, rtpPortMax: 9, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'off', rtpTimeoutS: 0,
 };
 
 /** Plays `periods` of 20 ms of a call, half of them in each kind of G.711, as fast as the machine can. */

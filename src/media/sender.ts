@@ -17,8 +17,8 @@ import type { Random } from '../ports/random.ts';
 
 /** The largest Opus frame, or 120 ms of G.711, behind a header. */
 const PACKET_BYTES = RTP_HEADER_BYTES + 1500;
-/** Pause between digits, and how many may wait. */
-const GAP_MS = 60;
+/** Pause between digits, as long as the strictest administrations of Q.24 want; and how many may wait. */
+const GAP_MS = 70;
 const QUEUE = 64;
 const PERIOD = 1920;
 const ENGINE_HZ = 16_000;

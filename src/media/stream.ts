@@ -33,6 +33,7 @@ const PAGE_OVER_MS = 1500;
 const PAGE_WATCH_MS = 250;
 /** The second byte of RTCP: what no RTP packet has that shares its port (RFC 5761 §4). */
 const RTCP_FIRST = 192, RTCP_LAST = 223;
+const SAME_KEY_MS = 500;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
 
 export class Stream {
@@ -62,6 +63,11 @@ export class Stream {
 
   #reception = reception();
   #events: EventReceiver | undefined;
+  /** Hears keys in the sound. */
+  #listener: ReturnType<MediaExtras['dtmfDetector']> | undefined;
+  /** The digit that came last as an event, and when. */
+  #event = '';
+  #eventMs = 0;
   #newSsrc = 0;
   #newSequence = -1;
   #received = 0;
@@ -181,6 +187,9 @@ export class Stream {
     this.#hearing = hearing;
     this.#heardMs = clock.now();
     if (this.#events === undefined || eventHzOf(before) !== eventHzOf(session)) this.#renewEvents();
+    const { inbandDtmf } = this.#settings;
+    const listens = inbandDtmf === 'on' || (inbandDtmf === 'auto' && session.eventReceive === undefined);
+    this.#listener = listens ? this.#listener ?? this.#ports.extras?.().dtmfDetector((digit, ms) => this.#tellDigit(digit, ms, true)) : undefined;
     if (before !== undefined) return;
     this.#stopReports = clock.after(rtcpIntervalMs(random, true), this.#reportDue);
     this.#stopWatch = clock.after(SECOND_MS, this.#watch);
@@ -205,8 +214,10 @@ export class Stream {
   /** Give `count` samples of 16 kHz to hear. */
   hear(out: Int16Array, count: number, nowMs: number): void {
     this.#events?.poll(nowMs);
-    if (this.#hearing) this.#receiver.pull(out, count, nowMs);
-    else out.fill(0, 0, count);
+    if (this.#hearing) {
+      this.#receiver.pull(out, count, nowMs);
+      this.#listener?.take(out, count);
+    } else out.fill(0, 0, count);
   }
 
   stats(): StreamStats {
@@ -274,7 +285,18 @@ export class Stream {
   }
 
   #renewEvents(): void {
-    this.#events = new EventReceiver(eventHzOf(this.#session), (digit, ms) => this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms }));
+    this.#events = new EventReceiver(eventHzOf(this.#session), (digit, ms) => this.#tellDigit(digit, ms, false));
+  }
+
+  /** A key that comes both as event and, later by the jitter buffer, as sound is one. */
+  #tellDigit(digit: string, ms: number, inBand: boolean): void {
+    const now = this.#ports.clock.now();
+    if (inBand && digit === this.#event && now - this.#eventMs < SAME_KEY_MS) return;
+    if (!inBand) {
+      this.#event = digit;
+      this.#eventMs = now;
+    }
+    this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms });
   }
 
   #onRtp(bytes: Buffer, from: Endpoint): void {

@@ -13,7 +13,7 @@ import type { Beyond } from './ports.ts';
 
 type Heard = Extract<MediaEvent, { event: 'probed' }>['heard'];
 
-const GAP_MS = 60;
+const GAP_MS = 70;
 const REINVITE_MS = 35_000;
 const TRANSFER_MS = 60_000;
 const ENDED_MS = 6_000;

@@ -32,6 +32,8 @@ export interface Desk {
   record(entry: CallLogEntry): void;
   /** What the registrations have to say; undefined while all is well or nothing is to be registered. */
   trouble(): StatusName | undefined;
+  /** What is heard when a number may be dialled: what is wrong; the special dial tone (E.180 §3) where messages wait or callers are kept away; dial tone. */
+  dialTone(): StatusName | 'stutter' | 'dial';
   accounts(): readonly Account[];
   troubleOf(account: Account): StatusName | undefined;
   /** Set bell, ringer and lamp to what now is. */

@@ -38,12 +38,9 @@ export type Verdict =
   | { readonly say: 'incomplete' | 'refused' | 'no match' }
   | { readonly say: 'complete' | 'may grow'; readonly number: string; readonly kind: 'emergency' | 'speed dial' | 'code' | 'number' };
 
-/** Emergency numbers every telephone of the country reaches. */
-const countryEmergency: Readonly<Record<string, string>> = { us: '911', uk: '999 112', de: '112 110', fr: '112 15 17 18', au: '000 112' };
-
 /** The numbers that go before every rule: the country's (unless switched off) and the owner's. */
-export const emergencyNumbers = (country: string, ofCountry: boolean, own: readonly string[]): readonly string[] =>
-  [...new Set([...(ofCountry ? (countryEmergency[country] ?? '').split(' ') : []), ...own])].filter((n) => n !== '');
+export const emergencyNumbers = (national: readonly string[], ofCountry: boolean, own: readonly string[]): readonly string[] =>
+  [...new Set([...(ofCountry ? national : []), ...own])];
 
 const digits = '0123456789';
 const wild: Readonly<Record<string, string>> = { x: digits, z: digits.slice(1), n: digits.slice(2) };

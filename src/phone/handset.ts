@@ -16,7 +16,7 @@ const HOWLER_MS = 60_000;
 const KEY_TONE_MS = 100;
 
 const countryTones: Readonly<Record<Exclude<ToneAction, 'failure'>, CountryTone>> = {
-  dial: 'dial', recall: 'stutter', ringback: 'ringback', gone: 'busy', sit: 'sit', congestion: 'congestion', howler: 'howler', confirm: 'confirm',
+  dial: 'dial', recall: 'recall', ringback: 'ringback', gone: 'busy', sit: 'sit', congestion: 'congestion', howler: 'howler', confirm: 'confirm',
 };
 
 export interface Handset {
@@ -67,8 +67,10 @@ export function createHandset(desk: Desk): Handset {
   const timers = new Map<TimerName, () => void>();
 
   const place = (): Place => desk.headless || offHook(state.line) ? 'handset' : 'speaker';
-  const country = () => sounds.tones[desk.settings().phone.country];
-  const program = (name: CountryTone | StatusName): ToneProgram => name in country() ? country()[name as CountryTone] : sounds.statusTones[name as StatusName].program;
+  const program = (name: CountryTone | StatusName): ToneProgram => {
+    const { tones } = sounds.national();
+    return name in tones ? tones[name as CountryTone] : sounds.statusTones[name as StatusName].program;
+  };
 
   const sound = (what: ToneProgram): void => {
     if (toneAt !== place()) media.command({ do: 'quiet', place: toneAt });
@@ -148,7 +150,7 @@ export function createHandset(desk: Desk): Handset {
     if (action.startsWith('start ')) return start(action.slice(6) as TimerName);
     if (action.startsWith('tone ')) {
       const name = action.slice(5) as ToneAction;
-      return play(name === 'failure' ? failure : name === 'dial' ? desk.trouble() ?? 'dial' : countryTones[name]);
+      return play(name === 'failure' ? failure : name === 'dial' ? desk.dialTone() : countryTones[name]);
     }
     switch (action as Exclude<HandsetAction, `start ${TimerName}` | `tone ${ToneAction}`>) {
       case 'stop timers':
@@ -320,8 +322,11 @@ export function createHandset(desk: Desk): Handset {
     },
     toneEnded(at, id) {
       if (at !== toneAt || id !== toneId) return;
-      if (tone === 'confirm' && state.line === 'dial tone') play(desk.trouble() ?? 'dial');
-      else if (tone !== 'confirm' && beep) replay();
+      const next = tone === 'confirm' && state.line === 'dial tone' ? desk.dialTone() : tone === 'sit' ? 'congestion' : tone;
+      if (next !== tone) {
+        play(next);
+        desk.raise({ event: 'state', state: state.line, tone });
+      } else if (tone !== 'confirm' && beep) replay();
     },
   };
 }

@@ -94,10 +94,15 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     call.progress(180);
     if (wish !== undefined || decision.do === 'answer') desk.ports.log.info({ call: line.id, from, do: decision.do, why: decision.why }, 'automatic answer decided');
 
-    const ring = (): void => {
+    const ringNow = (): void => {
       if (desk.headless) desk.show();
       else if ((!settings.calls.waiting && around.busy && state !== 'just lifted') || handset.active?.emergency === true) line.hangUp('busy');
       else handset.incoming(line);
+    };
+    const alert = texts('alert-info'), { ringTones } = settings.sound;
+    const ring = (): void => {
+      if (alert.length === 0 && Object.keys(ringTones).length === 0) return ringNow();
+      void desk.ports.beyond().then(({ ringOf }) => { line.ringStyle = ringOf(alert, sounds.national().ringCadence, ringTones, sounds.file); }, () => undefined).then(() => { if (line.rings) ringNow(); });
     };
     if (decision.do === 'ring') return ring();
     const { place, afterMs, maxS } = decision;

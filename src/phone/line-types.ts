@@ -27,6 +27,8 @@ export type LinePorts = Pick<PhonePorts, 'clock' | 'media' | 'settings' | 'opus'
   /** Names the other side of our RTCP, RFC 7022. */
   readonly cname: string;
   readonly call: (options: CallOptions) => Call;
+  /** What whoever is held hears. */
+  readonly holdRoute: () => Route;
   /** The address of ours to use towards a destination. */
   readonly hostFor: (to: Destination) => Promise<string>;
 };

@@ -5,6 +5,7 @@
 // Which call a person talks on, tones, bell and lamp are not known here.
 
 import type { Answering, Destination, LineEvent, LinePorts, Outgoing } from './line-types.ts';
+import type { Ring } from './ringing.ts';
 import type { CallLogEntry, CallStatus } from './status.ts';
 import type { CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '../media/door.ts';
 import { PhoneError } from '../ports/errors.ts';
@@ -30,6 +31,8 @@ function nextOffer(wanted: Encryption, before: Encryption): Encryption | undefin
 /** A tone id of the beep of stream n; the telephone's own tones count up from 1. */
 export const BEEP_ID = 1_000_000_000;
 
+const NOWHERE: Route = { to: 'nothing' };
+
 export class Line {
   readonly id: string;
   readonly stream: StreamId;
@@ -47,6 +50,8 @@ export class Line {
   emergency = false;
   /** Answered without a person: where, and with what caution. */
   auto: { readonly place: Place; readonly beep: ToneProgram; readonly maxS: number } | undefined;
+  /** Rung for otherwise than usual. */
+  ringStyle: Ring | undefined;
   /** Who it is, as shown; the address for calling back. */
   remote: string;
   name = '';
@@ -58,7 +63,8 @@ export class Line {
   ending: Ending | undefined;
   readonly #ports: LinePorts;
   readonly #tell: (line: Line, event: LineEvent) => void;
-  #route: Route = { to: 'nothing' };
+  #route = NOWHERE;
+  #routed = '';
   #answering: Answering | undefined;
   #plan: Outgoing | undefined;
   #attempt = 0;
@@ -209,7 +215,7 @@ export class Line {
     this.#hurry?.();
     const over = (): void => this.#ended({ by: 'us', status, why });
     if (this.call === undefined) return over();
-    this.#ports.media.command({ do: 'route', stream: this.stream, route: { to: 'nothing' } });
+    this.#join();
     this.#plan = undefined;
     this.#leavingWhy = why;
     this.#cancel = this.#ports.clock.after(SILENCE_AFTER_HANG_UP_MS, over);
@@ -220,8 +226,7 @@ export class Line {
   hold(on: boolean): void {
     this.#holds = on;
     if (this.state !== 'established' || this.held === on || this.#port === undefined) return;
-    this.held = on;
-    this.#join();
+    this.#hold(on);
     this.#asking = true;
     this.#tries = 0;
     this.#reinvite();
@@ -231,6 +236,13 @@ export class Line {
   meet(on: boolean): void {
     this.joined = on;
     this.moveTo(this.place);
+  }
+
+  #hold(on: boolean): void {
+    this.held = on;
+    if (on) this.#join(); // the microphone is never open to whoever is held
+    if (this.muted) this.mute(true);
+    if (!on) this.#join();
   }
 
   /** Join the sound to another place. Taken to the handset, a call that answered itself is one like any other. */
@@ -243,7 +255,7 @@ export class Line {
 
   mute(muted: boolean): void {
     this.muted = muted;
-    if (this.#port !== undefined) this.#ports.media.command({ do: 'mute', stream: this.stream, muted: muted || this.#beeping });
+    if (this.#port !== undefined) this.#ports.media.command({ do: 'mute', stream: this.stream, muted: (muted && !this.held) || this.#beeping }); // whoever is held hears no microphone, but music
   }
 
   /** Send a digit; false when there is no sound to send it in. */
@@ -366,8 +378,7 @@ export class Line {
     this.#asking = false;
     // Held without their consent: they hear nothing of us all the same. Not taken back: they would not be heard.
     if (this.held) return this.#say({ is: 'held', by: 'us' });
-    this.held = true;
-    this.#join();
+    this.#hold(true);
     this.#say({ is: 'not held', why });
   }
 
@@ -420,8 +431,12 @@ export class Line {
     if (first && beep !== undefined) media.command({ do: 'tone', place: this.place, program: beep, id: BEEP_ID + this.stream });
   }
 
+  /** What is joined already is not joined anew: music would begin again with each answer. */
   #join(): void {
-    this.#ports.media.command({ do: 'route', stream: this.stream, route: this.held || this.#leaving ? { to: 'nothing' } : this.#route });
+    const route = this.#leaving ? NOWHERE : this.held ? this.#ports.holdRoute() : this.#route, routed = JSON.stringify(route);
+    if (routed === this.#routed) return;
+    this.#routed = routed;
+    this.#ports.media.command({ do: 'route', stream: this.stream, route });
   }
 
   #establish(): void {

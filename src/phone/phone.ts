@@ -47,6 +47,8 @@ const LONG_BLINK = [900, 100] as const;
 const SLOW_BLINK = [200, 1_800] as const;
 /** Voice messages wait. */
 const LAZY_BLINK = [1_000, 1_000] as const;
+/** Music for whoever is held is no louder than speech (ITU-T G.100.1's -20 dBm0). */
+const HOLD_DBOV = -26;
 const PLACES = ['handset', 'speaker', 'ringer'] as const;
 /** Facts of little use to people in a log; all the rest are info, failures warn. */
 const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
@@ -61,13 +63,13 @@ export function mediaSettings({ sound, media }: Settings, handsFree = false): Me
     return room.echo === 'off' && !room.noise && !room.micGain && !room.even ? place(p) : { ...place(p), room };
   };
   const { sidetone } = sound.handset;
-  const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS } = media;
+  const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, inbandDtmf, rtpTimeoutS } = media;
   return {
     places: {
       handset: { ...spoken(sound.handset, handsFree), ...(sidetone === 'off' || handsFree ? {} : { sidetone: sidetone === 'auto' ? sidetone : Number(sidetone) }) },
       speaker: spoken(sound.speaker, true), ringer: place(sound.ringer),
     },
-    rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, rtpTimeoutS,
+    rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, inbandDtmf, rtpTimeoutS,
   };
 }
 
@@ -97,7 +99,12 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   };
 
   const linePorts: Omit<LinePorts, 'call'> = {
-    clock, media, settings, get opus() { return ports.opus; }, sdes: ports.sdes, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
+    clock, media, settings, get opus() { return ports.opus; }, sdes: ports.sdes,
+    holdRoute() {
+      const { holdMusic } = settings().calls, { holdTone } = sounds;
+      if (holdMusic === 'off') return { to: 'nothing' };
+      return { to: 'program', program: holdMusic === 'tone' ? holdTone : { wav: sounds.file(holdMusic), pauseMs: 0, mostDbov: HOLD_DBOV, instead: holdTone } };
+    }, cname: Buffer.from(ports.random.bytes(12)).toString('base64'),
     // Without a way there loopback will do: that nothing leads there is then told by the call's failing.
     hostFor: async ({ target, account }) => await agent.localHostFor(target, account) ?? '127.0.0.1',
   };
@@ -106,7 +113,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     ports, services, memory, lines, settings,
     headless: hardware.hook === undefined,
     dialling() {
-      const { dialing, phone } = settings();
+      const { dialing } = settings();
       if (planSource !== dialing.plan) {
         planSource = dialing.plan;
         try {
@@ -118,7 +125,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
           desk.failed(why);
         }
       }
-      return { plan: rules, emergency: emergencyNumbers(phone.country, dialing.emergencyOfCountry, dialing.emergency), speedDial: dialing.speedDial, codes: CODES };
+      return { plan: rules, emergency: emergencyNumbers(sounds.national().emergency, dialing.emergencyOfCountry, dialing.emergency), speedDial: dialing.speedDial, codes: CODES };
     },
     newLine(direction, remote) {
       const line = new Line({ ...linePorts, call: (options) => agent.call(options) }, ++streamId, direction, remote, onLine);
@@ -146,6 +153,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       desk.remember();
     },
     trouble: () => accounts.trouble(),
+    dialTone: () => accounts.trouble() ?? (settings().calls.doNotDisturb || messagesWaiting() ? 'stutter' : 'dial'),
     accounts: () => accounts.list(),
     troubleOf: (account) => accounts.troubleOf(account),
     show,
@@ -276,11 +284,11 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     const rings = state.line === 'ringing' || state.line === 'recall' || (desk.headless && [...lines].some((l) => l.rings));
     if (rings !== bell) {
       bell = rings;
-      const { country } = settings().phone;
-      if (rings) hardware.bell?.ring(sounds.ringCadence[country]);
+      const ring = ([...lines].find((l) => l.rings) ?? handset.second)?.ringStyle, cadence = ring?.cadence ?? sounds.national().ringCadence;
+      if (rings) hardware.bell?.ring(cadence);
       else hardware.bell?.stop();
       if (!rings) media.command({ do: 'quiet', place: 'ringer' });
-      else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: sounds.ringTone[country], id: 0 });
+      else if (settings().sound.ringTone) media.command({ do: 'tone', place: 'ringer', program: ring?.program ?? sounds.ringTone(cadence), id: 0 });
     }
     if (hardware.lamp === undefined || closed) return;
     const talks = [...lines].filter((l) => !l.leaving);

@@ -2,6 +2,7 @@
 
 import type { AccountSettings, Settings } from '../config/types.ts';
 import type { Media, ToneProgram } from '../media/door.ts';
+import type { National } from '../media/tone-tables.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cadence, Hardware } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
@@ -14,15 +15,19 @@ import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
 import type { createPaging } from './paging.ts';
 import type { TextStore } from './call-log.ts';
+import type { ringOf } from './ringing.ts';
 
-type Country = Settings['phone']['country'];
-
-/** The tone tables of the media room, handed in whole. */
+/** The tone tables of the media room. */
 export interface Sounds {
-  readonly tones: Readonly<Record<Country, Readonly<Record<'dial' | 'stutter' | 'ringback' | 'busy' | 'congestion' | 'sit' | 'callWaiting' | 'howler' | 'confirm', ToneProgram>>>>;
-  readonly ringCadence: Readonly<Record<Country, Cadence>>;
-  readonly ringTone: Readonly<Record<Country, ToneProgram>>;
+  /** Tones, ringing and emergency numbers of the country set, as the setting is now. */
+  readonly national: () => National;
+  /** What is heard in the bell's place. */
+  readonly ringTone: (cadence: Cadence) => ToneProgram;
   readonly intercomBeep: ToneProgram;
+  /** What whoever is held hears, so that nobody thinks the call is gone. */
+  readonly holdTone: ToneProgram;
+  /** The path of a WAV file of the owner's. */
+  readonly file: (name: string) => string;
   readonly statusTones: Readonly<Record<'no network' | 'not registered' | 'wrong password' | 'server silent' | 'no such server' | 'all well' | 'no account', { readonly program: ToneProgram; readonly words: string }>>;
   /** A key's own tone. */
   readonly dtmfProgram: (digit: string, ms: number) => ToneProgram;
@@ -36,6 +41,7 @@ export interface Beyond {
   readonly Subscriptions: typeof Subscriptions;
   readonly reportOf: typeof reportOf;
   readonly createPaging: typeof createPaging;
+  readonly ringOf: typeof ringOf;
 }
 
 export interface PhonePorts {

@@ -2,9 +2,10 @@
 
 import type { Ending, RegistrationFailure } from '../sip/agent-types.ts';
 import type { Sounds } from './ports.ts';
+import type { ToneName } from '../media/tone-tables.ts';
 
 export type StatusName = keyof Sounds['statusTones'];
-export type CountryTone = keyof Sounds['tones']['us'];
+export type CountryTone = ToneName;
 
 interface Trouble {
   readonly tone: StatusName;
@@ -24,9 +25,14 @@ export const troubles: Readonly<Record<RegistrationFailure, Trouble>> = {
   'server trouble': { tone: 'not registered', words: 'The server has trouble of its own.' },
 };
 
-/** The tone that a call of ours ends in; '' is silence. */
-export function failureTone({ status }: Pick<Ending, 'status'>): CountryTone | '' {
-  if (status === 486 || status === 600 || status === 603) return 'busy';
-  if (status === 404 || status === 410 || status === 484 || status === 604) return 'sit';
-  return status === 487 ? '' : 'congestion';
+/** Answers of the other side that mean: it is in use, or does not want the call. */
+const BUSY = [486, 600, 603, 607, 608];
+/** And: there is no such number, or not any more. The special information tone is heard twice, then congestion. */
+const NO_SUCH = [404, 410, 414, 416, 484, 485, 604];
+/** Our password is not taken. */
+const NOT_PROVED = [401, 407];
+
+/** The tone that a call of ours ends in, by the status of its answer (README has the table); '' is silence, after a call that we ended. */
+export function failureTone({ status }: Pick<Ending, 'status'>): CountryTone | StatusName | '' {
+  return BUSY.includes(status) ? 'busy' : NO_SUCH.includes(status) ? 'sit' : NOT_PROVED.includes(status) ? 'wrong password' : status === 487 ? '' : 'congestion';
 }

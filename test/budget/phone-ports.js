@@ -1,12 +1,20 @@
 // A phone without handset on the measured core.
 
+// The rows of one country, as national.ts gives them.
+const ROWS = {
+  ring: '2000 4000', dial: '350+440@-13', stutter: `${'350+440@-13:100 :100 '.repeat(10)}350+440@-13`, recall: `${'350+440@-13:100 :100 '.repeat(3)}350+440@-13`,
+  ringback: '440+480@-19:2000 :4000', busy: '480+620@-24:500 :500', congestion: '480+620@-24:250 :250', sit: `${'985.2@-24:380 1370.6@-24:274 1776.7@-24:380 :1000 '.repeat(2).trim()}!`,
+  callWaiting: '440@-13:300 :9700', confirm: '350+440@-13:100 :100 350+440@-13:100 :100 350+440@-13:300!', howler: '1400+2060+2450+2600@-9.5:100 :100', emergency: '911',
+};
+
 export function phonePorts(core, { clock, media, settings, ports }) {
   const store = { read: async () => undefined, write: async () => undefined, append: async () => undefined };
-  const { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram } = core;
+  const { nationalOf, ringTone, intercomBeep, holdTone, statusTones, dtmfProgram } = core;
+  const national = nationalOf(ROWS);
   return [{
     clock, media, store, random: ports.random, log: ports.log, opus: false, texts: core.texts, settings: () => settings, change() {},
     hardware: { board: 'none', close() {} },
-    sounds: { tones, ringCadence, ringTone, intercomBeep, statusTones, dtmfProgram },
+    sounds: { national: () => national, ringTone, intercomBeep, holdTone, statusTones, dtmfProgram, file: (name) => name },
     agent: (handlers) => core.createAgent({ clock, random: ports.random, log: ports.log, network: ports.network, resolver: ports.resolver }, { listen: { host: '127.0.0.1', port: 0 }, tcp: false, userAgent: 'Offhook', sessionS: () => 1_800 }, handlers),
   }];
 }

@@ -119,7 +119,7 @@ const rehearse = async () => { // as the media thread does
 };
 await rehearse();
 const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec }, {
-  places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 0,
+  places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'auto', rtpTimeoutS: 0,
 });
 const phone = core.createPhone(...phonePorts(core, { clock, media, settings, ports }));
 const happened = (event) => new Promise((resolve) => {

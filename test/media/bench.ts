@@ -1,9 +1,10 @@
 // Two engines at two ends of a wire in fake time, and measures of sound: shared by the tests of this folder.
 
-import { extras } from '../../src/main/media-extras.ts';
+import { extras as all } from '../../src/main/media-extras.ts';
 import { createCodec } from '../../src/media/codec.ts';
 import type { CodecUse, MediaEvent, MediaSettings, Media, PlaceSettings, StreamSession } from '../../src/media/door.ts';
 import { createEngine } from '../../src/media/engine.ts';
+import type { MediaExtras } from '../../src/media/extras.ts';
 import { FakeAudio, type FakeDevice } from '../fakes/audio.ts';
 import { FakeClock, settle } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
@@ -21,7 +22,7 @@ const place = (device: string, periodMs: number): PlaceSettings => ({ device, pe
 export function mediaSettings(change: Partial<MediaSettings> = {}, periodMs = 20): MediaSettings {
   return {
     places: { handset: place('card', periodMs), speaker: place('card', periodMs), ringer: place('ringer', periodMs) },
-    rtpPortMin: 16_384, rtpPortMax: 16_484, jitterMinMs: 0, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, rtpTimeoutS: 60, ...change,
+    rtpPortMin: 16_384, rtpPortMax: 16_484, jitterMinMs: 0, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'auto', rtpTimeoutS: 60, ...change,
   };
 }
 
@@ -35,9 +36,9 @@ export interface End {
   of<K extends MediaEvent['event']>(kind: K): Extract<MediaEvent, { event: K }>[];
 }
 
-export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7): End {
+export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7, extras: () => MediaExtras = () => all): End {
   const audio = new FakeAudio(wire.clock), log = new FakeLog();
-  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec, extras: () => extras }, settings);
+  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec, extras }, settings);
   const events: MediaEvent[] = [];
   media.subscribe((event) => { events.push(event); });
   return { host, media, audio, events, log, of: <K extends MediaEvent['event']>(kind: K) => events.filter((e): e is Extract<MediaEvent, { event: K }> => e.event === kind) };
@@ -58,10 +59,11 @@ export interface Call {
 }
 
 /** A call between stream 1 of two phones, each routed to its handset. */
-export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number } = {}): Promise<Call> {
+export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number; extras?: Partial<MediaExtras> } = {}): Promise<Call> {
+  const { extras } = options, given = () => (extras ?? all) as MediaExtras; // what a test names is all there is
   const clock = new FakeClock();
   const wire = new Wire(clock, options.seed ?? 1);
-  const a = end(wire, '192.0.2.1', options.settings), b = end(wire, '192.0.2.2', options.settings);
+  const a = end(wire, '192.0.2.1', options.settings, 7, given), b = end(wire, '192.0.2.2', options.settings, 7, given);
   if (options.microphone !== undefined) a.audio.microphone = options.microphone;
   a.audio.ppm = options.ppm ?? 0;
   for (const e of [a, b]) e.media.command({ do: 'open', stream: 1, host: e.host, cname: `phone@${e.host}` });

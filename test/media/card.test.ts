@@ -91,6 +91,10 @@ describe('a tone', () => {
     clock.advance(1000);
     expect(toneIn(card(phone).played, 1000, 3200, 12_800)).toBeLessThan(50);
     phone.media.command({ do: 'quiet', place: 'handset' });
+    clock.advance(20);
+    const fall = card(phone).played.slice(-320), loudest = fall.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    expect(loudest).toBeGreaterThan(500); // it falls, so that it does not click
+    for (let i = 1; i < fall.length; i++) expect(Math.abs(fall[i]! - fall[i - 1]!)).toBeLessThan(loudest / 4);
     const at = card(phone).played.length;
     clock.advance(500);
     expect(card(phone).played.slice(at).every((x) => x === 0)).toBe(true);

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { opusAvailable } from '../../src/media/opus-drivers.ts';
-import type { MediaSettings } from '../../src/media/door.ts';
+import { DtmfDetector } from '../../src/media/dtmf-detector.ts';
+import type { MediaSettings, StreamSession } from '../../src/media/door.ts';
 import { readRtp, rtpPacket } from '../../src/media/rtp.ts';
+import { ToneGenerator } from '../../src/media/tones.ts';
 import { settle } from '../fakes/clock.ts';
 import { align, call, card, end, G722, L16, mediaSettings, OPUS, PCMA, PCMU, portOf, session, sine, toneIn, voice, type Call, type End } from './bench.ts';
 
@@ -167,7 +169,7 @@ describe('digits', () => {
     expect(c.b.of('digit').map((d) => d.digit).join('')).toBe(KEYS + KEYS);
   });
 
-  test('take the place of sound, on its clock, with at least 60 ms between two', async () => {
+  test('take the place of sound, on its clock, with at least 65 ms between two', async () => {
     const c = await call({ microphone: voice });
     await c.clock.run(1000);
     for (const digit of '12') c.a.media.command({ do: 'digit', stream: 1, digit, ms: 100 });
@@ -176,7 +178,7 @@ describe('digits', () => {
     expect(sent.slice(1).every((p, i) => p.atMs - sent[i]!.atMs === 20)).toBe(true); // one packet a packet time, sound or event
     expect(events).toHaveLength(14); // five of duration and two more ends each
     expect(events.map((p) => p.marker)).toEqual(events.map((_, i) => i % 7 === 0));
-    expect(events[7]!.atMs - events[6]!.atMs).toBeGreaterThanOrEqual(60);
+    expect(events[7]!.atMs - events[6]!.atMs).toBeGreaterThanOrEqual(65);
     const before = sent[sent.indexOf(events[0]!) - 1]!;
     expect((events[0]!.timestamp - before.timestamp) >>> 0).toBe(160);
     expect(sent.filter((p) => p.payloadType === 8 && p.atMs > events.at(-1)!.atMs)[0]!.marker).toBe(true);
@@ -219,6 +221,43 @@ describe('digits', () => {
     expect(toneIn(heard, 770, second, 1600)).toBeGreaterThan(1500);
     expect(toneIn(heard, 1336, second, 1600)).toBeGreaterThan(1800);
     expect(toneIn(heard, 440, heard.length - 3200, 3200)).toBeGreaterThan(7000);
+  });
+
+  const listening = { dtmfDetector: (onDigit: (digit: string, ms: number) => void) => new DtmfDetector(onDigit) };
+  const SOUNDED = { eventSend: undefined, eventReceive: undefined } as unknown as Partial<StreamSession>;
+  test('are heard in the sound where the other side sends no events (Q.24)', async () => {
+    const c = await call({ microphone: voice, session: SOUNDED, extras: listening });
+    await c.clock.run(500);
+    for (const digit of '14*D') c.a.media.command({ do: 'digit', stream: 1, digit, ms: 80 });
+    await c.clock.run(2000);
+    expect(c.b.of('digit').map(({ digit }) => digit).join('')).toBe('14*D');
+    for (const { ms } of c.b.of('digit')) expect(Math.abs(ms - 80)).toBeLessThanOrEqual(15);
+    expect(c.a.of('digit')).toEqual([]);
+  });
+
+  test('are not listened for where events were agreed, or where that is off, unless it is always on', async () => {
+    let made = 0;
+    const counting = { dtmfDetector: () => ({ take() { made++; } }) };
+    for (const [inbandDtmf, agreed, heard] of [['auto', {}, false], ['off', SOUNDED, false], ['on', {}, true], ['auto', SOUNDED, true]] as const) {
+      made = 0;
+      const c = await call({ settings: mediaSettings({ inbandDtmf }), session: agreed, extras: counting });
+      await c.clock.run(200);
+      expect(made > 0).toBe(heard);
+    }
+  });
+
+  test('that come both as events and in the sound are told once', async () => {
+    const hear: ((digit: string, ms: number) => void)[] = [];
+    const c = await call({ settings: mediaSettings({ inbandDtmf: 'on' }), extras: { dtmfDetector: (onDigit) => ({ take: () => void hear.push(onDigit) }) } });
+    await c.clock.run(200);
+    const sounds = hear.at(-1)!; // that of b, whose card beats last
+    c.a.media.command({ do: 'digit', stream: 1, digit: '5', ms: 100 });
+    await c.clock.run(300);
+    sounds('5', 100);
+    sounds('6', 100);
+    await c.clock.run(600);
+    sounds('5', 100);
+    expect(c.b.of('digit').map(({ digit }) => digit).join('')).toBe('565');
   });
 
   test('that are none are refused with words', async () => {
@@ -409,6 +448,40 @@ describe('routes', () => {
     expect(toneIn(card(c.a).played, 600, 3200, 3200)).toBeGreaterThan(6000);
     expect(toneIn(card(c.a).played, 600, 16_000, 12_000)).toBeLessThan(20);
     expect(sentBy(c, c.b).length).toBeGreaterThanOrEqual(98);
+  });
+
+  const FILE = { wav: 'hold.wav', pauseMs: 0, mostDbov: -26, instead: { steps: [{ hz: [600], dbm0: -10, ms: 0 }], times: 1 } } as const;
+  test('a file is played to the far side as long as the route lasts', async () => {
+    const asked: unknown[] = [];
+    const wav = (...given: unknown[]) => {
+      asked.push(given);
+      return new ToneGenerator({ steps: [{ hz: [900], dbm0: -10, ms: 0 }], times: 1 }, 16_000);
+    };
+    const c = await routed({ do: 'route', stream: 1, route: { to: 'program', program: FILE } }, { extras: { wav } });
+    await c.clock.run(3000);
+    expect(toneIn(card(c.a).played, 900, 16_000, 16_000)).toBeGreaterThan(6000);
+    expect(asked).toEqual([[FILE, 16_000]]);
+  });
+
+  test.each([['cannot be played', { wav: () => 'it is not a WAV file' }, 'it is not a WAV file'], ['nobody here can play', undefined, 'not on this phone']])('in place of a file that %s its tone is heard, and that is told', async (_, extras, why) => {
+    const c = await routed({ do: 'route', stream: 1, route: { to: 'program', program: FILE } }, extras === undefined ? {} : { extras });
+    await c.clock.run(2000);
+    expect(toneIn(card(c.a).played, 600, 16_000, 12_000)).toBeGreaterThan(6000);
+    expect(c.b.of('trouble')).toEqual([{ event: 'trouble', code: 'SOUND_NOT_PLAYED', message: `The sound hold.wav is not played: ${why}.` }]);
+  });
+
+  test('a file is played at a place, and falls silent when that is told to be quiet', async () => {
+    const c = await call({ extras: { wav: () => new ToneGenerator({ steps: [{ hz: [900], dbm0: -10, ms: 0 }], times: 1 }, 16_000) } });
+    c.a.media.command({ do: 'tone', place: 'ringer', program: FILE, id: 3 });
+    await c.clock.run(1000);
+    const ringer = c.a.audio.devices.find((d) => d.played !== card(c.a).played)!;
+    expect(toneIn(ringer.played, 900, 3200, 8000)).toBeGreaterThan(6000);
+    c.a.media.command({ do: 'quiet', place: 'ringer' });
+    await c.clock.run(40);
+    const at = ringer.played.length;
+    await c.clock.run(500);
+    expect(ringer.played.slice(at).every((x) => x === 0)).toBe(true);
+    expect(c.a.of('tone ended')).toEqual([]);
   });
 
   test('to nothing sends silence and plays nothing, and back to a place takes it up again', async () => {

@@ -35,20 +35,41 @@ export function peakNear(sound: Int16Array, hz: number, rateHz: number, span = 8
   return best;
 }
 
-/** Lengths in ms of sound and silence by turns, beginning with sound; silence is 5 ms of small samples. */
-export function cadenceOf(sound: Int16Array, rateHz: number): number[] {
+/** How far from `hz` the frequency near it is: by how much its phase turned from the first half of the sound to the second. */
+export function detuningOf(sound: Int16Array, hz: number, rateHz: number): number {
+  const half = sound.length >> 1;
+  const phase = (from: number): number => {
+    let re = 0, im = 0;
+    for (let i = from; i < from + half; i++) {
+      const window = 1 - Math.cos(2 * Math.PI * (i - from + 0.5) / half);
+      re += window * sound[i]! * Math.cos(2 * Math.PI * hz * i / rateHz);
+      im -= window * sound[i]! * Math.sin(2 * Math.PI * hz * i / rateHz);
+    }
+    return Math.atan2(im, re);
+  };
+  const turned = phase(half) - phase(0);
+  return Math.atan2(Math.sin(turned), Math.cos(turned)) * rateHz / (2 * Math.PI * half);
+}
+
+/** How long a generated tone takes to rise, and to fall after its end. */
+export const EDGE_MS = 5;
+
+/**
+ * Lengths in ms of sound and silence by turns, beginning with sound, each from the midst of one edge to the midst of the next; silence is more
+ * than 5 ms of samples not above `threshold`.
+ */
+export function cadenceOf(sound: Int16Array, rateHz: number, threshold = 0): number[] {
   const gap = rateHz / 200;
   const lengths: number[] = [];
   let from = 0, last = -1;
-  for (let i = 0; i <= sound.length; i++) {
-    const loud = i < sound.length && Math.abs(sound[i]!) > 40;
-    if (!loud) continue;
+  for (let i = 0; i < sound.length; i++) {
+    if (Math.abs(sound[i]!) <= threshold) continue;
     if (i - last > gap && last >= 0) {
-      lengths.push((last + 1 - from) * 1000 / rateHz, (i - last - 1) * 1000 / rateHz);
+      lengths.push((last + 1 - from) * 1000 / rateHz - EDGE_MS, (i - last - 1) * 1000 / rateHz + EDGE_MS);
       from = i;
     } else if (last < 0) from = i;
     last = i;
   }
-  if (last >= 0) lengths.push((last + 1 - from) * 1000 / rateHz);
+  if (last >= 0) lengths.push((last + 1 - from) * 1000 / rateHz - EDGE_MS);
   return lengths;
 }

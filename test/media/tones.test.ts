@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ToneProgram } from '../../src/media/door.ts';
-import { ToneGenerator } from '../../src/media/tones.ts';
+import { peakOf, ToneGenerator } from '../../src/media/tones.ts';
 import { cadenceOf, levelOf, peakNear, play } from './listen.ts';
 
 const program = (times: number, ...steps: [number[], number, number][]): ToneProgram => ({ times, steps: steps.map(([hz, dbm0, ms]) => ({ hz, dbm0, ms })) });
@@ -31,12 +31,37 @@ describe.each([8000, 16_000])('at %i Hz', (rateHz) => {
     }
   });
 
-  test('rise and fall take a millisecond, no sample jumps', () => {
-    const { sound } = play(program(0, [[400], -10, 100], [[], 0, 100]), rateHz, 1);
-    const steepest = 2 * Math.PI * 400 / rateHz * Math.max(...sound) + Math.max(...sound) / (rateHz / 1000) * 2;
+  test('it rises in its first 5 ms and falls in the 5 ms after its end, half as loud in the midst of both, and no sample jumps', () => {
+    const { sound } = play(program(0, [[1000], -10, 100], [[], 0, 100]), rateHz, 0.2);
+    const ms = rateHz / 1000, peak = peakOf(-10);
+    const loudest = (fromMs: number, toMs: number): number => sound.subarray(Math.round(fromMs * ms), Math.round(toMs * ms)).reduce((most, x) => Math.max(most, Math.abs(x)), 0) / peak;
+    for (const [from, loud] of [[0, 0.1], [2, 0.5], [4.5, 1], [50, 1], [99, 1], [102, 0.5], [104, 0.1], [105, 0]] as const) expect(Math.abs(loudest(from, from + 1) - loud), `${from} ms`).toBeLessThan(0.12);
+    const steepest = peak * (2 * Math.PI * 1000 / rateHz + Math.PI / (10 * ms));
     for (let i = 1; i < sound.length; i++) expect(Math.abs(sound[i]! - sound[i - 1]!)).toBeLessThan(steepest);
-    const before = sound.subarray(0, rateHz / 1000).reduce((most, s) => Math.max(most, Math.abs(s)), 0);
-    expect(Math.abs(sound[0]!)).toBeLessThan(before / 4);
+  });
+
+  test('one sound goes over into the next without a gap', () => {
+    const { sound } = play(program(0, [[950], -13, 330], [[1400], -13, 330]), rateHz, 0.6);
+    const at = Math.round(0.33 * rateHz), ms = rateHz / 1000;
+    for (let from = at - 5 * ms; from < at + 10 * ms; from += ms) {
+      const rms = Math.sqrt(sound.subarray(from, from + 2 * ms).reduce((sum, x) => sum + x * x, 0) / (2 * ms));
+      expect(rms).toBeGreaterThan(peakOf(-13) / Math.SQRT2 / 2.5);
+    }
+  });
+
+  test('it can be ended anywhere, and falls from there', () => {
+    const generator = new ToneGenerator(program(0, [[1000], -10, 0]), rateHz);
+    const before = new Int16Array(Math.round(0.0102 * rateHz)), after = new Int16Array(Math.round(0.0048 * rateHz)), end = new Int16Array(rateHz / 100);
+    generator.mix(before);
+    generator.end();
+    expect(generator.mix(after)).toBe(true);
+    expect(generator.mix(end)).toBe(false);
+    expect(end.subarray(Math.round(0.0003 * rateHz)).every((x) => x === 0)).toBe(true);
+    const whole = [...before, ...after, ...end];
+    const steepest = peakOf(-10) * (2 * Math.PI * 1000 / rateHz + Math.PI / (rateHz / 100));
+    for (let i = 1; i < whole.length; i++) expect(Math.abs(whole[i]! - whole[i - 1]!)).toBeLessThan(steepest);
+    generator.end(); // once is enough
+    expect(generator.mix(end)).toBe(false);
   });
 
   test('after an hour the frequency and level have not moved', () => {
@@ -62,7 +87,8 @@ test('it adds to what is there and stays at full scale instead of wrapping', () 
 test('an ended program says so and adds nothing more; one without steps has ended', () => {
   const generator = new ToneGenerator(program(1, [[440], 0, 20]), 8000);
   expect(generator.mix(new Int16Array(159))).toBe(true);
-  expect(generator.mix(new Int16Array(1))).toBe(false);
+  expect(generator.mix(new Int16Array(1))).toBe(true); // it falls
+  expect(generator.mix(new Int16Array(40))).toBe(false);
   const after = new Int16Array(160);
   expect(generator.mix(after)).toBe(false);
   expect(after.every((sample) => sample === 0)).toBe(true);
@@ -75,7 +101,7 @@ test('a step of ms 0 lasts, whatever times says', () => {
   expect(levelOf(sound.subarray(72_000), 350, 8000)).toBeCloseTo(-10, 1);
 });
 
-test('each further frequency is louder by the twist', () => {
-  const { sound } = play({ times: 0, steps: [{ hz: [500, 1000, 1500], dbm0: -20, twistDb: 2, ms: 0 }] }, 8000, 2);
+test('each frequency is as much louder as its offset says', () => {
+  const { sound } = play({ times: 0, steps: [{ hz: [500, 1000, 1500], dbm0: -20, offsetsDb: [0, 2, 4], ms: 0 }] }, 8000, 2);
   for (const [hz, dbm0] of [[500, -20], [1000, -18], [1500, -16]] as const) expect(levelOf(sound.subarray(4000), hz, 8000)).toBeCloseTo(dbm0, 1);
 });

@@ -85,9 +85,9 @@ describe('a number dialled key by key', () => {
 
 describe('emergency numbers', () => {
   test('come with the country and can be added to', () => {
-    expect(emergencyNumbers('uk', true, ['110'])).toEqual(['999', '112', '110']);
-    expect(emergencyNumbers('fr', true, [])).toEqual(['112', '15', '17', '18']);
-    expect(emergencyNumbers('us', false, ['110', '110'])).toEqual(['110']);
+    expect(emergencyNumbers(['999', '112'], true, ['110', '112'])).toEqual(['999', '112', '110']);
+    expect(emergencyNumbers(['112', '15'], true, [])).toEqual(['112', '15']);
+    expect(emergencyNumbers(['911'], false, ['110', '110'])).toEqual(['110']);
   });
 
   test('are complete under any plan whatever, speed dial and codes included', () => {

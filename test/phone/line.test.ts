@@ -36,7 +36,7 @@ function rig(direction: 'in' | 'out') {
     },
     subscribe: () => undefined, close: () => undefined,
   };
-  const line: Line = new Line({ clock, media, settings: () => settings({ media: { codecs: ['PCMA'] } }), opus: false, cname: 'x', call: (options) => { orders.push(['call', options.offer]); return call; }, hostFor: () => Promise.resolve('192.0.2.1') }, 1, direction, 'b', (_, event) => said.push(event));
+  const line: Line = new Line({ clock, media, settings: () => settings({ media: { codecs: ['PCMA'] } }), opus: false, cname: 'x', holdRoute: () => ({ to: 'nothing' }), call: (options) => { orders.push(['call', options.offer]); return call; }, hostFor: () => Promise.resolve('192.0.2.1') }, 1, direction, 'b', (_, event) => said.push(event));
   return {
     clock, line, call, commands, said, orders,
     /** The call comes in with `offer`, empty for none. */

@@ -103,6 +103,10 @@ describe('two telephones and no server', () => {
     expect(a.phone.status().tone).toBe('');
     await a.dial('7');
     expect(a.heard()).toBe('sit');
+    await lab.run(4_200); // twice, then
+    expect(a.heard()).toBe('congestion');
+    expect(a.phone.status()).toMatchObject({ state: 'dead line', tone: 'congestion' });
+    expect(a.events.at(-1)).toMatchObject({ event: 'state', state: 'dead line', tone: 'congestion' });
     expect(a.phone.status().lastFailure).toContain('17 is no number of the dial plan');
   });
 
@@ -158,7 +162,7 @@ describe('two telephones and no server', () => {
     await b.dial('*78');
     expect(b.heard()).toBe('confirm');
     await lab.run(2_000);
-    expect(b.heard()).toBe('dial');
+    expect(b.heard()).toBe('stutter'); // special dial tone: nobody can call (E.180)
     b.bench.hangUp();
     await lab.run(1_000);
     expect(b.phone.status().doNotDisturb).toBe(true);
@@ -171,6 +175,8 @@ describe('two telephones and no server', () => {
     b.bench.lift();
     await b.dial('*79');
     expect(b.phone.status().doNotDisturb).toBe(false);
+    await lab.run(2_000);
+    expect(b.heard()).toBe('dial');
   });
 
   test('redial and last caller call again, across a restart of the memory', async () => {
@@ -234,10 +240,15 @@ describe('holding and waiting', () => {
     a.audio.microphone = sine;
     a.bench.flash();
     await lab.run(1_500);
-    expect(a.heard()).toBe('stutter');
+    expect(a.heard()).toBe('recall');
     expect(a.phone.status().calls[0]).toMatchObject({ held: true });
     expect(b.phone.status().calls[0]).toMatchObject({ remoteHeld: true });
-    expect(loudness(b)).toBeLessThan(100);
+    expect(a.sent.findLast((c) => c.do === 'route')).toMatchObject({ route: { to: 'program', program: { steps: [{ hz: [440] }, { hz: [550] }, { hz: [660] }, { hz: [] }] } } });
+    await lab.run(1_000); // its pause
+    expect(loudness(b)).toBeLessThan(100); // the microphone is not heard
+    await lab.run(3_000);
+    expect(loudness(b, 1_500)).toBeGreaterThan(200);
+    expect(a.sent.filter((c) => c.do === 'route' && c.route.to === 'program')).toHaveLength(1); // begun once, not with each answer
     a.bench.flash();
     await lab.run(1_500);
     expect(a.phone.status()).toMatchObject({ state: 'in call', tone: '' });
@@ -245,6 +256,39 @@ describe('holding and waiting', () => {
     expect(b.phone.status().calls[0]).toMatchObject({ remoteHeld: false });
     expect(loudness(b)).toBeGreaterThan(1_000);
     expect(b.story().slice(-2)).toEqual(['held', 'resumed']);
+  });
+
+  test('whoever is held hears nothing where that is set, or the owner\'s file', async () => {
+    const { lab, a, b } = await talking();
+    a.audio.microphone = sine;
+    const set = (holdMusic: string) => { a.settings = { ...a.settings, calls: { ...a.settings.calls, holdMusic } }; };
+    set('off');
+    a.bench.flash();
+    await lab.run(3_000);
+    expect(loudness(b, 2_000)).toBeLessThan(100);
+    a.bench.flash();
+    await lab.run(1_500);
+    set('waltz.wav');
+    a.bench.flash();
+    await lab.run(1_500);
+    expect(a.sent.findLast((c) => c.do === 'route')).toMatchObject({ route: { to: 'program', program: { wav: 'sounds/waltz.wav', mostDbov: -26 } } });
+  });
+
+  test('a person who muted the microphone and holds is muted again after that, and the music is heard', async () => {
+    const { lab, a, b } = await talking();
+    a.audio.microphone = sine;
+    a.command({ do: 'mute', muted: true });
+    await lab.run(500);
+    a.bench.flash();
+    await lab.run(1_200);
+    expect(loudness(b, 1_000)).toBeGreaterThan(200);
+    a.bench.flash();
+    await lab.run(1_500);
+    expect(a.phone.status().calls[0]).toMatchObject({ held: false, muted: true });
+    expect(loudness(b, 1_000)).toBeLessThan(100);
+    a.command({ do: 'mute', muted: false });
+    await lab.run(500);
+    expect(loudness(b)).toBeGreaterThan(1_000);
   });
 
   test('a second call beside a held one, swapped by flash; hanging up rings the held one back', async () => {

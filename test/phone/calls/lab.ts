@@ -1,5 +1,6 @@
 // Whole telephones in memory: real agent, real sound engine, real bench handset, on one wire and one fake clock.
 
+import { readFileSync } from 'node:fs';
 import { extras } from '../../../src/main/media-extras.ts';
 import { createPaging } from '../../../src/phone/paging.ts';
 import { reportOf } from '../../../src/media/probe.ts';
@@ -8,10 +9,12 @@ import { createCodec } from '../../../src/media/codec.ts';
 import type { Media, MediaCommand } from '../../../src/media/door.ts';
 import { dtmfProgram } from '../../../src/media/dtmf.ts';
 import { createEngine } from '../../../src/media/engine.ts';
+import { readNational } from '../../../src/media/national.ts';
 import * as toneTables from '../../../src/media/tone-tables.ts';
 import type { Settings } from '../../../src/config/types.ts';
 import { createBuiltIn, type BuiltIn } from '../../../src/phone/builtin.ts';
 import { createPhone, mediaSettings, type Phone } from '../../../src/phone/phone.ts';
+import { ringOf } from '../../../src/phone/ringing.ts';
 import type { PhonePorts } from '../../../src/phone/ports.ts';
 import type { Command, Outcome, PhoneEvent } from '../../../src/phone/status.ts';
 import type { Hardware, Key } from '../../../src/ports/hardware.ts';
@@ -29,7 +32,8 @@ import { FakeRandom } from '../../fakes/random.ts';
 import { fakeStore } from '../fake-store.ts';
 import { settings as make } from '../settings.ts';
 
-export const tones = { ...toneTables, dtmfProgram };
+const nationalTones = readFileSync(new URL('../../../src/media/national-tones.txt', import.meta.url));
+const nationalIn = (country: string): toneTables.National => toneTables.nationalOf(readNational(nationalTones, country)!);
 
 export interface Lab {
   readonly clock: FakeClock;
@@ -94,8 +98,8 @@ export function createLab(seed = 1): Lab {
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
-        clock, log, random, media, store, sounds: tones, opus: false, sdes: () => createSdes(random),
-        beyond: async () => ({ request, Subscriptions, reportOf, createPaging }),
+        clock, log, random, media, store, sounds: { ...toneTables, dtmfProgram, national: () => nationalIn(box.settings.phone.country), file: (name) => `sounds/${name}` }, opus: false, sdes: () => createSdes(random),
+        beyond: async () => ({ request, Subscriptions, reportOf, createPaging, ringOf }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
         settings: () => box.settings,
@@ -134,8 +138,11 @@ export function createLab(seed = 1): Lab {
         heard(place = 'handset') {
           const last = sent.findLast((c) => (c.do === 'tone' || c.do === 'quiet') && c.place === place);
           if (last?.do !== 'tone') return '';
-          const country = tones.tones[box.settings.phone.country];
-          const named = [...Object.entries(country), ...Object.entries(tones.statusTones).map(([n, t]) => [n, t.program] as const), ['beep', tones.intercomBeep] as const, ['ring', tones.ringTone[box.settings.phone.country]] as const];
+          const { tones, ringCadence } = nationalIn(box.settings.phone.country);
+          const named = [
+            ...Object.entries(tones), ...Object.entries(toneTables.statusTones).map(([n, t]) => [n, t.program] as const), ['beep', toneTables.intercomBeep] as const,
+            ['ring', toneTables.ringTone(ringCadence)] as const,
+          ];
           return named.find(([, program]) => JSON.stringify(program) === JSON.stringify(last.program))?.[0] ?? 'key';
         },
       };

@@ -36,6 +36,21 @@ async function world(account: Partial<AccountSettings> = {}, settings: { readonl
 const MWI = ['Event: message-summary', 'Subscription-State: active', 'Content-Type: application/simple-message-summary'];
 
 describe('messages waiting (RFC 3842)', () => {
+  test('are heard as special dial tone, until they are fetched (E.180)', async () => {
+    const { a, ask, lab } = await world();
+    await ask('NOTIFY', MWI, SUMMARY);
+    a.bench.lift();
+    await lab.run(100);
+    expect(a.heard()).toBe('stutter');
+    expect(a.phone.status().tone).toBe('stutter');
+    a.bench.hangUp();
+    await lab.run(1_500);
+    await ask('NOTIFY', MWI, NONE);
+    a.bench.lift();
+    await lab.run(100);
+    expect(a.heard()).toBe('dial');
+  });
+
   test('told unasked by the registered server, as Asterisk does, are in status and events, and the lamp blinks', async () => {
     const { a, ask, lab } = await world();
     expect(a.phone.status()).toMatchObject({ messagesWaiting: false, registrations: [{ state: 'registered' }] });

@@ -44,7 +44,7 @@ test('on a Pi\'s pins, with contacts that bounce and 5 ms of noise: lift, dial 2
   await lab.run(300);
   hook(true);
   await lab.run(1_000);
-  expect(a.heard()).toBe('stutter');
+  expect(a.heard()).toBe('recall');
   expect(b.phone.status().calls[0]).toMatchObject({ remoteHeld: true });
   hook(false);
   await lab.run(250);
@@ -69,6 +69,34 @@ test('a telephone that starts with its handset off gives dial tone', async () =>
   pins.contact(board.hook!.pin, GROUND, true);
   const a = await lab.phone('192.0.2.1', { hardware: openBoard(lab.clock, board, pins, { debounceMs: 20, flashMinMs: 80, flashMaxMs: 800 }) });
   expect(a.heard()).toBe('dial');
+});
+
+test('a caller whom the server marks rings otherwise, on the bell and in the owner\'s ring tone (Alert-Info)', async () => {
+  const lab = createLab();
+  const pins = createSimulatedPins(lab.clock);
+  const ringTones = { internal: 'chime', dr2: 'door.wav' };
+  const a = await lab.phone('192.0.2.1', { hardware: openBoard(lab.clock, board, pins, { debounceMs: 20, flashMinMs: 80, flashMaxMs: 800 }), settings: { sound: { ringTones } } });
+  const b = await lab.phone('192.0.2.2', { hardware: 'none' });
+  const pin = board.bell!.pins[0]!;
+  const rung = async (alert: string): Promise<{ ms: number; tone: unknown }> => {
+    b.command({ do: 'call', target: 'sip:a@192.0.2.1', headers: [['Alert-Info', alert]] });
+    for (let i = 0; i < 200 && !pins.output(pin); i++) await lab.run(10);
+    let ms = 0;
+    for (; ms < 5_000 && pins.output(pin); ms += 10) await lab.run(10);
+    const tone = a.sent.findLast((c) => c.do === 'tone' && c.place === 'ringer');
+    b.command({ do: 'hangup' });
+    await lab.run(1_000);
+    expect(a.phone.status().bell).toBe(false);
+    return { ms, tone };
+  };
+  const dr2 = await rung('<http://127.0.0.1/Bellcore-dr2>');
+  expect(Math.abs(dr2.ms - 800)).toBeLessThanOrEqual(20);
+  expect(dr2.tone).toMatchObject({ program: { wav: 'sounds/door.wav' } });
+  const internal = await rung('<http://pbx>;info=alert-internal');
+  expect(Math.abs(internal.ms - 400)).toBeLessThanOrEqual(20);
+  expect(JSON.stringify(internal.tone)).toContain('"hz":[660,1320]'); // the chime
+  const unknown = await rung('<http://evil.example/scream.wav>;volume=100');
+  expect(Math.abs(unknown.ms - 2_000)).toBeLessThanOrEqual(20);
 });
 
 test('the bell on its pin follows the country\'s cadence until the handset is lifted', async () => {
