@@ -35,7 +35,7 @@ export interface JitterBuffer {
   readonly overlap: number;
   /** After 'play': the packet does not follow on what was played or concealed before. */
   readonly seam: boolean;
-  /** After 'play' with a gap: one packet alone is missing, so that this one may hold its sound. */
+  /** After 'play' with a gap: it is that of the packet just before, so that this one may hold its sound. */
   readonly single: boolean;
   /** After 'play': the sender was silent before the packet, nothing was lost. */
   readonly paused: boolean;
@@ -55,7 +55,7 @@ export interface JitterBuffer {
 
 /** Room for two seconds of 20 ms packets: a power of two. */
 const SLOTS = 128;
-/** A gap is filled as a whole when no more than this is missing; one packet with error correction may be longer. */
+/** A gap is filled as a whole when no more than this is missing; with error correction when it is the packet just before, up to PACKET_MS. */
 const FILL_MS = 20;
 const PACKET_MS = 60;
 /** What was concealed of a late packet is left out only up to here: else packets that all come later would be left out one after the other. */
@@ -198,11 +198,11 @@ export class AdaptiveJitter implements JitterBuffer {
     if (first < 0) return this.#playing ? this.#lose(need) : this.#wait(need);
     let timestamp = this.#timestamps[first % SLOTS]!;
     let ahead = (timestamp - this.#next) | 0;
-    this.single = first === ((this.#head + 1) & 0xffff) && this.#concealed === 0;
+    this.single = ahead === this.#length || (first === ((this.#head + 1) & 0xffff) && this.#concealed === 0);
     this.paused = first === this.#head && ahead + this.#concealed > 0;
     if (this.paused) this.#playing = false; // a talk gap, where the delay may change freely
     else if (this.#playing && ahead > 0) {
-      const fill = (this.#fec && this.single ? PACKET_MS : FILL_MS) * this.#perMs;
+      const fill = !this.#fec ? FILL_MS * this.#perMs : this.single ? PACKET_MS * this.#perMs : this.#length;
       if (ahead > fill) return this.#lose(Math.min(need, ahead - fill));
       this.gap = ahead;
     }

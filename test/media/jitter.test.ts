@@ -101,7 +101,7 @@ describe('playing', () => {
   test('three lost in a row are concealed until one packet\'s length is missing', () => {
     const { heard } = scenario(40, (n) => (n >= 20 && n < 23 ? NaN : 0));
     const at = heard.indexOf('19');
-    expect(heard.slice(at, at + 7)).toEqual(['19', '-', '-', '-', '-', 'gap of 20', '23']);
+    expect(heard.slice(at, at + 7)).toEqual(['19', '-', '-', '-', '-', 'one of 20', '23']);
   });
 
   test('with error correction the gap of one packet is filled as a whole, whatever its length', () => {
@@ -114,6 +114,12 @@ describe('playing', () => {
       if (next === 'play') b.jitter.played(3 * TICKS);
     }
     expect(heard).toContain('480 6');
+  });
+
+  test('with error correction the last of several lost is a gap of its own', () => {
+    const { heard } = scenario(40, (n) => (n >= 20 && n < 23 ? NaN : 0), { fec: true });
+    const at = heard.indexOf('19');
+    expect(heard.slice(at, at + 7)).toEqual(['19', '-', '-', '-', '-', 'one of 20', '23']);
   });
 
   test('where packets get lost, one packet more is held with error correction, and half a one without', () => {
