@@ -153,9 +153,9 @@ const place = (device: string, what: string) => ({
 const speakingPlace = (device: string, what: string, auto: string) => ({
   ...place(device, what),
   echo: choice('auto', ['auto', 'full', 'light', 'gate', 'off'], { title: 'Echo control', description: `So that the other side does not hear itself. full: canceller and post-filter, needs the package libspeexdsp1. light: the canceller alone, which adds no delay. gate: one side at a time. auto: ${auto}.`, applies: 'now' }),
-  noise: choice('auto', ['auto', 'on', 'off'], { title: 'Noise suppression', description: 'Take the hum of a room off the microphone; adds 10 ms of delay. auto: hands-free.', applies: 'now' }),
-  micGain: choice('auto', ['auto', 'on', 'off'], { title: 'Automatic microphone', description: 'Bring the own voice slowly near the usual level, by at most 15 dB; noise is not made louder. auto: hands-free.', applies: 'now' }),
-  even: choice('auto', ['auto', 'on', 'off'], { title: 'Even callers out', description: 'Make callers who are much too quiet or too loud slowly more alike, by at most 12 dB. auto: hands-free.', applies: 'now' }),
+  noise: choice('auto', ['auto', 'on', 'off'], { title: 'Noise suppression', description: 'Take the hum of a room off the microphone; adds 10 ms of delay. auto: at the loudspeaker.', applies: 'now' }),
+  micGain: choice('auto', ['auto', 'on', 'off'], { title: 'Automatic microphone', description: 'Bring the own voice slowly near the usual level, by at most 15 dB; noise is not made louder. auto: at the loudspeaker.', applies: 'now' }),
+  even: choice('auto', ['auto', 'on', 'off'], { title: 'Even callers out', description: 'Make callers who are much too quiet or too loud slowly more alike, by at most 12 dB. auto: at the loudspeaker.', applies: 'now' }),
 });
 export const settingsSchema = Type.Object({
   phone: group('Phone', {
@@ -181,10 +181,10 @@ export const settingsSchema = Type.Object({
   }),
   sound: group('Sound', {
     handset: group('Handset', {
-      ...speakingPlace('auto', 'Microphone and earpiece.', 'off, since a handset keeps ear and mouth apart; full on a phone without one'),
+      ...speakingPlace('auto', 'Microphone and earpiece.', 'off, since a handset keeps ear and mouth apart; set full where a phone without handset is spoken to from afar'),
       sidetone: text('auto', { title: 'Sidetone', description: 'The own voice in the earpiece, by the mixer of the sound card where it has a path for it. auto: at -18 dB. off: the mixer is left alone. A number: at so many dB.', applies: 'now' }, SIDETONE, 8),
     }),
-    speaker: group('Loudspeaker', speakingPlace('auto', 'Hands-free microphone and loudspeaker.', 'full')),
+    speaker: group('Loudspeaker', speakingPlace('auto', 'Hands-free microphone and loudspeaker.', 'full with a sound card')),
     ringer: group('Ringer', place('auto', 'Where the ring tone is heard when there is no bell.')),
     periodMs: choice('20', ['10', '20'], { title: 'Period', description: 'How often the card is served; 10 is less delay and more work.', unit: 'ms', applies: 'on restart' }),
     periods: whole(4, 2, 16, { title: 'Periods', description: 'Periods in the card\'s buffer.', applies: 'on restart' }),

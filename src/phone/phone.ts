@@ -53,7 +53,10 @@ const PLACES = ['handset', 'speaker', 'ringer'] as const;
 /** Facts of little use to people in a log; all the rest are info, failures warn. */
 const QUIET = new Set<PhoneEvent['event']>(['state', 'hook', 'key']);
 
-/** The engine's settings out of the telephone's; `handsFree`: there is no handset, whatever the place is called. */
+/** Devices with a room around them. */
+const CARD = /^(auto|alsa|arecord)/;
+
+/** The engine's settings out of the telephone's; `handsFree`: there is no handset, so nobody's ear for a sidetone. */
 export function mediaSettings({ sound, media }: Settings, handsFree = false): MediaSettings {
   const place = (p: Settings['sound']['ringer']): PlaceSettings =>
     ({ device: p.device, periodMs: Number(sound.periodMs), periods: sound.periods, playDb: p.playDb, captureDb: p.captureDb });
@@ -66,8 +69,8 @@ export function mediaSettings({ sound, media }: Settings, handsFree = false): Me
   const { rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, inbandDtmf, rtpTimeoutS } = media;
   return {
     places: {
-      handset: { ...spoken(sound.handset, handsFree), ...(sidetone === 'off' || handsFree ? {} : { sidetone: sidetone === 'auto' ? sidetone : Number(sidetone) }) },
-      speaker: spoken(sound.speaker, true), ringer: place(sound.ringer),
+      handset: { ...spoken(sound.handset, false), ...(sidetone === 'off' || handsFree ? {} : { sidetone: sidetone === 'auto' ? sidetone : Number(sidetone) }) },
+      speaker: spoken(sound.speaker, CARD.test(sound.speaker.device)), ringer: place(sound.ringer),
     },
     rtpPortMin, rtpPortMax, jitterMinMs, jitterMaxMs, opusBitrate, opusComplexity, inbandDtmf, rtpTimeoutS,
   };
