@@ -7,9 +7,11 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rm
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { compileAhead } from './compile-ahead.js';
+import { nested } from './nested.js';
 import { asBody, pack } from './packs.js';
+import { plainNumbers } from './plain-numbers.js';
 import { plainSchema } from './plain-schema.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -23,7 +25,7 @@ const plainPrivates = {
   name: 'plain privates',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, async ({ path }) => ({
-      contents: (await readFile(path, 'utf8')).replace(/(?<=[.\s])#(?=[a-z])/g, () => PRIVATE), loader: 'ts',
+      contents: plainNumbers(await readFile(path, 'utf8'), path).replace(/(?<=[.\s])#(?=[a-z])/g, () => PRIVATE), loader: 'ts',
     }));
   },
 };
@@ -58,7 +60,7 @@ const ownRequire = {
 
 /** A bundled ES module that imports only Node's own, as CommonJS. */
 function commonJs(text) {
-  const named = (list, turned) => list.split(',').map((one) => { const [a, b = a] = one.split(' as '); return turned ? `${b}:${a}` : `${a}:${b}`; }).join();
+  const named = (list, turned) => list.split(',').map((one) => { const [a, b = a] = one.trim().split(' as '); return turned ? `${b}:${a}` : `${a}:${b}`; }).join();
   const out = text
     .replace(/\bimport ?\{([^}]+)\} ?from ?"(node:\w+)";/g, (_, list, from) => `const{${named(list, false)}}=require("${from}");`)
     .replace(/\bexport ?\{([^}]+)\};\s*$/, (_, list) => `module.exports={${named(list, true)}};`);
@@ -82,12 +84,24 @@ const phone = {
   plugins: [plainSettings, plainPrivates, core],
 };
 
+/** The core, minified but for its white space, by which its modules are told apart; that goes last. */
+async function coreText() {
+  const { outputFiles: [{ text }], metafile } = await build({
+    ...phone, minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: ['src/main/core.ts'], write: false,
+  });
+  const whole = commonJs(text), at = whole.lastIndexOf('module.exports');
+  const { code } = await transform(`core = function(require,module,exports){${nested(whole.slice(0, at), metafile.inputs, whole.slice(at))}}`, {
+    minifyWhitespace: true, minifySyntax: true, target: phone.target,
+  });
+  return `(${code.trim().slice('core='.length, -1)}\n)\n`;
+}
+
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
 writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 const bundled = async (from) => (await build({ ...phone, entryPoints: [`src/main/${from}.ts`], write: false })).outputFiles[0].text;
-writeFileSync(join(dist, 'core.cjs'), asBody(commonJs(await bundled('core'))));
+writeFileSync(join(dist, 'core.cjs'), await coreText());
 writeFileSync(join(dist, 'flags.js'), commonJs(await bundled('flags')));
 // Asked for with the first call that wants it, at once: by the media thread, and keys of encrypted sound by the main thread.
 for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts']]) {
