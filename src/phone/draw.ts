@@ -13,7 +13,7 @@ export interface DrawnRow {
 
 /** The table row by row. */
 export function drawnRows(): DrawnRow[] {
-  return (Object.entries(table) as [LineState, string][]).flatMap(([line, text]) => text.trim().split('\n').map((row) => {
+  return (Object.entries(table()) as [LineState, string][]).flatMap(([line, text]) => text.trim().split('\n').map((row) => {
     const key = row.slice(0, row.search(/ [-~]>/));
     return { line, key, row: readRow(row, { line, second: 'none' }), sets: row.includes('/') };
   }));

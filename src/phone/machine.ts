@@ -64,20 +64,22 @@ export interface Row {
 // line state it is in; without '/' the second call stays what it is; '~>' keeps timers and tone. Kept as text and read when an event comes, since the
 // same table as objects costs six times the heap; the tests hold every word of it against the types above.
 
-/** Hanging up whatever is: a waiting caller now rings, a held one rings back, else quiet. */
-const hangUp = `
+/** Rows by line state. Made when an event asks, so that a phone without handset does not keep them: 5 kB. */
+export function table(): { readonly [S in LineState]: string } {
+  /** Hanging up whatever is: a waiting caller now rings, a held one rings back, else quiet. */
+  const hangUp = `
 hang up -> on hook: end active, cool
 hang up|held -> recall: end active, cool, recall ring, start recall
 hang up|waiting -> ringing/none: end active, waiting off, cool, second to active, ring`;
 
-/** Flash without an active call to keep: the other call if there is one. */
-const flashAway = `
+  /** Flash without an active call to keep: the other call if there is one. */
+  const flashAway = `
 flash -> dial tone: end active, forget digits, tone dial, start no dial
 flash|held -> in call/none: end active, second to active, resume
 flash|waiting -> in call/none: end active, waiting off, second to active, accept`;
 
-/** All three talk: a flash drops whom the active call is with. */
-const conference = `
+  /** All three talk: a flash drops whom the active call is with. */
+  const conference = `
 join|held -> ./joined: join
 split|joined -> ./held: part, hold second
 flash|joined -> ./none: part, end active, second to active
@@ -85,40 +87,40 @@ ask end|joined -> ./none: part, end active, second to active
 ended|joined -> ./none: part, forget active, second to active
 second ended|joined -> ./none: part, forget second`;
 
-/** A second caller while the line is in use: heard as call waiting tone; a third hears busy. */
-const waiting = `
+  /** A second caller while the line is in use: heard as call waiting tone; a third hears busy. */
+  const waiting = `
 incoming|none -> ./waiting: take as second, waiting tone
 incoming -> .: refuse busy
 second ended|held -> ./none: forget second
 second ended|waiting -> ./none: waiting off, forget second`;
 
-/** Nobody listens: callers hear busy. */
-const deaf = `
+  /** Nobody listens: callers hear busy. */
+  const deaf = `
 incoming -> .: refuse busy
 second ended -> ./none: waiting off, forget second`;
 
-const dialTone = `${hangUp}${flashAway}
+  const dialTone = `${hangUp}${flashAway}
 digit -> collecting: key tone, collect
 T no dial -> dead line: tone congestion, start dead
 T hotline -> calling: dial hotline
 ask call -> calling: dial
 ask answer|waiting -> in call/none: waiting off, second to active, accept`;
 
-export const table: { readonly [S in LineState]: string } = {
-  'on hook': `
+  return {
+    'on hook': `
 hang up -> .:
 lift -> just lifted: warm, forget digits, tone dial, start glare, start hotline, start no dial
 incoming -> ringing: take as active, ring
 intercom -> speaker: take as active, accept on speaker
 ask call -> speaker calling: to speaker, dial`,
-  'ringing': `
+    'ringing': `
 hang up -> .:
 lift -> in call: stop bell, warm, accept
 ended -> on hook: stop bell, forget active
 incoming -> .: refuse busy
 ask answer -> speaker: stop bell, accept on speaker
 ask end -> on hook: stop bell, end active`,
-  'recall': `
+    'recall': `
 hang up|held -> .:
 lift -> in call/none: stop bell, warm, to handset, second to active, resume
 second ended -> on hook/none: stop bell, forget second
@@ -126,12 +128,12 @@ incoming -> .: refuse busy
 ask answer -> speaker/none: stop bell, to speaker, second to active, resume
 ask end -> on hook/none: stop bell, end second
 T recall -> on hook/none: stop bell, end second`,
-  // Dial tone so fresh that a call coming in must have been meant to be answered by the lifting (hook glare).
-  'just lifted': `${dialTone}
+    // Dial tone so fresh that a call coming in must have been meant to be answered by the lifting (hook glare).
+    'just lifted': `${dialTone}
 T glare ~> dial tone:
 incoming -> in call: take as active, accept`,
-  'dial tone': `${dialTone}${waiting}`,
-  'collecting': `${hangUp}${flashAway}${waiting}
+    'dial tone': `${dialTone}${waiting}`,
+    'collecting': `${hangUp}${flashAway}${waiting}
 digit -> .: key tone, collect
 more -> .: start inter digit
 dial -> calling: dial
@@ -140,14 +142,14 @@ done -> dial tone: forget digits, tone confirm, start no dial
 T inter digit -> .: finish
 ask call -> calling: dial
 ask answer|waiting -> in call/none: waiting off, second to active, accept`,
-  'calling': `${hangUp}${flashAway}${waiting}
+    'calling': `${hangUp}${flashAway}${waiting}
 ringing -> .: tone ringback
 early -> .: quiet
 answered -> in call:
 failed -> dead line: forget active, tone failure, start dead
 digit -> .: send digit
 ask end -> dead line: end active, tone gone, start dead`,
-  'in call': `${hangUp}${waiting}${conference}
+    'in call': `${hangUp}${waiting}${conference}
 hang up|joined -> on hook/none: part, end active, end second, cool
 sent on|joined -> calling/held: part, hold second, take as active, tone ringback
 flash -> dial tone/held: hold, forget digits, tone recall, start no dial
@@ -158,12 +160,12 @@ digit -> .: key tone, send digit
 sent on -> calling: take as active, tone ringback
 ended -> dead line: forget active, tone gone, start dead
 ask end -> dead line: end active, tone gone, start dead`,
-  'dead line': `${hangUp}${flashAway}${deaf}
+    'dead line': `${hangUp}${flashAway}${deaf}
 T dead -> howler: tone howler, start howler`,
-  'howler': `${hangUp}${flashAway}${deaf}
+    'howler': `${hangUp}${flashAway}${deaf}
 T howler -> silence:`,
-  'silence': `${hangUp}${flashAway}${deaf}`,
-  'speaker calling': `
+    'silence': `${hangUp}${flashAway}${deaf}`,
+    'speaker calling': `
 hang up -> on hook: end active
 lift ~> calling: warm, to handset
 ringing -> .: tone ringback
@@ -173,7 +175,7 @@ failed -> on hook: forget active
 digit -> .: send digit
 incoming -> .: refuse busy
 ask end -> on hook: end active`,
-  'speaker': `${waiting}${conference}
+    'speaker': `${waiting}${conference}
 hang up|joined -> on hook/none: part, end active, end second
 hang up -> on hook: end active
 hang up|waiting -> ringing/none: end active, waiting off, second to active, ring
@@ -190,7 +192,8 @@ ask answer|waiting -> ./held: waiting off, swap
 ask end -> on hook: end active
 ask end|waiting -> ringing/none: end active, waiting off, second to active, ring
 ask end|held -> ./none: end active, second to active, resume`,
-};
+  };
+}
 
 export const atRest: HandsetState = { line: 'on hook', second: 'none' };
 
@@ -200,7 +203,7 @@ export const offHook = (line: LineState): boolean =>
 
 /** The row that rules `event`; undefined when the event means nothing here. */
 export function rowOf(state: HandsetState, event: HandsetEvent): Row | undefined {
-  const rows = table[state.line];
+  const rows = table()[state.line];
   const found = (key: string): number => Math.max(rows.indexOf(`\n${key} ->`), rows.indexOf(`\n${key} ~>`));
   const narrow = found(`${event}|${state.second}`);
   const at = narrow < 0 ? found(event) : narrow;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { diagram, drawMachine, drawnRows } from '../../src/phone/draw.ts';
 import { atRest, offHook, rowOf, step, table, type HandsetAction, type HandsetEvent, type HandsetState, type Second } from '../../src/phone/machine.ts';
 
-const lines = Object.keys(table) as HandsetState['line'][];
+const lines = Object.keys(table()) as HandsetState['line'][];
 const rows = drawnRows().map((r) => ({ ...r, event: r.key.split('|')[0] as HandsetEvent }));
 const events = [...new Set(rows.map((r) => r.event))];
 
