@@ -4,7 +4,8 @@ import { ComfortNoise } from '../media/comfort.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 import { createRoom } from '../media/room.ts';
+import { createSeam } from '../media/seam.ts';
 import { createSilence } from '../media/silence.ts';
 import { createSrtp } from '../media/srtp.ts';
 
-export const extras: MediaExtras = { comfort: (rateHz) => new ComfortNoise(rateHz), probe: (rateHz) => new Probe(rateHz), room: createRoom, createSilence, createSrtp };
+export const extras: MediaExtras = { comfort: (rateHz) => new ComfortNoise(rateHz), probe: (rateHz) => new Probe(rateHz), room: createRoom, createSeam, createSilence, createSrtp };
