@@ -6,6 +6,7 @@ import { DtmfDetector } from '../media/dtmf-detector.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
 import { createRoom } from '../media/room.ts';
+import { createSeam } from '../media/seam.ts';
 import { createSilence } from '../media/silence.ts';
 import { createSrtp } from '../media/srtp.ts';
 import { soundFiles } from '../system/sound-files.ts';
@@ -15,6 +16,7 @@ export const extras: MediaExtras = {
   dtmfDetector: (onDigit) => new DtmfDetector(onDigit),
   probe: (rateHz) => new Probe(rateHz),
   room: createRoom,
+  createSeam,
   createSilence,
   createSrtp,
   wav: ({ wav, pauseMs, mostDbov }, rateHz) => openWavLoop({ path: wav, pauseMs, mostDbov, rateHz }, soundFiles()),

@@ -50,12 +50,20 @@ export interface Silence {
   step(samples: Int16Array, out: Uint8Array): number;
 }
 
+/** Joins the sound of two codecs (seam.ts). */
+export interface Seam {
+  /** `count` samples of the new one lie at `at` in `queue`; how many there are once they are joined, in place, to what came before. */
+  join(queue: Int16Array, at: number, count: number): number;
+}
+
 export interface MediaExtras {
   /** Comfort noise, for a sender that describes its silence (RFC 3389). */
   readonly comfort: (rateHz: number) => ComfortNoise;
   /** The test of a sound card. */
   readonly probe: (rateHz: number) => Probe;
   room(options: RoomOptions, trouble: Tell): RoomControl;
+  /** For a change of codec: `sound` is what was heard last. */
+  readonly createSeam: (sound: Int16Array, rateHz: number) => Seam;
   /** For sound at so many samples a second. */
   readonly createSilence: (rateHz: number) => Silence;
   readonly createSrtp: (crypto: CryptoUse) => Srtp;

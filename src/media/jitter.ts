@@ -26,6 +26,8 @@ export interface JitterBuffer {
   stretched(ms: number): void;
   /** Start over, with an RTP clock of so many ticks a second. `fec`: let a lost packet be taken whole from its successor; `patienceMs`: give a gap up as silence after so long. */
   reset(clockHz: number, fec: boolean, patienceMs: number): void;
+  /** Another codec's packets come from now on, on the same clock. */
+  suit(fec: boolean, patienceMs: number): void;
   /** After 'play': the packet. */
   readonly payload: Uint8Array | undefined;
   readonly payloadType: number;
@@ -136,10 +138,14 @@ export class AdaptiveJitter implements JitterBuffer {
 
   reset(clockHz: number, fec: boolean, patienceMs: number): void {
     this.#perMs = clockHz / 1000;
-    this.#patienceMs = patienceMs;
-    this.#fec = fec;
+    this.suit(fec, patienceMs);
     this.#lost = 0;
     this.#clear();
+  }
+
+  suit(fec: boolean, patienceMs: number): void {
+    this.#fec = fec;
+    this.#patienceMs = patienceMs;
   }
 
   put(packet: RtpPacket, nowMs: number): boolean {

@@ -8,6 +8,7 @@
 import type { Codec } from './codec.ts';
 import type { ComfortNoise } from './comfort.ts';
 import { Concealer } from './conceal.ts';
+import type { Seam } from './extras.ts';
 import { AdaptiveJitter, type JitterBuffer } from './jitter.ts';
 import { Doubler } from './resample.ts';
 import type { RtpPacket } from './rtp.ts';
@@ -38,6 +39,9 @@ export class Receiver {
   recovered = 0;
   readonly #codecOf: (payloadType: number) => Codec | undefined;
   readonly #comfortOf: (rateHz: number) => ComfortNoise | undefined;
+  readonly #seamOf: (sound: Int16Array, rateHz: number) => Seam | undefined;
+  /** Joins the next sound to that of the codec before. */
+  #seam: Seam | undefined;
   /** History, then the sound being made. */
   readonly #sound = new Int16Array(HISTORY + 3 * LONGEST);
   readonly #frame = this.#sound.subarray(HISTORY);
@@ -47,7 +51,13 @@ export class Receiver {
   #codec: Codec | undefined;
   #concealer = new Concealer(this.#sound, HISTORY, 8);
   #rateHz = 8000;
+  /** Ticks of the jitter buffer: the clock of the first codec. */
   #clockHz = 0;
+  /** The clock of the packets that come now, and two timestamps that are the same instant: by that clock, and in ticks of the jitter buffer. */
+  #packetHz = 0;
+  #theirs = 0;
+  #ours = 0;
+  #newest = 0;
   /** Samples of the packet decoded last. */
   #usual = 160;
   #scaledAt = -Infinity;
@@ -65,8 +75,10 @@ export class Receiver {
   /** How long packets wait for a pull, smoothed. */
   #waitMs = 0;
 
-  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded; `comfortOf` what makes comfort noise, when a sender wants some. */
-  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined, comfortOf: (rateHz: number) => ComfortNoise | undefined = () => undefined) {
+  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded; `comfortOf` what makes comfort noise, when a sender wants some, `seamOf` what joins two codecs' sound. */
+  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined, comfortOf: (rateHz: number) => ComfortNoise | undefined = () => undefined,
+    seamOf: (sound: Int16Array, rateHz: number) => Seam | undefined = () => undefined) {
+    this.#seamOf = seamOf;
     this.jitter = new AdaptiveJitter(minMs, maxMs);
     this.#comfortOf = comfortOf;
     this.#codecOf = codecOf;
@@ -89,16 +101,32 @@ export class Receiver {
   put(packet: RtpPacket, nowMs: number): void {
     const codec = this.#codecOf(packet.payloadType);
     if (codec === undefined) return;
-    if (codec.clockHz !== this.#clockHz) {
-      this.#clockHz = codec.clockHz;
-      this.jitter.reset(codec.clockHz, codec.decodeFec !== undefined, codec.conceal === undefined ? PATIENCE_MS : CODEC_PATIENCE_MS);
+    const fec = codec.decodeFec !== undefined, patienceMs = codec.conceal === undefined ? PATIENCE_MS : CODEC_PATIENCE_MS;
+    const ahead = ((packet.sequence - this.#newest) << 16) >> 16;
+    if (this.#clockHz === 0) {
+      this.#clockHz = this.#packetHz = codec.clockHz;
+      this.#theirs = this.#ours = 0;
+      this.jitter.reset(codec.clockHz, fec, patienceMs);
+    } else if (codec.clockHz !== this.#packetHz) { // the timestamps go on from where they stood, at another pace (RFC 7160 §3)
+      if (ahead < 0) return; // of before the change
+      this.#ours = this.#ticksOf(packet.timestamp);
+      this.#theirs = packet.timestamp;
+      this.#packetHz = codec.clockHz;
+      this.jitter.suit(fec, patienceMs);
     }
+    if (ahead > 0 || this.#pulledMs < 0) this.#newest = packet.sequence;
+    packet.timestamp = this.#ticksOf(packet.timestamp);
     let waitMs = this.#pulledMs + this.#periodMs - nowMs, usableMs = this.#clockMs;
     if (waitMs < CLOSE_MS) {
       usableMs += this.#periodMs;
       waitMs = Math.max(0, waitMs + this.#periodMs);
     }
     if (this.jitter.put(packet, usableMs)) this.#waitMs += (waitMs - this.#waitMs) / 16;
+  }
+
+  /** A timestamp of the packets that come now, in ticks of the jitter buffer. */
+  #ticksOf(timestamp: number): number {
+    return (this.#ours + Math.round(((timestamp - this.#theirs) | 0) * this.#clockHz / this.#packetHz)) >>> 0;
   }
 
   /** A packet that came with this number is no sound; `noise` is its comfort noise, kept until its turn (RFC 3389). */
@@ -216,6 +244,7 @@ export class Receiver {
 
   #use(codec: Codec): void {
     if (codec === this.#codec) return;
+    if (this.#spoken && this.#codec !== undefined && codec.rateHz + this.#rateHz > 16_000) this.#seam = this.#seamOf(this.#sound, this.#rateHz); // G.711 has no past, of either law
     this.#codec = codec;
     if (codec.rateHz === this.#rateHz) return;
     this.#rateHz = codec.rateHz;
@@ -228,10 +257,17 @@ export class Receiver {
   /** Sound of `count` samples is made: it goes to the queue, and becomes history. */
   #enqueue(count: number): void {
     if (this.#comfort?.sounds) this.#comfort.mix(this.#sound, HISTORY, count);
-    if (this.#rateHz === 8000) this.#queued += this.#doubler.run(this.#frame, count, this.#queue, this.#queued);
+    const at = this.#queued;
+    if (this.#rateHz === 8000) this.#queued += this.#doubler.run(this.#frame, count, this.#queue, at);
     else {
-      for (let i = 0; i < count; i++) this.#queue[this.#queued + i] = this.#frame[i]!;
+      for (let i = 0; i < count; i++) this.#queue[at + i] = this.#frame[i]!;
       this.#queued += count;
+    }
+    if (this.#seam !== undefined) {
+      const made = this.#queued - at, joined = this.#seam.join(this.#queue, at, made);
+      this.#seam = undefined;
+      this.#queued = at + joined;
+      this.jitter.stretched((joined - made) / 16);
     }
     this.#sound.copyWithin(0, count, count + HISTORY);
   }
