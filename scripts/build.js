@@ -104,7 +104,7 @@ const bundled = async (from) => (await build({ ...phone, entryPoints: [`src/main
 writeFileSync(join(dist, 'core.cjs'), await coreText());
 writeFileSync(join(dist, 'flags.js'), commonJs(await bundled('flags')));
 // Asked for with the first call that wants it, at once: by the media thread, and keys of encrypted sound by the main thread.
-for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts']]) {
+for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts'], ['dialled', 'src/main/dialled.ts']]) {
   const { outputFiles: [extras] } = await build({ ...phone, entryPoints: [from], format: 'cjs', write: false });
   writeFileSync(join(dist, `${name}.cjs`), asBody(extras.text));
 }

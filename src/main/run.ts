@@ -13,7 +13,7 @@ import { applyTerminal, decodeTerminal, terminalHelp, type TerminalState } from 
 import { opusAvailable } from '../media/opus-drivers.ts';
 import type { BuiltIn } from '../phone/builtin.ts';
 import type { Phone } from '../phone/phone.ts';
-import type { PhonePorts } from '../phone/ports.ts';
+import type { Dialled, PhonePorts } from '../phone/ports.ts';
 import type { Command } from '../phone/status.ts';
 import { PhoneError } from '../ports/errors.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -180,13 +180,15 @@ async function start(making: Making): Promise<void> {
   };
   const answered: (() => void)[] = [];
   const instance = await instanceOf(making.files, making.state, random, (write) => { answered.push(write); });
-  let opus: boolean | undefined, sdes: Sdes | undefined;
+  let opus: boolean | undefined, sdes: Sdes | undefined, dialled: Dialled | undefined;
+  const beside = createRequire(import.meta.url);
   const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp, tlsPort: settings().sip.tlsPort }, handlers);
   const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
   const ports: PhonePorts = {
     clock, log, random, media, hardware, texts, settings,
     get opus() { return opus ??= opusAvailable(); },
-    sdes: () => sdes ??= (createRequire(import.meta.url)('./sdes.cjs') as { readonly createSdes: typeof createSdes }).createSdes(random), // at once, for an answer cannot wait
+    dialled: () => dialled ??= beside('./dialled.cjs') as Dialled,
+    sdes: () => sdes ??= (beside('./sdes.cjs') as { readonly createSdes: typeof createSdes }).createSdes(random), // at once, for an answer cannot wait
     sounds: { national: nationalTones(() => readFileSync(join(bundleFolder, 'national-tones.txt')), () => settings().phone.country, log), ringTone, intercomBeep, holdTone, statusTones, dtmfProgram, file: (name) => join(making.state, 'sounds', name) },
     beyond: () => import('./beyond.ts'),
     change: (key, value) => void changeOne(store, log, key, value),

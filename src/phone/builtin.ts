@@ -5,7 +5,7 @@ import { BEEP_ID, Line } from './line.ts';
 import type { Answering } from './line-types.ts';
 import type { Phone } from './phone.ts';
 import type { Invite, PhonePorts } from './ports.ts';
-import { userOf } from './outgoing.ts';
+import { userOf } from './addresses.ts';
 import type { Endpoint } from '../ports/net.ts';
 import type { Agent, AgentHandlers } from '../sip/agent-types.ts';
 

@@ -1,28 +1,22 @@
 // Commands from page, command line and programs: each resolves when the thing happened, or says why it did not.
 
 import type { Desk } from './desk.ts';
+import type { FurtherCommands } from './further-commands.ts';
 import type { Handset } from './handset.ts';
 import type { Line } from './line.ts';
 import type { LineEvent } from './line-types.ts';
-import { destinations, plan } from './outgoing.ts';
 import type { Command, Outcome, PhoneStatus } from './status.ts';
 import type { HookEvent } from '../ports/hardware.ts';
 import type { Reply, RequestOptions } from '../sip/outside.ts';
 import type { MediaCommand, MediaEvent, PlaceSound, StreamStats } from '../media/door.ts';
 import type { Beyond } from './ports.ts';
 
-type Heard = Extract<MediaEvent, { event: 'probed' }>['heard'];
-
 const GAP_MS = 70;
 const REINVITE_MS = 35_000;
-const TRANSFER_MS = 60_000;
 const ENDED_MS = 6_000;
 const ANSWER_MS = 10_000;
-const PROBED_MS = 20_000;
-/** RFC 3428 §8: longer ones would need a session. */
-const MESSAGE_BYTES = 1_300;
 
-const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, code, why, ...(status === 0 ? {} : { status }) });
+export const no = (code: string, why: string, status = 0): Outcome => ({ ok: false, code, why, ...(status === 0 ? {} : { status }) });
 
 /** What each command must say; any may name a call. */
 const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
@@ -84,25 +78,8 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
     return line ?? no('NO_SUCH_CALL', 'there is no such call');
   };
   const talking = (line: Line): boolean => line.state === 'established';
-
-  const call = (command: Extract<Command, { do: 'call' }>): Promise<Outcome> => {
-    const planned = plan(desk, command.target, command);
-    if ('done' in planned) return Promise.resolve({ ok: true, state: 'done' });
-    if ('refused' in planned) return Promise.resolve(no(planned.tone === 'sit' ? 'NOT_A_NUMBER' : 'NOT_REGISTERED', planned.refused));
-    let line: Line | undefined;
-    if (desk.headless) {
-      line = desk.newLine('out', planned.label);
-      void line.dial(planned.call, { to: 'place', place: 'handset' });
-    } else line = handset.call(planned);
-    if (line === undefined) return Promise.resolve(no('BUSY', 'the telephone is in use'));
-    const { id } = line;
-    const { noAnswerS } = desk.settings().calls;
-    return until(line, (event) => {
-      if (event.is === 'established') return { ok: true, call: id, state: 'answered' };
-      if (event.is === 'ended') return no('CALL_FAILED', event.ending.why, event.ending.status);
-      return command.until === 'ringing' && (event.is === 'ringing' || event.is === 'early') ? { ok: true, call: id, state: 'ringing' } : undefined;
-    }, (noAnswerS + 10) * 1_000, no('NO_ANSWER', 'no answer', 408));
-  };
+  let begun: FurtherCommands | undefined;
+  const further = (): FurtherCommands => begun ??= desk.ports.dialled().createFurther(desk, handset, { until, lineOf, talking, request, beyond, nextAsk: () => ++ask });
 
   const hangUp = (line: Line): Promise<Outcome> => {
     const over = until(line, (event) => event.is === 'ended' ? { ok: true, call: line.id, state: 'ended' } : undefined, ENDED_MS, no('NOT_ENDED', 'the call did not end'));
@@ -131,78 +108,12 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
     return done;
   };
 
-  const join = (): Promise<Outcome> => {
-    const { active, second } = handset;
-    if (active === undefined || !talking(active) || second === undefined || !talking(second) || !second.held) return Promise.resolve(no('WRONG_STATE', 'that takes a call that is talked on and one on hold'));
-    const done = until(second, (event) => event.is === 'resumed' ? { ok: true, call: second.id, state: 'joined' } : event.is === 'not held' ? no('REFUSED', event.why)
-      : event.is === 'ended' ? no('CALL_FAILED', event.ending.why) : undefined, REINVITE_MS, no('NO_ANSWER', 'the other side did not answer'));
-    handset.handle('join');
-    return done;
-  };
-
-  /** Each with what it asks for. */
-  const probes = new Map<number, (heard: Heard) => void>();
-  const audioTest = async (place: string): Promise<Outcome> => {
-    if (place !== 'handset' && place !== 'speaker' && place !== 'ringer') return no('BAD_COMMAND', 'place is handset, speaker or ringer');
-    if (desk.lines.size > 0 || handset.tone !== '') return no('BUSY', 'the telephone is in use');
-    const id = ++ask;
-    media.command({ do: 'probe', place, ask: id });
-    const heard = await new Promise<Heard>((resolve) => {
-      probes.set(id, resolve);
-      clock.after(PROBED_MS, () => resolve('the sound engine did not answer'));
-    });
-    probes.delete(id);
-    if (typeof heard === 'string') return no('NOT_TESTED', heard);
-    return { ok: true, sound: (await beyond()).reportOf(heard, desk.settings().sound[place].captureDb, place === 'speaker') };
-  };
-
-  const transfer = (line: Line, { target, to }: Extract<Command, { do: 'transfer' }>): Promise<Outcome> => {
-    const other = to === undefined ? undefined : lineOf(to, talking);
-    if (other !== undefined && 'ok' in other) return Promise.resolve(other);
-    let address: string;
-    if (other !== undefined) address = other.call!.remote.uri;
-    else {
-      const planned = plan(desk, target ?? '');
-      if (!('call' in planned)) return Promise.resolve(no('NOT_A_NUMBER', 'refused' in planned ? planned.refused : 'that is a service code'));
-      const [first] = planned.call.to;
-      address = first!.target;
-      if (!/^sips?:/i.test(address)) address = `sip:${address}@${(line.call!.account ?? first!.account)?.options.server ?? line.call!.remote.host}`;
-    }
-    const done = until(line, (event) => {
-      if (event.is === 'transfer progress' && event.status >= 200) {
-        if (event.status >= 300) return no('TRANSFER_FAILED', event.reason, event.status);
-        desk.raise({ event: 'transferred', call: line.id, to: address });
-        return { ok: true, call: line.id, state: 'transferred' };
-      }
-      // Some end the call at once instead of telling how it went (RFC 5589 §6.1).
-      return event.is === 'ended' ? event.ending.by === 'them' ? { ok: true, call: line.id, state: 'transferred' } : no('CALL_FAILED', event.ending.why) : undefined;
-    }, TRANSFER_MS, no('NO_ANSWER', 'nothing was heard of the transfer'));
-    line.call!.transfer(address, other?.call);
-    return done.then((outcome) => {
-      if (outcome.ok) {
-        line.hangUp('transferred');
-        other?.hangUp('transferred');
-      }
-      return outcome;
-    });
-  };
-
   const dtmf = (line: Line, digits: string, ms: number): Promise<Outcome> => {
     if (!/^[0-9*#A-D]{1,64}$/.test(digits)) return Promise.resolve(no('BAD_DIGITS', 'digits are 0-9 * # A-D, 64 at most'));
     for (const digit of digits) if (!line.digit(digit, ms)) return Promise.resolve(no('WRONG_STATE', 'digits cannot be sent now'));
     return new Promise((resolve) => clock.after(digits.length * (ms + GAP_MS), () => resolve({ ok: true, call: line.id, state: 'sent' })));
   };
 
-  const message = async ({ target, text, account }: Extract<Command, { do: 'message' }>): Promise<Outcome> => {
-    const found = destinations(desk, target, false, account), body = Buffer.from(text);
-    if ('refused' in found) return no('NOT_REGISTERED', found.refused);
-    const to = found[0]!;
-    if (body.length > MESSAGE_BYTES) return no('TOO_LONG', `a text has ${MESSAGE_BYTES} bytes at most`);
-    const { status: said, reason } = await request({ method: 'MESSAGE', target: to.target, body, headers: [['Content-Type', 'text/plain;charset=utf-8']], ...(to.account === undefined ? {} : { account: to.account }) });
-    return said < 300 ? { ok: true, state: 'sent' } : no('NOT_SENT', reason === '' ? 'the other side did not take it' : reason, said);
-  };
-
-  /** Asks the engine something, and makes an outcome of what it says. */
   const question = <T>(outcome: (said: T) => Outcome, command: (ask: number) => MediaCommand): Promise<Outcome> => new Promise((resolve) => {
     const id = ++ask;
     asked.set(id, (said: T) => resolve(outcome(said)));
@@ -215,17 +126,17 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
       asked.get(id)?.(stats as never);
       asked.delete(id);
     },
-    onProbed: ({ ask: id, heard }) => probes.get(id)?.(heard),
+    onProbed: (event) => begun?.onProbed(event),
     async run(command) {
       const fault = faultOf(command);
       if (fault !== undefined) return no('BAD_COMMAND', fault);
       switch (command.do) {
         case 'status': return { ok: true, status: status() };
         case 'sound': return question((places: readonly PlaceSound[]) => ({ ok: true, places }), (id) => ({ do: 'sound', ask: id }));
-        case 'call': return call(command);
-        case 'message': return message(command);
-        case 'join': return join();
-        case 'audio test': return audioTest(command.place);
+        case 'call': return further().call(command);
+        case 'message': return further().message(command);
+        case 'join': return further().join();
+        case 'audio test': return further().audioTest(command.place);
         case 'lift':
         case 'hang':
         case 'flash':
@@ -254,7 +165,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
         case 'answer': return answer(line);
         case 'hold': return hold(line, true);
         case 'resume': return hold(line, false);
-        case 'transfer': return transfer(line, command);
+        case 'transfer': return further().transfer(line, command);
         case 'dtmf': return dtmf(line, command.digits.toUpperCase(), Math.min(2_000, Math.max(40, command.ms ?? 100)));
         case 'mute':
           line.mute(command.muted);

@@ -4,7 +4,8 @@
 import type { Desk, Planned } from './desk.ts';
 import { judge } from './dialplan.ts';
 import type { Line } from './line.ts';
-import { atRest, offHook, rowOf, step, type HandsetAction, type HandsetEvent, type HandsetState, type TimerName, type ToneAction } from './machine.ts';
+import { atRest, offHook } from './line-state.ts';
+import { rowOf, step, type HandsetAction, type HandsetEvent, type HandsetState, type TimerName, type ToneAction } from './machine.ts';
 import { plan } from './outgoing.ts';
 import { failureTone, type CountryTone, type StatusName } from './words.ts';
 import type { Place, ToneProgram } from '../media/door.ts';

@@ -5,8 +5,8 @@ import { admit } from './admission.ts';
 import type { Desk } from './desk.ts';
 import type { Handset } from './handset.ts';
 import { decide, wishOf } from './intercom.ts';
-import { offHook } from './machine.ts';
-import { hostOf, userOf } from './outgoing.ts';
+import { offHook } from './line-state.ts';
+import { hostOf, userOf } from './addresses.ts';
 import type { AgentHandlers, Call } from '../sip/agent-types.ts';
 
 /** More calls than anyone can want at once; the next one hears busy. */

@@ -195,12 +195,6 @@ ask end|held -> ./none: end active, second to active, resume`,
   };
 }
 
-export const atRest: HandsetState = { line: 'on hook', second: 'none' };
-
-/** States in which the handset is in the hand. */
-export const offHook = (line: LineState): boolean =>
-  line !== 'on hook' && line !== 'ringing' && line !== 'recall' && line !== 'speaker' && line !== 'speaker calling';
-
 /** The row that rules `event`; undefined when the event means nothing here. */
 export function rowOf(state: HandsetState, event: HandsetEvent): Row | undefined {
   const rows = table()[state.line];

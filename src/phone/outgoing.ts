@@ -1,5 +1,6 @@
 // From what a person dialled, or a program asked for, to where the call goes.
 
+import { hostOf } from './addresses.ts';
 import { groupOf } from './paging-group.ts';
 import { settle } from './dialplan.ts';
 import type { Desk, Planned } from './desk.ts';
@@ -16,15 +17,7 @@ export function addressOf(text: string): string | undefined {
   return undefined;
 }
 
-/** Host of a SIP address without port and brackets, lower case. */
-export function hostOf(address: string): string {
-  const match = /^(?:sips?:)?(?:[^@]*@)?(?:\[([^\]]*)\]|([^:;?>]*))/i.exec(address);
-  return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
-}
-
 const portOf = (address: string): string => /:(\d+)(?:[;?>]|$)/.exec(address.replace(/^.*@/, ''))?.[1] ?? '5060';
-
-export const userOf = (address: string): string => /^(?:<)?(?:sips?:)?([^@:;>]*)[^@]*@/i.exec(address)?.[1] ?? '';
 
 /** Numbers as people write them: '+1 (212) 555-0100', 'tel:112'. */
 const bare = (text: string): string => text.replace(/^tel:([^;]*).*$/i, '$1').replace(/[\s()/-]/g, '');

@@ -7,13 +7,12 @@ import { createAccounts } from './accounts.ts';
 import { createCallLog, readMemory, writeMemory } from './call-log.ts';
 import { createCommands } from './commands.ts';
 import type { Desk } from './desk.ts';
-import { compilePlan, emergencyNumbers, type Dialling } from './dialplan.ts';
-import { createHandset } from './handset.ts';
+import type { Dialling } from './dialplan.ts';
+import type { Handset } from './handset.ts';
 import { createIncoming } from './incoming.ts';
 import { Line } from './line.ts';
 import type { LineEvent, LinePorts } from './line-types.ts';
-import { atRest, offHook } from './machine.ts';
-import { CODES, plan } from './outgoing.ts';
+import { atRest, offHook } from './line-state.ts';
 import { passwordOf } from './admission.ts';
 import type { Paging } from './paging.ts';
 import type { PhonePorts, Services } from './ports.ts';
@@ -40,6 +39,12 @@ export interface Phone extends PhoneDoor {
   nextStream(): number;
   close(): Promise<void>;
 }
+
+/** At rest for ever. */
+const NO_HANDSET: Handset = {
+  state: atRest, active: undefined, second: undefined, tone: '', digits: '', handle: () => false, flash: () => false, key: () => undefined, incoming: () => undefined,
+  intercom: () => false, call: () => undefined, lineDid: () => undefined, lineEnded: () => undefined, replace: () => undefined, sentOn: () => false, toneEnded: () => undefined,
+};
 
 const BLINK = [250, 250] as const;
 /** In a call whose sound is encrypted. */
@@ -116,7 +121,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     ports, services, memory, lines, settings,
     headless: hardware.hook === undefined,
     dialling() {
-      const { dialing } = settings();
+      const { dialing } = settings(), { CODES, compilePlan, emergencyNumbers } = ports.dialled();
       if (planSource !== dialing.plan) {
         planSource = dialing.plan;
         try {
@@ -172,7 +177,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   };
 
   let paging: Paging | 'coming' | undefined = undefined as Paging | 'coming' | undefined;
-  const handset = createHandset(desk);
+  const handset = desk.headless ? NO_HANDSET : ports.dialled().createHandset(desk);
   const accounts = createAccounts(desk, () => agent);
   const commands = createCommands(desk, handset, status, onHook, async (options) => (await ports.beyond()).request(agent, options), ports.beyond);
   const agent: Agent = ports.agent({
@@ -242,7 +247,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   function transferAsked(line: Line, target: string, by: string): void {
     const call = line.call!;
     const address = target.replace(/^<|>$/g, '');
-    const planned = line.intercom || !/^sips?:/i.test(address) ? undefined : plan(desk, address, {
+    const planned = line.intercom || !/^sips?:/i.test(address) ? undefined : ports.dialled().plan(desk, address, {
       account: call.account?.id, headers: [['Referred-By', by.includes('<') ? by : `<${by}>`]],
     });
     if (planned === undefined || !('call' in planned)) return call.transferProgress(603, 'Declined');

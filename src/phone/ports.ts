@@ -15,6 +15,10 @@ import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
 import type { createPaging } from './paging.ts';
 import type { TextStore } from './call-log.ts';
+import type { compilePlan, emergencyNumbers } from './dialplan.ts';
+import type { createFurther } from './further-commands.ts';
+import type { createHandset } from './handset.ts';
+import type { CODES, destinations, plan } from './outgoing.ts';
 import type { ringOf } from './ringing.ts';
 
 /** The tone tables of the media room. */
@@ -44,6 +48,17 @@ export interface Beyond {
   readonly ringOf: typeof ringOf;
 }
 
+/** See main/dialled.ts. */
+export interface Dialled {
+  readonly compilePlan: typeof compilePlan;
+  readonly emergencyNumbers: typeof emergencyNumbers;
+  readonly createFurther: typeof createFurther;
+  readonly createHandset: typeof createHandset;
+  readonly CODES: typeof CODES;
+  readonly destinations: typeof destinations;
+  readonly plan: typeof plan;
+}
+
 export interface PhonePorts {
   readonly clock: Clock;
   readonly log: Log;
@@ -67,6 +82,8 @@ export interface PhonePorts {
   readonly opus: boolean;
   /** Keys for encrypted sound, loaded with the first call that wants them; absent: there is none. */
   readonly sdes?: (() => Sdes) | undefined;
+  /** What a handset needs, and whoever calls: loaded at once when first asked for. */
+  readonly dialled: () => Dialled;
 }
 
 /** Where the service codes lead, and where their calls come from. */

@@ -12,7 +12,7 @@ export function phonePorts(core, { clock, media, settings, ports }) {
   const { nationalOf, ringTone, intercomBeep, holdTone, statusTones, dtmfProgram } = core;
   const national = nationalOf(ROWS);
   return [{
-    clock, media, store, random: ports.random, log: ports.log, opus: false, texts: core.texts, settings: () => settings, change() {},
+    clock, media, store, random: ports.random, log: ports.log, opus: false, texts: core.texts, settings: () => settings, change() {}, dialled() { throw new Error('nothing here has a handset or calls'); },
     hardware: { board: 'none', close() {} },
     sounds: { national: () => national, ringTone, intercomBeep, holdTone, statusTones, dtmfProgram, file: (name) => name },
     agent: (handlers) => core.createAgent({ clock, random: ports.random, log: ports.log, network: ports.network, resolver: ports.resolver }, { listen: { host: '127.0.0.1', port: 0 }, tcp: false, userAgent: 'Offhook', sessionS: () => 1_800 }, handlers),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { diagram, drawMachine, drawnRows } from '../../src/phone/draw.ts';
-import { atRest, offHook, rowOf, step, table, type HandsetAction, type HandsetEvent, type HandsetState, type Second } from '../../src/phone/machine.ts';
+import { atRest, offHook } from '../../src/phone/line-state.ts';
+import { rowOf, step, table, type HandsetAction, type HandsetEvent, type HandsetState, type Second } from '../../src/phone/machine.ts';
 
 const lines = Object.keys(table()) as HandsetState['line'][];
 const rows = drawnRows().map((r) => ({ ...r, event: r.key.split('|')[0] as HandsetEvent }));

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { extras } from '../../../src/main/media-extras.ts';
 import { createPaging } from '../../../src/phone/paging.ts';
+import * as dialled from '../../../src/main/dialled.ts';
 import { reportOf } from '../../../src/media/probe.ts';
 import { createBench, type Bench } from '../../../src/hardware/bench.ts';
 import { createCodec } from '../../../src/media/codec.ts';
@@ -99,6 +100,7 @@ export function createLab(seed = 1): Lab {
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
         clock, log, random, media, store, sounds: { ...toneTables, dtmfProgram, national: () => nationalIn(box.settings.phone.country), file: (name) => `sounds/${name}` }, opus: false, sdes: () => createSdes(random),
+        dialled: () => dialled,
         beyond: async () => ({ request, Subscriptions, reportOf, createPaging, ringOf }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
