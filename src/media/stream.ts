@@ -33,6 +33,7 @@ const PAGE_OVER_MS = 1500;
 const PAGE_WATCH_MS = 250;
 /** The second byte of RTCP: what no RTP packet has that shares its port (RFC 5761 §4). */
 const RTCP_FIRST = 192, RTCP_LAST = 223;
+/** Sound is heard later than an event comes, by the jitter buffer and the length of the key. */
 const SAME_KEY_MS = 500;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
 
@@ -188,7 +189,7 @@ export class Stream {
     this.#heardMs = clock.now();
     if (this.#events === undefined || eventHzOf(before) !== eventHzOf(session)) this.#renewEvents();
     const { inbandDtmf } = this.#settings;
-    const listens = inbandDtmf === 'on' || (inbandDtmf === 'auto' && session.eventReceive === undefined);
+    const listens = inbandDtmf === 'on' || (inbandDtmf === 'auto' && session.eventReceive === undefined && !this.#paged);
     this.#listener = listens ? this.#listener ?? this.#ports.extras?.().dtmfDetector((digit, ms) => this.#tellDigit(digit, ms, true)) : undefined;
     if (before !== undefined) return;
     this.#stopReports = clock.after(rtcpIntervalMs(random, true), this.#reportDue);

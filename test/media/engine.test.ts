@@ -246,6 +246,17 @@ describe('digits', () => {
     }
   });
 
+  test('are not listened for in a page to a group, which says nothing of events', async () => {
+    let made = 0;
+    const c = await call({ extras: { dtmfDetector: () => ({ take: () => void made++ }) } });
+    c.b.media.command({ do: 'open', stream: 9, host: c.b.host, cname: 'b', group: { host: '239.1.1.1', port: 5004 } });
+    await settle();
+    c.b.media.command({ do: 'route', stream: 9, route: { to: 'place', place: 'speaker' } });
+    await c.clock.run(200);
+    expect(c.b.of('opened').map(({ port }) => port)).toContain(5004);
+    expect(made).toBe(0);
+  });
+
   test('that come both as events and in the sound are told once', async () => {
     const hear: ((digit: string, ms: number) => void)[] = [];
     const c = await call({ settings: mediaSettings({ inbandDtmf: 'on' }), extras: { dtmfDetector: (onDigit) => ({ take: () => void hear.push(onDigit) }) } });
