@@ -5,6 +5,7 @@ import { ComfortNoise } from '../media/comfort.ts';
 import { DtmfDetector } from '../media/dtmf-detector.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { Probe } from '../media/probe.ts';
+import { createRepair } from '../media/repair.ts';
 import { createRoom } from '../media/room.ts';
 import { createSeam } from '../media/seam.ts';
 import { createSilence } from '../media/silence.ts';
@@ -15,6 +16,7 @@ export const extras: MediaExtras = {
   comfort: (rateHz) => new ComfortNoise(rateHz),
   dtmfDetector: (onDigit) => new DtmfDetector(onDigit),
   probe: (rateHz) => new Probe(rateHz),
+  repair: createRepair,
   room: createRoom,
   createSeam,
   createSilence,

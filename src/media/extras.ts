@@ -56,7 +56,24 @@ export interface Seam {
   join(queue: Int16Array, at: number, count: number): number;
 }
 
+/** Mends what a receiver plays (conceal.ts, scale.ts): counts are samples of the sound being made, and each gives how many there are then. */
+export interface Repair {
+  /** Whether the newest sound is made up, by conceal(). */
+  hiding(): boolean;
+  /** The newest sound, made elsewhere, is real. */
+  good(): void;
+  /** Make up `count` samples. */
+  conceal(count: number): void;
+  /** `count` real samples lie `gap` after the sound so far: fill the gap and join both, rather later (`lean` 1) or earlier (-1); the first `skip` may be left out. */
+  join(gap: number, count: number, skip: number, lean: number): number;
+  /** Take one pitch period out, even a poor one (`force`), or put one in. */
+  shorten(count: number, force: boolean): number;
+  lengthen(count: number): number;
+}
+
 export interface MediaExtras {
+  /** For the sound in x, history before `at`, at `perMs` samples a millisecond. */
+  readonly repair: (x: Int16Array, at: number, perMs: number) => Repair;
   /** Comfort noise, for a sender that describes its silence (RFC 3389). */
   readonly comfort: (rateHz: number) => ComfortNoise;
   /** The test of a sound card. */

@@ -7,12 +7,10 @@
 
 import type { Codec } from './codec.ts';
 import type { ComfortNoise } from './comfort.ts';
-import { Concealer } from './conceal.ts';
-import type { Seam } from './extras.ts';
+import type { MediaExtras, Repair, Seam } from './extras.ts';
 import { AdaptiveJitter, type JitterBuffer } from './jitter.ts';
 import { Doubler } from './resample.ts';
 import type { RtpPacket } from './rtp.ts';
-import { lengthen, shorten } from './scale.ts';
 
 /** The longest packet decoded: 120 ms at 16 kHz; with a gap before it and a period more it still has room. */
 const LONGEST = 1920;
@@ -38,8 +36,7 @@ export class Receiver {
   /** Packets that were lost and taken whole from their successors. */
   recovered = 0;
   readonly #codecOf: (payloadType: number) => Codec | undefined;
-  readonly #comfortOf: (rateHz: number) => ComfortNoise | undefined;
-  readonly #seamOf: (sound: Int16Array, rateHz: number) => Seam | undefined;
+  readonly #extras: (() => Partial<MediaExtras>) | undefined;
   /** Joins the next sound to that of the codec before. */
   #seam: Seam | undefined;
   /** History, then the sound being made. */
@@ -49,7 +46,8 @@ export class Receiver {
   readonly #doubler = new Doubler();
   #queued = 0;
   #codec: Codec | undefined;
-  #concealer = new Concealer(this.#sound, HISTORY, 8);
+  /** Made when something is to be mended first. */
+  #mender: Repair | undefined;
   #rateHz = 8000;
   /** Ticks of the jitter buffer: the clock of the first codec. */
   #clockHz = 0;
@@ -75,12 +73,10 @@ export class Receiver {
   /** How long packets wait for a pull, smoothed. */
   #waitMs = 0;
 
-  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded; `comfortOf` what makes comfort noise, when a sender wants some, `seamOf` what joins two codecs' sound. */
-  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined, comfortOf: (rateHz: number) => ComfortNoise | undefined = () => undefined,
-    seamOf: (sound: Int16Array, rateHz: number) => Seam | undefined = () => undefined) {
-    this.#seamOf = seamOf;
+  /** `codecOf` gives the codec of a payload type that was negotiated, for its clock before any packet of it is decoded; without `extras` what is lost is silence, and nothing is stretched. */
+  constructor(minMs: number, maxMs: number, codecOf: (payloadType: number) => Codec | undefined, extras?: () => Partial<MediaExtras>) {
     this.jitter = new AdaptiveJitter(minMs, maxMs);
-    this.#comfortOf = comfortOf;
+    this.#extras = extras;
     this.#codecOf = codecOf;
   }
 
@@ -158,7 +154,7 @@ export class Receiver {
     const count = Math.min(LONGEST, Math.max(1, Math.round(jitter.ticks * perTick)));
     if (next === 'wait') return this.#quiet(count);
     this.concealedMs += count * 1000 / this.#rateHz;
-    if (codec?.conceal === undefined) this.#concealer.conceal(count);
+    if (codec?.conceal === undefined) this.#makeUp(count);
     else this.#codecConceals(codec, count);
     this.#enqueue(count);
   }
@@ -166,7 +162,7 @@ export class Receiver {
   #play(atMs: number): void {
     const { jitter } = this, codec = this.#codecOf(jitter.payloadType);
     if (codec !== undefined) this.#use(codec);
-    const perTick = this.#rateHz / this.#clockHz, perMs = this.#rateHz / 1000, frame = this.#frame, concealer = this.#concealer;
+    const perTick = this.#rateHz / this.#clockHz, perMs = this.#rateHz / 1000, frame = this.#frame;
     const gap = Math.round(jitter.gap * perTick);
     if (jitter.paused) this.concealedMs = this.#concealedThenMs;
     let made = 0;
@@ -180,13 +176,13 @@ export class Receiver {
           made = gap;
         }
       }
-      if (made > 0) concealer.good();
+      if (made > 0) this.#mender?.good();
     }
     let count = codec?.decode(jitter.payload!, gap === 0 ? frame : this.#sound.subarray(HISTORY + gap)) ?? 0;
     if (count <= 0) {
       jitter.played(this.#usual / perTick);
       this.concealedMs += this.#usual / perMs;
-      concealer.conceal(gap + this.#usual);
+      this.#makeUp(gap + this.#usual);
       return this.#enqueue(gap + this.#usual);
     }
     this.#usual = count;
@@ -198,10 +194,10 @@ export class Receiver {
       count += made;
       this.#hid = false;
     }
-    else if (gap > 0 || concealer.hiding || (jitter.seam && this.#hid)) {
+    else if (gap > 0 || this.#mender?.hiding() || (jitter.seam && this.#hid)) {
       const whole = gap + count;
       this.#hid = false;
-      count = concealer.join(gap, count, Math.max(0, skip), jitter.excessMs < 0 ? 1 : jitter.excessMs > OVER_MS / 2 ? -1 : 0);
+      count = this.#join(gap, count, Math.max(0, skip), jitter.excessMs < 0 ? 1 : jitter.excessMs > OVER_MS / 2 ? -1 : 0);
       jitter.stretched((count - whole) / perMs);
       return this.#enqueue(count);
     }
@@ -209,16 +205,33 @@ export class Receiver {
     this.#enqueue(this.#scale(count, atMs));
   }
 
+  #mend(): Repair | undefined {
+    return this.#mender ??= this.#extras?.().repair?.(this.#sound, HISTORY, this.#rateHz / 1000);
+  }
+
+  #makeUp(count: number): void {
+    const mender = this.#mend();
+    if (mender === undefined) this.#frame.fill(0, 0, count);
+    else mender.conceal(count);
+  }
+
+  #join(gap: number, count: number, skip: number, lean: number): number {
+    const mender = this.#mend();
+    if (mender !== undefined) return mender.join(gap, count, skip, lean);
+    this.#frame.fill(0, 0, gap);
+    return gap + count;
+  }
+
   #codecConceals(codec: Codec, count: number): void {
     this.#hid = true;
-    this.#concealer.good();
+    this.#mender?.good();
     if (codec.conceal!(this.#frame, count) !== count) this.#frame.fill(0, 0, count); // a length that the codec does not have
   }
 
   #scale(count: number, atMs: number): number {
     const excess = this.jitter.excessMs, perMs = this.#rateHz / 1000;
     if ((excess <= OVER_MS && excess >= 0) || (excess <= FAR_MS && atMs - this.#scaledAt < PAUSE_MS)) return count;
-    const scaled = excess > 0 ? shorten(this.#sound, HISTORY, count, perMs, excess > FAR_MS) : lengthen(this.#sound, HISTORY, count, perMs);
+    const mender = this.#mend(), scaled = (excess > 0 ? mender?.shorten(count, excess > FAR_MS) : mender?.lengthen(count)) ?? count;
     if (scaled === count) return count;
     this.#scaledAt = atMs;
     const ms = (scaled - count) / perMs;
@@ -230,7 +243,7 @@ export class Receiver {
 
   /** What was heard last fades away, and silence goes on. */
   #quiet(count: number): void {
-    if (this.#spoken) this.#concealer.conceal(count);
+    if (this.#spoken) this.#makeUp(count);
     else this.#frame.fill(0, 0, count);
     this.#enqueue(count);
   }
@@ -239,18 +252,18 @@ export class Receiver {
   #hush(noise: Uint8Array | undefined): void {
     this.#noise = noise;
     if (noise === undefined) this.#comfort?.end();
-    else (this.#comfort ??= this.#comfortOf(this.#rateHz))?.begin(noise);
+    else (this.#comfort ??= this.#extras?.().comfort?.(this.#rateHz))?.begin(noise);
   }
 
   #use(codec: Codec): void {
     if (codec === this.#codec) return;
-    if (this.#spoken && this.#codec !== undefined && codec.rateHz + this.#rateHz > 16_000) this.#seam = this.#seamOf(this.#sound, this.#rateHz); // G.711 has no past, of either law
+    if (this.#spoken && this.#codec !== undefined && codec.rateHz + this.#rateHz > 16_000) this.#seam = this.#extras?.().createSeam?.(this.#sound, this.#rateHz); // G.711 has no past, of either law
     this.#codec = codec;
     if (codec.rateHz === this.#rateHz) return;
     this.#rateHz = codec.rateHz;
     this.#sound.fill(0);
     this.#comfort = undefined;
-    this.#concealer = new Concealer(this.#sound, HISTORY, codec.rateHz / 1000);
+    this.#mender = undefined;
     this.#doubler.reset();
   }
 

@@ -101,7 +101,7 @@ export class Stream {
       const out = this.#session?.crypto === undefined ? packet : this.#srtp?.protect(packet);
       if (out !== undefined) this.#rtp?.send(out, this.#latch.to);
     });
-    this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType), (rateHz) => ports.extras?.().comfort(rateHz), (sound, rateHz) => ports.extras?.().createSeam(sound, rateHz));
+    this.#receiver = new Receiver(settings.jitterMinMs, settings.jitterMaxMs, (payloadType) => this.#codecOf(payloadType), ports.extras);
   }
 
   /** True once negotiated, until closed: the stream wants to be served. */

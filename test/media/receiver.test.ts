@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ComfortNoise } from '../../src/media/comfort.ts';
+import { extras as all } from '../../src/main/media-extras.ts';
 import type { Codec } from '../../src/media/codec.ts';
 import { createG711 } from '../../src/media/g711.ts';
 import { Receiver } from '../../src/media/receiver.ts';
@@ -9,13 +9,14 @@ import { FakeRandom } from '../fakes/random.ts';
 import { align, voice } from './bench.ts';
 
 const PCMA = 8;
+const extras = () => all;
 const said = (i: number): number => voice(2 * i); // at 8 kHz
 
 /** A receiver of PCMA whose card asks for `periodMs` at a time, and packets that arrive when `arrival` says (ms, sender's clock; NaN: never). */
 function receive(options: { seconds: number; arrival?: (sentMs: number, n: number) => number; periodMs?: number; sound?: (i: number) => number; codec?: Codec; minMs?: number }) {
   const { seconds, arrival = (sentMs) => sentMs, periodMs = 10, sound = said, minMs = 0 } = options;
   const codec = options.codec ?? createG711('PCMA');
-  const receiver = new Receiver(minMs, 300, () => codec);
+  const receiver = new Receiver(minMs, 300, () => codec, extras);
   const packet = rtpPacket(), pcm = new Int16Array(160), payload = new Uint8Array(160), period = new Int16Array(16 * periodMs);
   const heard: number[] = [];
   const due = Array.from({ length: 50 * seconds }, (_, n) => ({ n, at: arrival(20 * n, n) })).filter(({ at }) => !Number.isNaN(at)).sort((a, b) => a.at - b.at);
@@ -75,7 +76,7 @@ describe('delay', () => {
         return codec.decode(payload, out);
       },
     };
-    const receiver = new Receiver(0, 300, () => watched);
+    const receiver = new Receiver(0, 300, () => watched, extras);
     const packet = rtpPacket(), pcm = new Int16Array(160), period = new Int16Array(160);
     const payload = new Uint8Array(160);
     let n = 0, least = Infinity, at = 0;
@@ -138,7 +139,7 @@ describe('a sender that is silent', () => {
   const level = (x: readonly number[]): number => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
   /** A tone for a second, silence told by `noise` (or by nothing) for a second, a tone again. */
   function pause(noise: Uint8Array | undefined, comfort: boolean, everyMs = 200) {
-    const codec = createG711('PCMA'), receiver = new Receiver(0, 300, () => codec, comfort ? (rateHz) => new ComfortNoise(rateHz) : undefined);
+    const codec = createG711('PCMA'), receiver = new Receiver(0, 300, () => codec, comfort ? extras : undefined);
     const packet = rtpPacket(), pcm = new Int16Array(160), bytes = new Uint8Array(160), period = new Int16Array(160), heard: number[] = [];
     let sequence = 0;
     for (let now = 0; now < 3000; now += 10) {
@@ -188,7 +189,7 @@ describe('a sender that is silent', () => {
         return samples;
       },
     };
-    const receiver = new Receiver(0, 300, () => codec), packet = rtpPacket(), period = new Int16Array(160), heard: number[] = [];
+    const receiver = new Receiver(0, 300, () => codec, extras), packet = rtpPacket(), period = new Int16Array(160), heard: number[] = [];
     for (let now = 0, sequence = 0; now < 2000; now += 10) {
       if (now % 20 === 0 && (now < 500 || now >= 900)) { // 400 ms of silence
         packet.sequence = sequence++;
@@ -212,7 +213,7 @@ test('any packets at any times: never throws, holds no more than its ring, gives
     wait: fc.oneof(fc.nat(60), fc.nat(5000)), pulls: fc.nat(5), count: fc.constantFrom(160, 320, 1, 333, 960), sound: fc.integer({ min: 0, max: 5 }),
   });
   const codecs: Record<number, Codec> = {};
-  fc.assert(fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 150 }), fc.boolean(), (steps, mends) => {
     const decoded = new Set<Uint8Array>();
     const watch = (codec: Codec): Codec => ({
       ...codec,
@@ -225,7 +226,7 @@ test('any packets at any times: never throws, holds no more than its ring, gives
     codecs[0] = watch(createG711('PCMU'));
     codecs[8] = watch(createG711('PCMA'));
     codecs[96] = watch({ name: 'wide', rateHz: 16_000, clockHz: 48_000, encode: () => 0, decode: (payload, out) => out.fill(payload[0] ?? 0, 0, Math.min(960, out.length)).length > 959 ? Math.min(960, payload.length) : 0, conceal: (out, samples) => (samples % 160 === 0 ? (out.fill(7, 0, samples), samples) : 0), decodeFec: (next, out, samples) => (next.length > 900 && samples % 40 === 0 ? (out.fill(9, 0, samples), samples) : 0), close() {} });
-    const receiver = new Receiver(0, 300, (type) => codecs[type], (rateHz) => new ComfortNoise(rateHz)), packet = rtpPacket(), out = new Int16Array(1000);
+    const receiver = new Receiver(0, 300, (type) => codecs[type], mends ? extras : undefined), packet = rtpPacket(), out = new Int16Array(1000);
     let now = 0;
     for (const s of steps) {
       now += s.wait;

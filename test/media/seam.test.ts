@@ -1,13 +1,13 @@
 // A call's sound through changes of codec, sender and receiver as they are: no gap, no click, whatever changes into what.
 
 import { describe, expect, test } from 'vitest';
+import { extras } from '../../src/main/media-extras.ts';
 import { createCodec } from '../../src/media/codec.ts';
 import type { Codec } from '../../src/media/codec.ts';
 import type { CodecUse } from '../../src/media/door.ts';
 import { opusAvailable } from '../../src/media/opus-drivers.ts';
 import { Receiver } from '../../src/media/receiver.ts';
 import { readRtp, rtpPacket } from '../../src/media/rtp.ts';
-import { createSeam } from '../../src/media/seam.ts';
 import { Sender } from '../../src/media/sender.ts';
 import { FakeRandom } from '../fakes/random.ts';
 import { align, G722, L16, OPUS, PCMA, PCMU, voice } from './bench.ts';
@@ -17,7 +17,7 @@ const PERIOD = 160;
 function through(uses: readonly CodecUse[], sound: (i: number) => number, seconds: number, seams = true): { heard: number[]; receiver: Receiver; types: number[] } {
   const make = (): Map<number, Codec> => new Map(uses.map((use) => [use.payloadType, createCodec(use, { opusBitrate: 32_000, opusComplexity: 5 })]));
   const near = make(), far = make(), packet = rtpPacket(), heard: number[] = [], types: number[] = [];
-  const receiver = new Receiver(20, 300, (type) => far.get(type), undefined, seams ? createSeam : undefined);
+  const receiver = new Receiver(20, 300, (type) => far.get(type), () => (seams ? extras : { repair: extras.repair }));
   let now = 0;
   const sender = new Sender(new FakeRandom(3), (bytes) => {
     readRtp(Buffer.from(bytes), packet);

@@ -1,5 +1,6 @@
 // Speech as the packets that a phone sends of it, and an offline listener: our receive path alone, in time that is counted and not waited for.
 
+import { extras } from '../../src/main/media-extras.ts';
 import { createCodec, type Codec } from '../../src/media/codec.ts';
 import { createG711 } from '../../src/media/g711.ts';
 import { Receiver } from '../../src/media/receiver.ts';
@@ -45,7 +46,7 @@ export interface OfflineOptions {
 export function listenOffline(trace: Trace, packets: readonly Uint8Array[], codec: SentCodec, options: OfflineOptions = {}): Offline {
   const { periodMs = 10, jitterMinMs = 20, jitterMaxMs = 300, nowUs = () => 0 } = options;
   const decoder = coder(codec), type = codec === 'opus' ? 111 : 0, ticks = trace.ptimeMs * (codec === 'opus' ? 48 : 8);
-  const receiver = new Receiver(jitterMinMs, jitterMaxMs, (payloadType) => (payloadType === type ? decoder : undefined));
+  const receiver = new Receiver(jitterMinMs, jitterMaxMs, (payloadType) => (payloadType === type ? decoder : undefined), () => extras);
   const arrivals = arrivalsOf(trace), lengthMs = trace.packets.at(-1)!.sentMs + 800, count = periodMs * 16;
   const realMs = periodMs / (1 + (options.ppm ?? 0) / 1e6);
   const out = new Int16Array(count), all = new Int16Array(Math.ceil(lengthMs / realMs) * count), tookUs: number[] = [];
