@@ -36,9 +36,9 @@ export interface End {
   of<K extends MediaEvent['event']>(kind: K): Extract<MediaEvent, { event: K }>[];
 }
 
-export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7, extras: () => MediaExtras = () => all): End {
+export function end(wire: Wire, host: string, settings = mediaSettings(), seed = 7, extras: (() => MediaExtras) | null = () => all): End {
   const audio = new FakeAudio(wire.clock), log = new FakeLog();
-  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec, extras }, settings);
+  const media = createEngine({ clock: wire.clock, random: new FakeRandom(seed + host.length + host.charCodeAt(host.length - 1)), log, udp: wire.host(host), audio, codec: createCodec, ...(extras === null ? {} : { extras }) }, settings);
   const events: MediaEvent[] = [];
   media.subscribe((event) => { events.push(event); });
   return { host, media, audio, events, log, of: <K extends MediaEvent['event']>(kind: K) => events.filter((e): e is Extract<MediaEvent, { event: K }> => e.event === kind) };
@@ -59,8 +59,8 @@ export interface Call {
 }
 
 /** A call between stream 1 of two phones, each routed to its handset. */
-export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number; extras?: Partial<MediaExtras> } = {}): Promise<Call> {
-  const { extras } = options, given = () => (extras ?? all) as MediaExtras; // what a test names is all there is
+export async function call(options: { settings?: MediaSettings; session?: Partial<StreamSession>; microphone?: (i: number) => number; seed?: number; ppm?: number; extras?: Partial<MediaExtras> | null } = {}): Promise<Call> {
+  const { extras } = options, given = extras === null ? null : () => (extras ?? all) as MediaExtras; // what a test names is all there is; null: none at all
   const clock = new FakeClock();
   const wire = new Wire(clock, options.seed ?? 1);
   const a = end(wire, '192.0.2.1', options.settings, 7, given), b = end(wire, '192.0.2.2', options.settings, 7, given);

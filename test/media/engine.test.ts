@@ -474,8 +474,8 @@ describe('routes', () => {
     expect(asked).toEqual([[FILE, 16_000]]);
   });
 
-  test.each([['cannot be played', { wav: () => 'it is not a WAV file' }, 'it is not a WAV file'], ['nobody here can play', undefined, 'not on this phone']])('in place of a file that %s its tone is heard, and that is told', async (_, extras, why) => {
-    const c = await routed({ do: 'route', stream: 1, route: { to: 'program', program: FILE } }, extras === undefined ? {} : { extras });
+  test.each([['cannot be played', { wav: () => 'it is not a WAV file' }, 'it is not a WAV file'], ['nobody here can play', null, 'not on this phone']])('in place of a file that %s its tone is heard, and that is told', async (_, extras, why) => {
+    const c = await routed({ do: 'route', stream: 1, route: { to: 'program', program: FILE } }, { extras });
     await c.clock.run(2000);
     expect(toneIn(card(c.a).played, 600, 16_000, 12_000)).toBeGreaterThan(6000);
     expect(c.b.of('trouble')).toEqual([{ event: 'trouble', code: 'SOUND_NOT_PLAYED', message: `The sound hold.wav is not played: ${why}.` }]);
