@@ -42,6 +42,8 @@ export class Receiver {
   /** History, then the sound being made. */
   readonly #sound = new Int16Array(HISTORY + 3 * LONGEST);
   readonly #frame = this.#sound.subarray(HISTORY);
+  /** Where a packet is decoded to when nothing is missing before it. */
+  readonly #packet = this.#sound.subarray(HISTORY, HISTORY + LONGEST);
   readonly #queue = new Int16Array(6 * LONGEST + 1024);
   readonly #doubler = new Doubler();
   #queued = 0;
@@ -178,7 +180,7 @@ export class Receiver {
       }
       if (made > 0) this.#mender?.good();
     }
-    let count = codec?.decode(jitter.payload!, gap === 0 ? frame : this.#sound.subarray(HISTORY + gap)) ?? 0;
+    let count = codec?.decode(jitter.payload!, gap === 0 ? this.#packet : this.#sound.subarray(HISTORY + gap, HISTORY + gap + LONGEST)) ?? 0;
     if (count <= 0) {
       jitter.played(this.#usual / perTick);
       this.concealedMs += this.#usual / perMs;

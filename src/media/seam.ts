@@ -6,9 +6,9 @@ import { Concealer } from './conceal.ts';
 import type { Seam } from './extras.ts';
 import { Doubler } from './resample.ts';
 
-/** The sound before the seam, 50 ms, and the longest packet after it. */
+/** The sound before the seam, 50 ms, and the most that is joined to it: the longest packet, a gap filled before it and a period more. */
 const HISTORY = 800;
-const LONGEST = 3840;
+const LONGEST = 5760;
 /** So much of the new sound may be left out: a decoder that begins, and the filter behind it, give silence first. */
 const SKIP = 80;
 
