@@ -114,7 +114,7 @@ test('what no encrypted call needs is not loaded', async () => {
   const media = createEngine({ clock, random: new FakeRandom(3), udp: wire.host('192.0.2.1'), audio: new FakeAudio(clock), codec: createCodec, extras: load }, mediaSettings());
   media.command({ do: 'open', stream: 1, host: '192.0.2.1', cname: 'x' });
   await settle();
-  const plain = { remote: { host: '192.0.2.2', port: 4000 }, rtcpPort: 4001, send: PCMA, receive: [PCMA], direction: 'sendrecv', ptimeMs: 20 } as const;
+  const plain = { remote: { host: '192.0.2.2', port: 4000 }, rtcpPort: 4001, send: PCMA, receive: [PCMA], eventSend: 101, eventReceive: 101, direction: 'sendrecv', ptimeMs: 20 } as const;
   media.command({ do: 'negotiated', stream: 1, session: plain });
   clock.advance(10_000);
   expect(load).not.toHaveBeenCalled();
