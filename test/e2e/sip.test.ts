@@ -224,7 +224,7 @@ describe('called', () => {
     ['a UPDATE of such a dialog', 'UPDATE', { to: '<sip:phone@127.0.0.1>;tag=none' }, /^SIP\/2.0 481/, 'to', /tag=none/],
     ['an INFO of such a dialog', 'INFO', { to: '<sip:phone@127.0.0.1>;tag=none' }, /^SIP\/2.0 481/, 'to', /tag=none/],
     ['video alone', 'INVITE', { body: sdp(0, { media: 'm=video 40000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000' }) }, /^SIP\/2.0 488/, 'to', /tag=/],
-    ['SRTP alone', 'INVITE', { body: sdp(0, { media: 'm=audio 40000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj' }) }, /^SIP\/2.0 488/, 'to', /tag=/],
+    ['DTLS-SRTP alone', 'INVITE', { body: sdp(0, { media: `m=audio 40000 UDP/TLS/RTP/SAVPF 0\r\na=setup:actpass\r\na=fingerprint:sha-256 ${'AB:'.repeat(31)}AB` }) }, /^SIP\/2.0 488/, 'to', /tag=/],
     ['a description that is none', 'INVITE', { body: 'hello' }, /^SIP\/2.0 4(88|00)/, 'to', /tag=/],
     ['another scheme', 'OPTIONS', { uri: 'mailto:a@b.c' }, /^SIP\/2.0 416/, 'to', /tag=/],
   ];
