@@ -84,6 +84,8 @@ const boundBy = async () => {
   return Number(/"CSeq":\s*(\d+)/.exec(out)?.[1] ?? 0);
 };
 const bound = async () => await boundBy() > 0;
+/** Whether this kernel and its keeper let anybody inside have real-time priority; a container's often do not. */
+const realTimeHere = async () => (await machine.run('prlimit --rtprio=15:15 chrt -f 15 true')).code === 0;
 /** Seconds until the journal has said it after the mark. */
 const saidAfter = async (from: number, words: RegExp, withinMs: number) => {
   const start = Date.now();
@@ -154,7 +156,8 @@ describe('under a real systemd', () => {
 
   test('the media thread, and it alone, has real-time priority, within the limits of the kernel', async () => {
     const pid = await property('MainPID');
-    await saidAfter(1, /^sound has real-time priority thread=\d+/m, 10_000);
+    await saidAfter(1, /^sound (has|runs without) real-time priority/m, 10_000);
+    if (!await realTimeHere()) return expect(await since(1)).toMatch(/^sound runs without real-time priority why="this user may not: LimitRTPRIO/m);
     // class, real-time priority, thread: ps(1)
     const threads = (await machine.must(`ps -L -o cls=,rtprio=,lwp= -p ${pid}`)).trim().split('\n').map((line) => line.trim().split(/\s+/));
     expect(threads.filter(([kind]) => kind === 'FF').map(([, priority]) => priority)).toEqual(['15']);
@@ -196,7 +199,7 @@ describe('under a real systemd', () => {
       console.log(`${what}: registered again after ${((Date.now() - start) / 1_000).toFixed(1)} s`);
       await saidAfter(from, /^phone started/m, 10_000); // from then on systemd watches it
       expect(await since(from)).toMatch(why);
-      if (/media/.test(what)) expect(await since(from)).toMatch(/^sound ran for half a second without a pause/m);
+      if (/media/.test(what) && await realTimeHere()) expect(await since(from)).toMatch(/^sound ran for half a second without a pause/m);
       expect(await property('MainPID')).not.toBe(pid);
       expect(Number(await property('NRestarts'))).toBe(restarts + 1);
     }, 60_000);
