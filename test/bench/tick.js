@@ -19,7 +19,7 @@ import { freePort, pause } from './sipp.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const dist = join(root, 'dist/offhook.js');
 if (!existsSync(dist)) throw new Error('npm run build first');
-const { createUa, g711Answer } = await import(join(root, 'dist/ua.js'));
+const { createUa, g711Answer } = await import(join(root, 'dist/ua.mjs'));
 const SECONDS = Number(process.argv[2] ?? 60), PTIME_MS = 20;
 const folder = mkdtempSync(join(tmpdir(), 'oh-tick-'));
 const stamp = join(folder, 'stamp');

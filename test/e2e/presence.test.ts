@@ -14,7 +14,7 @@ let kamailio: Kamailio;
 let ua: typeof import('offhook/ua');
 
 beforeAll(async () => {
-  ua = await import(pathToFileURL(join(resolve(import.meta.dirname, '../..'), 'dist/ua.js')).href) as typeof import('offhook/ua');
+  ua = await import(pathToFileURL(join(resolve(import.meta.dirname, '../..'), 'dist/ua.mjs')).href) as typeof import('offhook/ua');
   kamailio = await startKamailio(folder.path, { presence: true });
 });
 afterAll(async () => {
