@@ -205,6 +205,7 @@ export const settingsSchema = Type.Object({
     opusComplexity: whole(0, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work; 0 chooses by the board.', applies: 'next call' }),
     silenceSuppression: flag(false, { title: 'Silence suppression', description: 'Send a description of the room\'s noise in place of silence, where the other side takes it (RFC 3389; DTX with Opus). Saves half of the traffic; soft words may lose their beginning.', applies: 'next call' }),
     inbandDtmf: choice('auto', ['off', 'auto', 'on'], { title: 'Keys in the sound', description: 'Whether keys that the other side presses are listened for in the sound. auto: only where it cannot send them as events.', applies: 'next call' }),
+    rtcpXr: flag(true, { title: 'Reports of quality', description: 'Ask the other side how it hears us, and tell it how we hear it, where it asks (RTCP XR, RFC 3611).', applies: 'next call' }),
     rtpTimeoutS: whole(60, 0, 3_600, { title: 'Dead call', description: 'Hang up when no sound arrives for this long; 0 never does.', unit: 's', applies: 'next call' }),
   }),
   dialing: group('Dialling', {

@@ -1,6 +1,7 @@
 // What the media room loads with the first call that wants it, in a file of its own beside the core.
 
 import { openWavLoop } from '../audio/wav-loop.ts';
+import { createQuality } from '../media/call-quality.ts';
 import { ComfortNoise } from '../media/comfort.ts';
 import { DtmfDetector } from '../media/dtmf-detector.ts';
 import type { MediaExtras } from '../media/extras.ts';
@@ -18,6 +19,7 @@ export const extras: MediaExtras = {
   probe: (rateHz) => new Probe(rateHz),
   repair: createRepair,
   room: createRoom,
+  createQuality,
   createSeam,
   createSilence,
   createSrtp,

@@ -8,6 +8,8 @@ import type { AudioStatus } from '../ports/audio.ts';
 import type { Endpoint } from '../ports/net.ts';
 import type { StreamSession } from '../sdp/types.ts';
 import type { ProbeSound } from './probe.ts';
+import type { Word } from './quality.ts';
+import type { HeardThere } from './xr.ts';
 
 export type { CodecUse, CryptoUse, StreamSession } from '../sdp/types.ts';
 
@@ -174,6 +176,51 @@ export interface StreamStats {
   /** From the other side's receiver reports; -1 while unknown. */
   readonly roundTripMs: number;
   readonly remoteLossPercent: number;
+  /** Absent in the first second, and where nothing is heard. */
+  readonly quality?: CallQuality | undefined;
+}
+
+/** What the other side's sound is worth here: opinions 1 to 4.5, ratings 0 to 100 (ITU-T G.107); conversation counts delay, listening (Lq) does not. */
+export interface Verdict {
+  readonly words: Word;
+  readonly mosLq: number;
+  readonly mosCq: number;
+  readonly r: number;
+  readonly rLq: number;
+  /** Packets that never came, and that came too late to be heard. */
+  readonly lossPercent: number;
+  readonly discardPercent: number;
+}
+
+/** How a call sounds. Figures as in RFC 3611 §4.7. */
+export interface CallQuality {
+  readonly heard: Verdict;
+  readonly path: {
+    /** Share of bad packets within bursts of them and between, and how long those and the gaps are. */
+    readonly burstPercent: number;
+    readonly gapPercent: number;
+    readonly burstMs: number;
+    readonly gapMs: number;
+    readonly jitterMs: number;
+    /** −1 while unknown. */
+    readonly roundTripMs: number;
+    /** Of this side: packet time and jitter buffer. From mouth to ear: half of the round trip and of both sides'. */
+    readonly endSystemMs: number;
+    readonly oneWayMs: number;
+    readonly playoutDelayMs: number;
+    /** Delay of the jitter buffer as aimed at, as it may come to now, and at most. */
+    readonly jitterNominalMs: number;
+    readonly jitterMaximumMs: number;
+    readonly jitterAbsoluteMs: number;
+  };
+  /** The other side's figures of our sound; absent where it does not report. */
+  readonly there?: HeardThere;
+  /** Of what is heard. */
+  readonly codec: string;
+  readonly payloadType: number;
+  readonly packetMs: number;
+  readonly ssrc: number;
+  readonly remoteSsrc: number;
 }
 
 export type MediaEvent =
@@ -187,6 +234,8 @@ export type MediaEvent =
   | { readonly event: 'tone ended'; readonly place: Place; readonly id: number }
   | { readonly event: 'device'; readonly place: Place; readonly device: string; readonly status: AudioStatus }
   | { readonly event: 'stats'; readonly stream: StreamId; readonly ask: number; readonly stats: StreamStats }
+  /** Every second, and a last time when the stream is closed. */
+  | { readonly event: 'quality'; readonly stream: StreamId; readonly quality: CallQuality; readonly remote: string; readonly last: boolean }
   /** What the microphone heard of the test, raw, for media/probe.ts to make sense of: the one time that sound goes through the door. Else why there is none. */
   | { readonly event: 'probed'; readonly place: Place; readonly ask: number; readonly heard: ProbeSound | string }
   | { readonly event: 'sound'; readonly ask: number; readonly places: readonly PlaceSound[] }

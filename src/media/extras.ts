@@ -2,11 +2,14 @@
 // engine brings it from a file of its own (main/media-extras.ts). Each part adds its factory to the interface.
 
 import type { AudioStatus } from '../ports/audio.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { CryptoUse } from '../sdp/types.ts';
 import type { ComfortNoise } from './comfort.ts';
-import type { RoomReport, RoomSettings, WavProgram } from './door.ts';
+import type { CallQuality, MediaEvent, MediaSettings, RoomReport, RoomSettings, StreamId, StreamSession, StreamStats, WavProgram } from './door.ts';
 import type { DtmfDetector } from './dtmf-detector.ts';
+import type { JitterBuffer } from './jitter.ts';
 import type { Probe } from './probe.ts';
+import type { RtpPacket } from './rtp.ts';
 import type { Sounding } from './tones.ts';
 
 /** Encryption of one stream both ways (srtp.ts). */
@@ -71,11 +74,34 @@ export interface Repair {
   lengthen(count: number): number;
 }
 
+/** How a stream sounds, at both ends (call-quality.ts); told by itself every second, and a last time at the end. */
+export interface Quality {
+  /** As told last; undefined until enough was heard. */
+  readonly now: CallQuality | undefined;
+  negotiated(session: StreamSession): void;
+  /** A packet came that had not come before, and is not in the jitter buffer yet; it is looked at and not kept. */
+  packet(packet: RtpPacket): void;
+  /** A compound packet of theirs, found whole. */
+  heard(rtcp: Uint8Array): void;
+  /** Put what they asked for behind our compound packet of `bytes` in `out`, but before a BYE; gives the new length. */
+  append(out: Uint8Array, bytes: number, bye: boolean): number;
+  close(): void;
+}
+
+/** What the stream itself knows. */
+export type Measured = { stats(): StreamStats };
+export interface QualityPorts {
+  readonly clock: Clock;
+  readonly tell: (event: MediaEvent) => void;
+}
+
 export interface MediaExtras {
   /** For the sound in x, history before `at`, at `perMs` samples a millisecond. */
   readonly repair: (x: Int16Array, at: number, perMs: number) => Repair;
   /** Comfort noise, for a sender that describes its silence (RFC 3389). */
   readonly comfort: (rateHz: number) => ComfortNoise;
+  /** For the stream `id`, whose SSRC is `ours`. */
+  createQuality(stream: Measured, id: StreamId, ours: number, jitter: JitterBuffer, settings: MediaSettings, ports: QualityPorts): Quality;
   /** The test of a sound card. */
   readonly probe: (rateHz: number) => Probe;
   room(options: RoomOptions, trouble: Tell): RoomControl;

@@ -5,10 +5,29 @@
 export const GMIN = 16;
 /** A lost packet may still come: losses are counted so many sequence numbers later. */
 const PATIENCE = 64;
-/** G.113 appendix I: how well G.711 with concealment bears random loss. No figure is published for Opus and G.722 over our concealment; they get the same. */
+/** What a codec is to the E-model. */
+export interface Grade {
+  /** The rating with nothing wrong: 93.2 for the telephone's band (G.107 §7.7), 129 for the whole voice (G.107.1 §7). */
+  readonly most: number;
+  /** Equipment impairment factor: what the coding itself takes. */
+  readonly ie: number;
+  /** How well random loss is borne. */
+  readonly bpl: number;
+  /** Ratings of the whole voice by this, so that all are of 0 to 100 (G.107.1 annex A). */
+  readonly per: number;
+}
+
+/** G.113 appendix I: G.711 whose losses are concealed. Nobody has published a figure for our concealment of the others; they get the same. */
 const BPL_CONCEALED = 25.1;
-/** G.107 §7.7: what is left with every parameter at its default. */
-const R_DEFAULT = 93.2;
+const NARROW: Grade = { most: 93.2, ie: 0, bpl: BPL_CONCEALED, per: 1 };
+/**
+ * G.722 at 64 kbit/s has 13 (G.113 appendix IV), L16 codes nothing. For Opus there is no figure of the ITU's: 5 is ours, between those of AMR-WB at its
+ * upper rates. Opinions of the whole voice are of a scale of their own (P.800.1): 4.3 of G.722 is no worse than 4.4 of G.711.
+ */
+const GRADES: Readonly<Record<string, Grade>> = {
+  G722: { most: 129, ie: 13, bpl: BPL_CONCEALED, per: 1.29 }, opus: { most: 129, ie: 5, bpl: BPL_CONCEALED, per: 1.29 }, L16: { most: 129, ie: 0, bpl: BPL_CONCEALED, per: 1.29 },
+};
+export const gradeOf = (codec: string): Grade => GRADES[codec] ?? NARROW;
 
 /** What the other side's sound went through: shares of packets in 0..1, lengths in ms. */
 export interface LossShape {
@@ -90,6 +109,11 @@ export class LossCounter {
     this.#good = 0;
   }
 
+  /** Packets whose fate is settled. */
+  get packets(): number {
+    return this.#packets;
+  }
+
   /** As it stands; `packetMs` is the sound in each packet. */
   shape(packetMs: number): LossShape {
     const packets = Math.max(1, this.#packets), bad = this.#lost + this.#discarded;
@@ -109,24 +133,30 @@ export class LossCounter {
 }
 
 export interface Opinion {
-  /** Transmission rating, 0 to 100. */
+  /** Transmission rating, 0 to 100; and with delay left out. */
   readonly r: number;
+  readonly rLq: number;
   /** Mean opinion of listening (delay left out) and of conversation, 1 to 4.5. */
   readonly mosLq: number;
   readonly mosCq: number;
 }
 
 /**
- * The E-model with its defaults (G.107 §7): `lossPercent` of packets lost or too late, `burstR` how much longer the runs of loss are than chance
- * would make them (1 is random), `delayMs` from mouth to ear. Echo is not in it.
+ * The E-model with its defaults (G.107 §7, G.107.1 §7): `lossPercent` of packets lost or too late, `burstR` how much longer the runs of loss are than
+ * chance would make them (1 is random), `delayMs` from mouth to ear. Echo is not in it.
  */
-export function opinionOf(lossPercent: number, burstR: number, delayMs: number): Opinion {
+export function opinionOf(lossPercent: number, burstR: number, delayMs: number, { most, ie, bpl, per } = NARROW): Opinion {
   const x = Math.log2(Math.max(100, delayMs) / 100); // §7.4: Idd
   const idd = delayMs <= 100 ? 0 : 25 * ((1 + x ** 6) ** (1 / 6) - 3 * (1 + (x / 3) ** 6) ** (1 / 6) + 2);
-  const ie = 95 * lossPercent / (lossPercent / Math.max(1, burstR) + BPL_CONCEALED); // §7.5: Ie,eff
-  const r = Math.max(0, R_DEFAULT - idd - ie);
-  return { r, mosLq: mosOf(R_DEFAULT - ie), mosCq: mosOf(r) };
+  const effective = ie + (95 - ie) * lossPercent / (lossPercent / Math.max(1, burstR) + bpl); // §7.5: Ie,eff
+  const r = Math.max(0, most - idd - effective) / per, rLq = Math.max(0, most - effective) / per;
+  return { r, rLq, mosLq: mosOf(rLq), mosCq: mosOf(r) };
 }
+
+/** Steps of G.107 annex B, by what is missing to the best that the codec can be. */
+const WORDS = [[3.2, 'very good'], [13.2, 'good'], [23.2, 'fair'], [33.2, 'poor']] as const;
+export type Word = (typeof WORDS)[number][1] | 'bad';
+export const wordOf = ({ r }: Opinion, { most, ie, per }: Grade): Word => WORDS.find(([step]) => (most - ie) / per - r <= step)?.[1] ?? 'bad';
 
 /** G.107 annex B. */
 const mosOf = (r: number): number => (r <= 0 ? 1 : Math.min(4.5, Math.max(1, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)));

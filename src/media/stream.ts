@@ -6,7 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, CryptoUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
-import type { MediaExtras, Srtp } from './extras.ts';
+import type { MediaExtras, Quality, Srtp } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -59,6 +59,8 @@ export class Stream {
   #hearing = false;
   /** Once a session was encrypted; kept while one is not, for no index may serve twice. */
   #srtp: Srtp | undefined;
+  /** Rates what is heard; nothing of a page is. */
+  #quality: Quality | undefined;
   /** Codecs that could not be made, told once each. */
   #missing = '';
 
@@ -177,6 +179,8 @@ export class Stream {
     this.#session = session;
     this.#latch.negotiate(session.remote);
     if (session.crypto !== undefined) this.#encrypt(session.crypto);
+    if (!this.#paged) this.#quality ??= this.#ports.extras?.().createQuality?.(this, this.#id, this.#sender.ssrc, this.#receiver.jitter, this.#settings, this.#ports);
+    this.#quality?.negotiated(session);
     const codec = this.#codec(session.send);
     codec?.retune?.(session.send.fmtp ?? ''); // it may be there since we received it
     this.#sender.enabled = codec !== undefined && /^send/.test(session.direction) && !unspecified(session.remote);
@@ -245,6 +249,7 @@ export class Stream {
       recoveredPackets: recovered,
       roundTripMs: this.#roundTripMs,
       remoteLossPercent: this.#remoteLoss,
+      quality: this.#quality?.now,
     };
   }
 
@@ -252,6 +257,7 @@ export class Stream {
   close(): void {
     if (this.#closed) return;
     if (this.#session !== undefined) this.#report(true);
+    this.#quality?.close();
     this.#closed = true;
     this.#stopReports();
     this.#stopWatch();
@@ -323,6 +329,7 @@ export class Stream {
       this.#heard = true;
       this.#ports.tell({ event: 'heard', stream: this.#id });
     }
+    if (fresh) this.#quality?.packet(packet);
     if (event) this.#events?.receive(packet.payload, packet.timestamp, packet.marker, now);
     if (use === undefined || packet.payload.length === 0) this.#receiver.skip(packet.sequence, noise ? packet.payload : undefined);
     else if (fresh && this.#hearing) this.#receiver.put(packet, now);
@@ -351,7 +358,8 @@ export class Stream {
   #onRtcp(bytes: Buffer, from: Endpoint): void {
     if (this.#closed) return;
     const news = this.#news, now = this.#ports.clock.now();
-    if (from.host !== this.#latch.to.host || !readRtcp(this.#session?.crypto === undefined ? bytes : bytes.subarray(0, this.#opened(bytes, true)), this.#sender.ssrc, news)) {
+    const plain = this.#session?.crypto === undefined ? bytes : bytes.subarray(0, from.host !== this.#latch.to.host ? 0 : this.#opened(bytes, true));
+    if (from.host !== this.#latch.to.host || !readRtcp(plain, this.#sender.ssrc, news)) {
       this.#refused++;
       return;
     }
@@ -360,6 +368,7 @@ export class Stream {
       this.#lastSr = news.sr;
       this.#lastSrMs = now;
     }
+    this.#quality?.heard(plain);
     if (!news.aboutUs) return;
     const roundTrip = roundTripMs(news, this.#wallMs + now);
     if (roundTrip >= 0) this.#roundTripMs = roundTrip;
@@ -383,12 +392,13 @@ export class Stream {
     const session = this.#session!, { to } = this.#latch;
     if (unspecified(session.remote)) return;
     const now = this.#ports.clock.now();
-    const out = this.#reportBuffer ??= new Uint8Array(384);
-    const bytes = writeRtcp(out, {
+    const out = this.#reportBuffer ??= new Uint8Array(512);
+    let bytes = writeRtcp(out, {
       ssrc: this.#sender.ssrc, cname: this.#cname, sender: this.#sender.packets > this.#reportedPackets, wallMs: this.#wallMs + now,
       timestamp: this.#sender.timestamp, packets: this.#sender.packets, octets: this.#sender.octets,
       lastSr: this.#lastSr, sinceLastSrMs: now - this.#lastSrMs, bye,
     }, this.#reception);
+    if (this.#quality !== undefined) bytes = this.#quality.append(out, bytes, bye);
     this.#reportedPackets = this.#sender.packets;
     const port = to.port === session.remote.port && to.host === session.remote.host ? session.rtcpPort : to.port + 1;
     const target = this.#rtcpFrom?.host === to.host ? this.#rtcpFrom : { host: to.host, port };

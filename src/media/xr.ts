@@ -1,12 +1,19 @@
-// RTCP extended reports (RFC 3611): the VoIP metrics block, written and read. Bytes only.
+// RTCP extended reports (RFC 3611): blocks of VoIP metrics, of a receiver's reference time and of the delay since, written and read. Bytes only.
 
 import { GMIN, type LossShape, type Opinion } from './quality.ts';
 import { putU32, u32 } from './rtp.ts';
 
-const XR = 207, VOIP_METRICS = 7;
-/** Packet of one block: head, SSRC, block. */
-export const XR_BYTES = 8 + 36;
-const UNKNOWN = 127;
+const XR = 207, REFERENCE_TIME = 4, DLRR = 5, VOIP_METRICS = 7;
+/** Head with the sender's SSRC; and the blocks, each with its head. */
+const HEAD_BYTES = 8, REFERENCE_BYTES = 12, DLRR_BYTES = 16, METRICS_BYTES = 36;
+/** Packet of a block of metrics alone. */
+export const XR_BYTES = HEAD_BYTES + METRICS_BYTES;
+export const UNKNOWN = 127;
+/** Of a packet with more nothing is read: nobody sends so many. */
+const BLOCKS = 32;
+/** §4.7.6: concealment 'enhanced' (10), jitter buffer 'adaptive' (11), how fast it adapts is not said. */
+const RX_CONFIG = 0b1011_0000;
+const NTP_1970 = 2_208_988_800;
 
 export interface VoipMetrics {
   /** Whose sound it is about. */
@@ -25,16 +32,61 @@ export interface VoipMetrics {
   readonly jitterAbsoluteMs: number;
 }
 
-/** Write the packet of `ours` about another's sound into `out` at `at`; gives where it ends. §4.7. */
-export function writeXr(out: Uint8Array, at: number, ours: number, m: VoipMetrics): number {
-  out.fill(0, at, at + XR_BYTES);
-  out[at] = 0x80;
+/** The answer to a reference time of theirs (§4.5). */
+export interface SinceReference {
+  readonly ssrc: number;
+  /** The middle 32 bits of it, and how long ago it came. */
+  readonly lastRr: number;
+  readonly sinceMs: number;
+}
+
+/** What a packet is to say; `referenceMs` is the instant in ms since 1970 (§4.4). */
+export interface XrParts {
+  readonly metrics?: VoipMetrics | undefined;
+  readonly referenceMs?: number | undefined;
+  readonly since?: SinceReference | undefined;
+}
+
+/** Write a packet of `ours` into `out` at `at`; gives where it ends. Nothing to say is no packet. */
+export function writeXr(out: Uint8Array, at: number, ours: number, { metrics, referenceMs, since }: XrParts): number {
+  let to = at + HEAD_BYTES;
+  if (referenceMs !== undefined) to = writeReference(out, to, referenceMs);
+  if (since !== undefined) to = writeSince(out, to, since);
+  if (metrics !== undefined) to = writeMetrics(out, to, metrics);
+  if (to === at + HEAD_BYTES) return at;
+  block(out, at, 0x80, XR, to - at);
   out[at + 1] = XR;
-  out[at + 3] = XR_BYTES / 4 - 1;
   putU32(out, at + 4, ours);
-  const b = at + 8;
-  out[b] = VOIP_METRICS;
-  out[b + 3] = 8;
+  return to;
+}
+
+/** First word of a packet or block, whose length counts the words after it. */
+function block(out: Uint8Array, at: number, first: number, second: number, bytes: number): void {
+  out[at] = first;
+  out[at + 1] = second;
+  u16(out, at + 2, bytes / 4 - 1);
+}
+
+function writeReference(out: Uint8Array, at: number, wallMs: number): number {
+  const seconds = Math.floor(wallMs / 1000);
+  block(out, at, REFERENCE_TIME, 0, REFERENCE_BYTES);
+  putU32(out, at + 4, seconds + NTP_1970);
+  putU32(out, at + 8, (wallMs / 1000 - seconds) * 0x1_0000_0000);
+  return at + REFERENCE_BYTES;
+}
+
+function writeSince(out: Uint8Array, at: number, { ssrc, lastRr, sinceMs }: SinceReference): number {
+  block(out, at, DLRR, 0, DLRR_BYTES);
+  putU32(out, at + 4, ssrc);
+  putU32(out, at + 8, lastRr);
+  putU32(out, at + 12, sinceMs * 65.536);
+  return at + DLRR_BYTES;
+}
+
+/** §4.7. */
+function writeMetrics(out: Uint8Array, b: number, m: VoipMetrics): number {
+  out.fill(0, b, b + METRICS_BYTES);
+  block(out, b, VOIP_METRICS, 0, METRICS_BYTES);
   putU32(out, b + 4, m.ssrc);
   out[b + 8] = share(m.shape.lost);
   out[b + 9] = share(m.shape.discarded);
@@ -42,7 +94,7 @@ export function writeXr(out: Uint8Array, at: number, ours: number, m: VoipMetric
   out[b + 11] = share(m.shape.gapDensity);
   u16(out, b + 12, m.shape.burstMs);
   u16(out, b + 14, m.shape.gapMs);
-  u16(out, b + 16, Math.max(0, m.roundTripMs));
+  u16(out, b + 16, m.roundTripMs);
   u16(out, b + 18, m.endSystemMs);
   out[b + 20] = m.signalDb & 0xff;
   out[b + 21] = m.noiseDb & 0xff;
@@ -52,11 +104,11 @@ export function writeXr(out: Uint8Array, at: number, ours: number, m: VoipMetric
   out[b + 25] = UNKNOWN; // no other network is known of
   out[b + 26] = Math.round(m.opinion.mosLq * 10);
   out[b + 27] = Math.round(m.opinion.mosCq * 10);
-  out[b + 28] = 0b1110_0000 | 0b1_0000; // §4.7.6: enhanced concealment (3 at the top), adaptive jitter buffer (3)
+  out[b + 28] = RX_CONFIG;
   u16(out, b + 30, m.jitterNominalMs);
   u16(out, b + 32, m.jitterMaximumMs);
   u16(out, b + 34, m.jitterAbsoluteMs);
-  return at + XR_BYTES;
+  return b + METRICS_BYTES;
 }
 
 const share = (of: number): number => Math.max(0, Math.min(255, Math.floor(of * 256)));
@@ -66,28 +118,74 @@ function u16(out: Uint8Array, at: number, value: number): void {
   out[at + 1] = v;
 }
 
-/** How our sound arrives at the other side, as it says itself. */
+/** How our sound arrives at the other side, as it says itself; −1 where it does not know. */
 export interface HeardThere {
   readonly lossPercent: number;
   readonly discardPercent: number;
-  /** −1 where it does not say. */
+  readonly burstPercent: number;
+  readonly gapPercent: number;
+  readonly burstMs: number;
+  readonly gapMs: number;
+  readonly gmin: number;
+  /** 0 while it does not know (§4.7.3). */
+  readonly roundTripMs: number;
+  readonly endSystemMs: number;
+  /** dBm0, and dB of residual echo; 127 where it does not know. */
+  readonly signalDb: number;
+  readonly noiseDb: number;
+  readonly echoDb: number;
+  readonly r: number;
   readonly mosLq: number;
   readonly mosCq: number;
+  /** 0 unknown to 3 (§4.7.6): concealment none 1, enhanced 2, standard 3; jitter buffer fixed 2, adaptive 3, with its rate. */
+  readonly concealment: number;
+  readonly adaptive: number;
+  readonly rate: number;
+  readonly jitterNominalMs: number;
+  readonly jitterMaximumMs: number;
+  readonly jitterAbsoluteMs: number;
 }
 
-/** The VoIP metrics about `ours` in a compound packet that was found whole before; undefined without any. */
-export function readXr(b: Uint8Array, ours: number): HeardThere | undefined {
+/** What extended reports in a compound packet say that concerns us. */
+export interface XrNews {
+  readonly heard?: HeardThere;
+  /** The middle 32 bits of their reference time. */
+  readonly reference?: number;
+  /** The same of ours that they answer, and the delay since, both in 1/65536 s. */
+  readonly lastRr?: number;
+  readonly delaySinceRr?: number;
+}
+
+/** The reports about `ours` in a compound packet that was found whole before; empty without any. What is not well formed is passed over. */
+export function readXr(b: Uint8Array, ours: number): XrNews {
+  let news: XrNews = {}, blocks = 0;
   for (let at = 0; at + 8 <= b.length;) {
-    const end = at + 4 + 4 * ((b[at + 2]! << 8) | b[at + 3]!);
-    for (let block = at + 8; b[at + 1] === XR && block + 4 <= end && end <= b.length;) {
-      const next = block + 4 + 4 * ((b[block + 2]! << 8) | b[block + 3]!);
-      if (b[block] === VOIP_METRICS && next === block + 36 && next <= end && u32(b, block + 4) === ours) {
-        const mos = (i: number) => (b[block + i] === UNKNOWN ? -1 : b[block + i]! / 10);
-        return { lossPercent: b[block + 8]! / 2.56, discardPercent: b[block + 9]! / 2.56, mosLq: mos(26), mosCq: mos(27) };
+    const end = at + 4 + 4 * words(b, at);
+    for (let from = at + 8; b[at + 1] === XR && end <= b.length && from + 4 <= end && ++blocks <= BLOCKS;) {
+      const next = from + 4 + 4 * words(b, from), bytes = next - from;
+      if (next > end) break;
+      if (b[from] === REFERENCE_TIME && bytes === REFERENCE_BYTES) news = { ...news, reference: u32(b, from + 6) };
+      if (b[from] === DLRR) {
+        for (let one = from + 4; one + 12 <= next; one += 12) if (u32(b, one) === ours) news = { ...news, lastRr: u32(b, one + 4), delaySinceRr: u32(b, one + 8) };
       }
-      block = next;
+      if (b[from] === VOIP_METRICS && bytes === METRICS_BYTES && u32(b, from + 4) === ours) news = { ...news, heard: readMetrics(new DataView(b.buffer, b.byteOffset + from, METRICS_BYTES)) };
+      from = next;
     }
     at = end;
   }
-  return undefined;
+  return news;
+}
+
+const words = (b: Uint8Array, at: number): number => (b[at + 2]! << 8) | b[at + 3]!;
+
+function readMetrics(b: DataView): HeardThere {
+  const percent = (i: number): number => Math.round(b.getUint8(i) / 0.0256) / 100;
+  const known = (i: number, per = 1): number => (b.getUint8(i) === UNKNOWN ? -1 : b.getUint8(i) / per);
+  const config = b.getUint8(28);
+  return {
+    lossPercent: percent(8), discardPercent: percent(9), burstPercent: percent(10), gapPercent: percent(11), burstMs: b.getUint16(12), gapMs: b.getUint16(14), gmin: b.getUint8(23),
+    roundTripMs: b.getUint16(16), endSystemMs: b.getUint16(18), signalDb: b.getInt8(20), noiseDb: b.getInt8(21), echoDb: b.getUint8(22),
+    r: known(24), mosLq: known(26, 10), mosCq: known(27, 10), concealment: config >> 6, adaptive: (config >> 4) & 3, rate: config & 15,
+    jitterNominalMs: b.getUint16(30), jitterMaximumMs: b.getUint16(32), jitterAbsoluteMs: b.getUint16(34),
+  };
 }

@@ -7,7 +7,7 @@
 import type { Answering, Destination, LineEvent, LinePorts, Outgoing } from './line-types.ts';
 import type { Ring } from './ringing.ts';
 import type { CallLogEntry, CallStatus } from './status.ts';
-import type { CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '../media/door.ts';
+import type { CallQuality, CodecUse, MediaEvent, Place, Route, StreamId, ToneProgram } from '../media/door.ts';
 import { PhoneError } from '../ports/errors.ts';
 import type { Endpoint } from '../ports/net.ts';
 import { answerOffer, applyAnswer, makeOffer } from '../sdp/offer.ts';
@@ -61,6 +61,7 @@ export class Line {
   /** What the sound is encrypted by; '' while it is not. */
   suite = '';
   ending: Ending | undefined;
+  quality: CallQuality | undefined;
   readonly #ports: LinePorts;
   readonly #tell: (line: Line, event: LineEvent) => void;
   #route = NOWHERE;
@@ -301,7 +302,7 @@ export class Line {
 
   status(): CallStatus {
     return {
-      id: this.id, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
+      id: this.id, callId: this.call?.callId, quality: this.quality, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
       account: this.call?.account?.id ?? this.destination?.account?.id ?? '', codec: this.codec, place: this.place, seconds: this.seconds, held: this.held,
       remoteHeld: this.remoteHeld, muted: this.muted, joined: this.joined, encrypted: this.suite !== '', suite: this.suite, keysInClear: this.keysInClear, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
     };
@@ -310,7 +311,7 @@ export class Line {
   logEntry(): CallLogEntry {
     const { startedAt: at, direction, remote: who, name, intercom, ending } = this;
     const missed = direction === 'in' && this.#establishedMs === 0 && ending?.why !== 'answered elsewhere' && ending?.why !== 'declined';
-    return { at, direction, who, name, seconds: this.seconds, how: ending?.why ?? '', missed, intercom, ...this.diverted };
+    return { at, direction, who, name, seconds: this.seconds, how: ending?.why ?? '', missed, intercom, quality: this.quality?.heard, ...this.diverted };
   }
 
   onMedia(event: MediaEvent): void {
@@ -324,7 +325,8 @@ export class Line {
       if (this.state === 'ringing' && this.direction === 'in') this.#refuse(500, event.message);
       else if (this.call === undefined) this.#ended({ by: 'us', status: 500, why: event.message });
       else this.hangUp(event.message);
-    } else if (event.event === 'digit') this.#say({ is: 'digit', digit: event.digit, ms: event.ms });
+    } else if (event.event === 'quality') this.quality = event.quality;
+    else if (event.event === 'digit') this.#say({ is: 'digit', digit: event.digit, ms: event.ms });
     else if (event.event === 'silent' && this.state === 'established' && !this.held && !this.remoteHeld) this.hangUp(`no sound for ${event.seconds} s`);
     else if (event.event === 'tone ended' && event.id === BEEP_ID + this.stream) {
       this.#beeping = false;
@@ -486,7 +488,7 @@ export class Line {
     return {
       host: this.#host, port: port ?? this.#port!.rtp, rtcpPort: port === undefined ? this.#port!.rtcp : port + 1, codecs: codecs.length === 0 ? ['PCMA', 'PCMU'] : codecs,
       ptimeMs: Number(media.ptimeMs), direction: this.held ? 'sendonly' : 'sendrecv', sessionId: this.startedAt, version: 1, silence: media.silenceSuppression,
-      rtcpMux: true, sdes, encryption: encryption ?? (this.emergency && media.encryption === 'always' ? 'preferred' : media.encryption), // help must be reached, encrypted or not
+      rtcpMux: true, rtcpXr: media.rtcpXr, sdes, encryption: encryption ?? (this.emergency && media.encryption === 'always' ? 'preferred' : media.encryption), // help must be reached, encrypted or not
     };
   }
 }

@@ -1,7 +1,7 @@
 // What the page, the command line and the log get to know of the telephone: plain JSON data, types only.
 
 import type { Key } from '../ports/hardware.ts';
-import type { PlaceSound, StreamStats } from '../media/door.ts';
+import type { CallQuality, PlaceSound, StreamStats, Verdict } from '../media/door.ts';
 import type { ProbeReport } from '../media/probe.ts';
 
 export type { PlaceSound } from '../media/door.ts';
@@ -38,6 +38,10 @@ export interface RegistrationStatus {
 
 export interface CallStatus {
   readonly id: string;
+  /** As in its messages; absent before the first. */
+  readonly callId?: string | undefined;
+  /** How it sounds; absent until enough was heard. */
+  readonly quality?: CallQuality | undefined;
   readonly direction: 'in' | 'out';
   readonly state: 'calling' | 'ringing' | 'established';
   readonly remote: string;
@@ -142,6 +146,8 @@ export interface CallLogEntry {
   readonly how: string;
   readonly missed: boolean;
   readonly intercom: boolean;
+  /** How the other side was heard; absent where it hardly was. */
+  readonly quality?: Verdict | undefined;
   /** Who was called first, when the call was sent on to us. */
   readonly diverted?: string;
 }

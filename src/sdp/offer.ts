@@ -38,6 +38,8 @@ const meet = (ours: Direction, theirs: Direction): Direction => {
 const find = (attributes: readonly Attribute[], name: string): string | undefined => attributes.find((a) => a[0] === name)?.[1];
 
 const MUX: Attribute = ['rtcp-mux', ''];
+/** RFC 3611 §5.1: what we ask for, and what both do. */
+const XR: Attribute = ['rtcp-xr', 'rcvr-rtt=all voip-metrics'];
 const NONE: readonly Attribute[] = [];
 
 /** RTP that is not encrypted; with feedback (AVPF) as peers that want none send it. The rest is for sdes.ts to say. */
@@ -95,6 +97,7 @@ function audioLine(formats: readonly Format[], local: LocalMedia, direction: Dir
   attributes.push(['ptime', `${local.ptimeMs}`], ['maxptime', `${MAX_PTIME_MS}`]);
   if (local.rtcpPort !== local.port + 1) attributes.push(['rtcp', `${local.rtcpPort}`]); // RFC 3605
   if (local.rtcpMux) attributes.push(MUX);
+  if (local.rtcpXr) attributes.push(XR);
   attributes.push(...keys, [direction, '']);
   return { kind: 'audio', port: local.port, proto, formats: formats.map((f) => `${f.type}`), host: undefined, attributes };
 }
@@ -179,6 +182,7 @@ function sessionOf(sdp: Sdp, line: SdpMedia, theirs: readonly Format[], ours: re
     direction: meet(local.direction, directionOf(sdp, line)),
     ptimeMs: lengths.find((ms) => ms <= asked) ?? 10,
     rtcpMux: (local.rtcpMux === true && find(line.attributes, MUX[0]) !== undefined) || undefined,
+    rtcpXr: (local.rtcpXr && attribute(XR[0])) || undefined,
     crypto,
   };
 }
@@ -222,7 +226,7 @@ export function answerOffer(offer: Uint8Array, local: LocalMedia, last?: Uint8Ar
       why = session;
       continue;
     }
-    const answer = audioLine(ours, session.rtcpMux ? local : { ...local, rtcpMux: false }, session.direction, line.proto, keys === undefined ? NONE : [keys.line]);
+    const answer = audioLine(ours, { ...local, rtcpMux: session.rtcpMux === true, rtcpXr: session.rtcpXr !== undefined }, session.direction, line.proto, keys === undefined ? NONE : [keys.line]);
     return { answer: write(sdp.media.map((each, i) => i === at ? answer : refused(each)), local, last), session };
   }
   return { refuse: 488, why };

@@ -73,6 +73,8 @@ export interface StreamSession {
   readonly ptimeMs: number;
   /** RTCP goes over the port of RTP (RFC 5761). */
   readonly rtcpMux?: true | undefined;
+  /** The extended reports that the other side asks for (RFC 3611 §5.1), where we gave leave. */
+  readonly rtcpXr?: string | undefined;
   /** Absent: nothing is encrypted. */
   readonly crypto?: CryptoUse | undefined;
 }
@@ -97,6 +99,8 @@ export interface LocalMedia {
   readonly answerOrder?: 'offer' | 'local';
   /** RTCP may go over the port of RTP (RFC 5761): offered, and answered where the other side offers it. */
   readonly rtcpMux?: boolean;
+  /** Metrics of a call's sound are asked for and given (RFC 3611 §5): offered, and answered where the other side offers it. */
+  readonly rtcpXr?: boolean;
   /** 'never' when absent, and where there is no `sdes`. */
   readonly encryption?: Encryption | undefined;
   readonly sdes?: (() => Sdes) | undefined;

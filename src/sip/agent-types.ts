@@ -169,6 +169,8 @@ export type CallState = 'calling' | 'ringing' | 'established' | 'ended';
 
 export interface Call {
   readonly id: string;
+  /** The Call-ID of its messages. */
+  readonly callId: string;
   readonly direction: 'in' | 'out';
   readonly state: CallState;
   readonly account: Account | undefined;

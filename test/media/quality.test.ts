@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { burstRatio, LossCounter, opinionOf } from '../../src/media/quality.ts';
+import { burstRatio, gradeOf, LossCounter, opinionOf, wordOf } from '../../src/media/quality.ts';
 
 /** A counter that was told of `count` packets from `from` on, without those for which `gone` holds. */
 function told(count: number, gone: (i: number) => boolean, late: (i: number) => boolean = () => false, from = 0): LossCounter {
@@ -93,5 +93,26 @@ describe('the E-model (G.107)', () => {
 
   test('all lost is 1', () => {
     expect(opinionOf(100, 4, 500)).toMatchObject({ r: 0, mosCq: 1 });
+  });
+
+  test.each([ // the best a codec can do: 93.2 of the telephone's band, 129 of the whole voice less what the coding takes, by 1.29
+    ['PCMA', 93.2, 4.41],
+    ['G722', 89.9, 4.34],
+    ['opus', 96.1, 4.46],
+    ['L16', 100, 4.5],
+  ])('%s with nothing wrong (G.107 §7.7, G.107.1 §7)', (codec, r, mos) => {
+    const best = opinionOf(0, 1, 0, gradeOf(codec));
+    expect(best.r).toBeCloseTo(r, 1);
+    expect(best.mosCq).toBeCloseTo(mos, 2);
+    expect(wordOf(best, gradeOf(codec))).toBe('very good');
+  });
+
+  test.each(['PCMU', 'G722', 'opus', 'L16'])('%s: loss and delay take it from very good to bad, step by step', (codec) => {
+    const grade = gradeOf(codec), words = [0, 2, 5, 10, 15, 40].map((loss) => wordOf(opinionOf(loss, 1, 0, grade), grade));
+    const order = ['very good', 'good', 'fair', 'poor', 'bad'];
+    expect(words[0]).toBe('very good');
+    expect(words.at(-1)).toBe('bad');
+    expect(words.map((word) => order.indexOf(word))).toEqual([...words.map((word) => order.indexOf(word))].sort());
+    expect(wordOf(opinionOf(0, 1, 600, grade), grade)).not.toMatch(/good/);
   });
 });

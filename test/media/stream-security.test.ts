@@ -109,17 +109,17 @@ test('what cannot be encrypted does not leave', async () => {
   media.close();
 });
 
-test('what no encrypted call needs is not loaded', async () => {
-  const clock = new FakeClock(), wire = new Wire(clock), load = vi.fn(() => extras);
-  const media = createEngine({ clock, random: new FakeRandom(3), udp: wire.host('192.0.2.1'), audio: new FakeAudio(clock), codec: createCodec, extras: load }, mediaSettings());
+test('what no encrypted call needs is not made', async () => {
+  const clock = new FakeClock(), wire = new Wire(clock), createSrtp = vi.fn(extras.createSrtp);
+  const media = createEngine({ clock, random: new FakeRandom(3), udp: wire.host('192.0.2.1'), audio: new FakeAudio(clock), codec: createCodec, extras: () => ({ ...extras, createSrtp }) }, mediaSettings());
   media.command({ do: 'open', stream: 1, host: '192.0.2.1', cname: 'x' });
   await settle();
   const plain = { remote: { host: '192.0.2.2', port: 4000 }, rtcpPort: 4001, send: PCMA, receive: [PCMA], eventSend: 101, eventReceive: 101, direction: 'sendrecv', ptimeMs: 20 } as const;
   media.command({ do: 'negotiated', stream: 1, session: plain });
   clock.advance(10_000);
-  expect(load).not.toHaveBeenCalled();
+  expect(createSrtp).not.toHaveBeenCalled();
   media.command({ do: 'negotiated', stream: 1, session: { ...plain, crypto: A } });
-  expect(load).toHaveBeenCalledTimes(1);
+  expect(createSrtp).toHaveBeenCalledTimes(1);
   media.close();
 });
 

@@ -44,7 +44,7 @@ test('any commands in any order, with packets in between, never throw, and after
       await settle();
       clock.advance(ms);
     }
-    for (const { event } of phone.events) expect(['opened', 'failed', 'digit', 'heard', 'silent', 'tone ended', 'device', 'stats', 'pong', 'trouble']).toContain(event);
+    for (const { event } of phone.events) expect(['opened', 'failed', 'digit', 'heard', 'silent', 'tone ended', 'device', 'stats', 'quality', 'pong', 'trouble']).toContain(event);
     phone.media.close();
     await settle();
     clock.advance(1000);

@@ -21,7 +21,7 @@ function rig(direction: 'in' | 'out') {
   let on: (event: CallEvent) => void = () => undefined;
   const order = (name: string) => (what?: unknown) => { orders.push([name, what]); };
   const call: Call = {
-    id: 'x', direction, state: 'ringing', account: undefined, remote: { uri: 'sip:b@192.0.2.9', user: 'b', host: '192.0.2.9', display: '' }, localHost: '192.0.2.1', transport: 'udp', invite: undefined,
+    id: 'x', callId: 'x@192.0.2.9', direction, state: 'ringing', account: undefined, remote: { uri: 'sip:b@192.0.2.9', user: 'b', host: '192.0.2.9', display: '' }, localHost: '192.0.2.1', transport: 'udp', invite: undefined,
     subscribe: (listener) => {
       on = listener;
       if (first.length > 0) on({ event: 'offer', body: first });

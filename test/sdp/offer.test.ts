@@ -373,3 +373,45 @@ describe('two of us', () => {
     }), { numRuns: 3000 });
   });
 });
+
+describe('reports of quality (RFC 3611 §5)', () => {
+  const own = local({ codecs: ['PCMA'], rtcpXr: true }), XR = 'a=rtcp-xr:rcvr-rtt=all voip-metrics';
+  const peer = (attributes: string, session = '') => theirs(`${session}m=audio 5000 RTP/AVP 8\n${attributes}`);
+
+  test('metrics are asked for in an offer, where the setting says so', () => {
+    expect(media(makeOffer(own))).toContain(XR);
+    expect(media(makeOffer(local({ codecs: ['PCMA'] }))).join()).not.toContain('rtcp-xr');
+    expect(media(makeOffer({ ...own, direction: 'sendonly' }, makeOffer(own)))).toContain(XR);
+  });
+
+  test.each([
+    ['asks', 'a=rtcp-xr:voip-metrics\n', '', 'voip-metrics'],
+    ['asks for more', 'a=rtcp-xr:pkt-loss-rle=100 rcvr-rtt=all:128 voip-metrics\n', '', 'pkt-loss-rle=100 rcvr-rtt=all:128 voip-metrics'],
+    ['asks for the whole session', '', 'a=rtcp-xr:voip-metrics\n', 'voip-metrics'],
+    ['has its own word', 'a=rtcp-xr:stat-summary=loss\n', 'a=rtcp-xr:voip-metrics\n', 'stat-summary=loss'],
+  ])('an offer that %s is answered in kind, and what it asks for is the session\'s', (_, attributes, sessionLines, rtcpXr) => {
+    const made = answered(peer(attributes, sessionLines), own);
+    expect(made.session.rtcpXr).toBe(rtcpXr);
+    expect(media(made.answer)).toContain(XR);
+  });
+
+  test('an offer that does not ask, or asks for nothing, is answered without; so is any where the setting says no', () => {
+    for (const made of [answered(peer(''), own), answered(peer('a=rtcp-xr\n'), own), answered(peer('a=rtcp-xr:voip-metrics\n'), { ...own, rtcpXr: false })]) {
+      expect(made.session.rtcpXr).toBeUndefined();
+      expect(made.answer.toString()).not.toContain('rtcp-xr');
+    }
+  });
+
+  test('an answer says what they want', () => {
+    expect(applied(makeOffer(own), peer('a=rtcp-xr:voip-metrics\n'), own).rtcpXr).toBe('voip-metrics');
+    expect(applied(makeOffer(own), peer(''), own).rtcpXr).toBeUndefined();
+    const plain = { ...own, rtcpXr: false };
+    expect(applied(makeOffer(plain), peer('a=rtcp-xr:voip-metrics\n'), plain).rtcpXr).toBeUndefined();
+  });
+
+  test('it stands beside rtcp-mux (RFC 5761)', () => {
+    const made = answered(peer('a=rtcp-mux\na=rtcp-xr:voip-metrics\n'), { ...own, rtcpMux: true });
+    expect(media(made.answer)).toEqual(expect.arrayContaining(['a=rtcp-mux', XR]));
+    expect(media(answered(peer('a=rtcp-xr:voip-metrics\n'), { ...own, rtcpMux: true }).answer)).not.toContain('a=rtcp-mux');
+  });
+});
