@@ -73,6 +73,7 @@ const WAV = '[A-Za-z0-9_-][A-Za-z0-9._-]*\\.(wav|WAV)';
 /** What Alert-Info may call a ring, and what may be rung. */
 const RING_NAME = '^[a-z][a-z0-9-]{0,31}$';
 const RING_TONE = `^(bell|warble|trill|chime|marimba|buzzer|${WAV})$`;
+const COLLECTOR = '^([sS][iI][pP][sS]?:[^\\s<>"]+)?$';
 const HOLD_MUSIC = `^(off|tone|${WAV})$`;
 /** Digits that call somebody. */
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
@@ -230,6 +231,7 @@ export const settingsSchema = Type.Object({
     doNotDisturb: flag(false, { title: 'Do not disturb', description: 'Callers hear busy; the phone stays silent.', applies: 'now' }),
     howlerS: whole(60, 10, 600, { title: 'Howler', description: 'A handset left off for this long after a dead line howls.', unit: 's', applies: 'now' }),
     holdMusic: text('tone', { title: 'Held callers hear', description: 'off: nothing. tone: three soft notes every five seconds. Or a WAV file in the folder sounds of the state folder, as hold.wav.', applies: 'next call' }, HOLD_MUSIC, 64),
+    qualityReport: text('', { title: 'Report quality to', description: 'SIP address of a collector that is told at the end of each call how it was (RFC 6035), as sip:quality@pbx.example; empty: nobody.', applies: 'next call' }, COLLECTOR),
     logSize: whole(200, 0, 5_000, { title: 'Call log', description: 'How many calls are remembered.', applies: 'now' }),
   }),
   intercom: group('Intercom', {

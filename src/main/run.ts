@@ -212,6 +212,13 @@ async function start(making: Making): Promise<void> {
   later(() => builtIn.close());
   await ready;
   phone = made;
+  let reports = false;
+  const report = (): void => {
+    if (reports || settings().calls.qualityReport === '') return;
+    reports = true;
+    import('./quality-report.ts').then(({ reportQuality }) => reportQuality({ clock, log, media, phone: made, settings }), (error: unknown) => log.warn({ why: String(error) }, 'quality is not reported'));
+  };
+  report();
   if (!ports.opus && settings().media.codecs.includes('opus')) log.warn({}, 'Opus is left out: install the Debian package libopus0');
   const notify = await systemdNotify();
 
@@ -219,6 +226,7 @@ async function start(making: Making): Promise<void> {
     making.logOptions.level = now.log.level;
     network.settingsChanged(); // first: accounts then register over connections by the new settings
     made.settingsChanged();
+    report();
   }));
   later(watchLinks(clock, () => {
     log.info({ sip: sipAddress(made) }, 'network changed');
