@@ -92,6 +92,26 @@ test('the bell shows while it sounds, says who calls, and lifting answers', asyn
   await headline().filter({ hasText: 'Ready' }).waitFor();
 });
 
+test('a call\'s row says how it sounds and what the other side hears, the call log how it sounded', async () => {
+  const heard = { words: 'fair', mosLq: 3.9, mosCq: 3.7, r: 72, rLq: 77, lossPercent: 4.8, discardPercent: 0.4 } as const;
+  const path = { burstPercent: 35, gapPercent: 1, burstMs: 260, gapMs: 4_000, jitterMs: 6, roundTripMs: 80, endSystemMs: 60, oneWayMs: 100, playoutDelayMs: 40, jitterNominalMs: 38, jitterMaximumMs: 40, jitterAbsoluteMs: 300 };
+  const there = { lossPercent: 0, discardPercent: 0, burstPercent: 0, gapPercent: 0, burstMs: 0, gapMs: 9_000, gmin: 16, roundTripMs: 80, endSystemMs: 60, signalDb: 127, noiseDb: 127, echoDb: 127, r: 92, mosLq: 4.4, mosCq: 4.4, concealment: 2, adaptive: 3, rate: 0, jitterNominalMs: 40, jitterMaximumMs: 40, jitterAbsoluteMs: 300 };
+  const call = { id: 'q', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'PCMA', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false } as const;
+  demo.phone.happen({ at: 0, event: 'answered', call: 'q', remote: '201', codec: 'PCMA', intercom: false, encrypted: '' }, { state: 'in call', bell: false, hook: 'off', calls: [call] });
+  await page.locator('.live .time').waitFor();
+  expect(await page.locator('.live .quality').count()).toBe(0); // nothing is known yet
+  demo.phone.now = { ...demo.phone.now, calls: [{ ...call, quality: { heard, path, there, codec: 'PCMA', payloadType: 8, packetMs: 20, ssrc: 1, remoteSsrc: 2 } }] }; // no event: the page looks by itself
+  const line = page.locator('.live .quality.fair');
+  await line.waitFor();
+  expect(await line.textContent()).toBe('Sounds fair: MOS 3.7, 4.8 % lost, 0.4 % too late, 100 ms to the earThey hear us: MOS 4.4, nothing lost');
+  expect(await line.getAttribute('title')).toContain('round trip 80 ms; bursts of 260 ms with 35 % lost');
+  demo.phone.log = [{ at: Date.now() - 60_000, direction: 'out', who: '201', name: 'Kitchen', seconds: 65, how: 'hung up', missed: false, intercom: false, quality: heard }];
+  demo.phone.happen({ at: 0, event: 'ended', call: 'q', remote: '201', by: 'us', why: 'hung up', status: 0, seconds: 65 }, { hook: 'on', state: 'on hook', calls: [] });
+  await page.locator('.call', { hasText: 'sounded fair (MOS 3.7)' }).first().waitFor();
+  demo.phone.log = [];
+  demo.phone.happen({ at: 0, event: 'ended', call: 'q', remote: '201', by: 'us', why: 'hung up', status: 0, seconds: 65 });
+});
+
 test('a call is held, muted, handed on and ended from its row; privacy is a switch', async () => {
   demo.phone.happen({ at: 0, event: 'answered', call: 'e', remote: '201', codec: 'opus', intercom: false, encrypted: '' }, {
     state: 'in call', bell: false, hook: 'off',

@@ -1,7 +1,7 @@
 // The call log.
 
 import type { CallLogEntry } from '../types.ts';
-import { callWords, when } from './words.ts';
+import { callWords, soundedFigures, soundedWords, when } from './words.ts';
 
 export function CallRow({ call, onCall }: { readonly call: CallLogEntry; readonly onCall: (target: string) => void }) {
   const kind = call.missed ? 'missed' : call.direction === 'in' ? 'in' : 'out';
@@ -11,7 +11,7 @@ export function CallRow({ call, onCall }: { readonly call: CallLogEntry; readonl
       <span class="who"><strong>{call.name || call.who || 'unknown'}</strong>{call.name !== '' && call.name !== call.who && <span class="aside"> {call.who}</span>}
         <span class="visually-hidden">{kind === 'missed' ? ', missed' : kind === 'in' ? ', incoming' : ', outgoing'}</span>{call.diverted && <span class="aside"> for {call.diverted}</span>}{call.intercom && <span class="badge">intercom</span>}</span>
       <span class="how">{callWords(call)}</span>
-      <time class="aside" dateTime={new Date(call.at).toISOString()}>{when(call.at, Date.now())}</time>
+      <span class="aside when" title={soundedFigures(call)}><time dateTime={new Date(call.at).toISOString()}>{when(call.at, Date.now())}</time>{soundedWords(call) !== '' && ` · ${soundedWords(call)}`}</span>
       {call.who !== '' && <button type="button" class="quiet" aria-label={`Call ${call.name || call.who}`} title={`Call ${call.who}`} onClick={() => onCall(call.who)}>Call</button>}
     </li>
   );

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { CallLogEntry, PhoneStatus, StateView } from '../types.ts';
 import { ask } from './api.ts';
 import { CallRow } from './calls.tsx';
+import { CallQuality } from './quality.tsx';
 import { soundFacts, useSound } from './sound.tsx';
 import { Telephone } from './telephone.tsx';
 import { clockTime, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from './words.ts';
@@ -103,6 +104,7 @@ function LiveCall({ call, joinable, since, hook, onCommand }: { readonly call: P
         <span class="time">{established ? clockTime(seconds) : call.state}</span></div>
       <div class="aside">{facts.filter(Boolean).join(' · ')}</div>
       {call.encrypted && <div class={call.keysInClear ? 'aside secret half' : 'aside secret'}><Lock />{secrecyWords(call)}</div>}
+      {established && <CallQuality call={call} />}
       <div class="acts">
         {call.direction === 'in' && call.state === 'ringing' && hook !== 'on' && <button type="button" class="main" onClick={() => onCommand({ do: 'answer', call: call.id })}>Answer</button>}
         {established && <button type="button" onClick={() => onCommand({ do: call.held ? 'resume' : 'hold', call: call.id })}>{call.held ? 'Resume' : 'Hold'}</button>}

@@ -93,6 +93,30 @@ export function callWords(call: CallLogEntry): string {
   return call.seconds > 0 ? clockTime(call.seconds) : call.how;
 }
 
+type Quality = NonNullable<PhoneStatus['calls'][number]['quality']>;
+const percent = (share: number): string => `${share < 10 ? Number(share.toFixed(1)) : Math.round(share)} %`;
+const gone = (lossPercent: number, discardPercent: number): string =>
+  lossPercent < 0.05 && discardPercent < 0.05 ? 'nothing lost' : [lossPercent < 0.05 ? '' : `${percent(lossPercent)} lost`, discardPercent < 0.05 ? '' : `${percent(discardPercent)} too late`].filter(Boolean).join(', ');
+
+/** How the other side is heard, and what of: 'Sounds good: MOS 4.1, 1.2 % lost, 85 ms to the ear'. */
+export function qualityWords({ heard, path }: Quality): string {
+  const delay = path.roundTripMs < 0 ? '' : `, ${path.oneWayMs} ms to the ear`;
+  return `Sounds ${heard.words}: MOS ${heard.mosCq.toFixed(1)}, ${gone(heard.lossPercent, heard.discardPercent)}${delay}`;
+}
+
+/** What the other side says of us; empty where it says nothing. */
+export const heardThereWords = ({ there }: Quality): string =>
+  there === undefined ? '' : `They hear us: ${there.mosCq < 0 && there.mosLq < 0 ? '' : `MOS ${(there.mosCq < 0 ? there.mosLq : there.mosCq).toFixed(1)}, `}${gone(there.lossPercent, there.discardPercent)}`;
+
+/** The rest of the figures, for whoever wants them. */
+export const qualityFigures = ({ heard, path, packetMs }: Quality): string =>
+  `R ${Math.round(heard.r)}, listening MOS ${heard.mosLq.toFixed(1)}; jitter ${Math.round(path.jitterMs)} ms, jitter buffer ${path.playoutDelayMs} ms, packets of ${packetMs} ms${path.roundTripMs < 0 ? '' : `, round trip ${Math.round(path.roundTripMs)} ms`}${path.burstMs > 0 ? `; bursts of ${path.burstMs} ms with ${percent(path.burstPercent)} lost` : ''}; MOS is 1 to 4.5`;
+
+/** How a call of the log sounded, and what of; empty where nobody knows. */
+export const soundedWords = ({ quality }: CallLogEntry): string =>
+  quality === undefined ? '' : `sounded ${quality.words} (MOS ${quality.mosCq.toFixed(1)})`;
+export const soundedFigures = ({ quality }: CallLogEntry): string | undefined => quality && `${gone(quality.lossPercent, quality.discardPercent)}; MOS is 1 to 4.5`;
+
 /** 'today 14:05', 'yesterday 09:12', '3 Nov 14:05': as `locale` writes times. */
 export function when(at: number, now: number, locale?: string): string {
   const day = (ms: number) => new Date(ms).setHours(0, 0, 0, 0);

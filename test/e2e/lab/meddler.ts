@@ -7,8 +7,11 @@ import { freePort } from './process.ts';
 export interface Meddler {
   /** What to call to reach `far` through it. */
   readonly port: number;
-  /** RTP from `far` as it passed, oldest first. */
+  /** RTP from `far` as it passed, oldest first; and what the caller sent. Where both use one port for it, RTCP is among them (RFC 5761). */
   readonly passed: readonly Buffer[];
+  readonly said: readonly Buffer[];
+  /** Share of the RTP from `far` that it loses, 0 to 1. */
+  loses: number;
   /** Send bytes to the caller as if they came from `far`. */
   slipIn(packet: Uint8Array): void;
   stop(): Promise<void>;
@@ -29,11 +32,13 @@ const fivePort = async (): Promise<number> => {
   }
 };
 
-/** Meddles with calls from one phone to the SIP port `far` of another; reports are not passed on. */
+const isReport = (bytes: Buffer): boolean => bytes[1]! >= 192 && bytes[1]! <= 223;
+
+/** Meddles with calls from one phone to the SIP port `far` of another; reports are passed on only over the port of RTP. */
 export async function startMeddler(far: number): Promise<Meddler> {
   const sip = await bound(0), port = sip.address().port;
   const [toCaller, toFar] = [await bound(await fivePort()), await bound(await fivePort())];
-  const passed: Buffer[] = [];
+  const passed: Buffer[] = [], said: Buffer[] = [];
   let caller = 0, callerRtp = 0, farRtp = 0;
   sip.on('message', (bytes, from) => {
     const text = bytes.toString('latin1'), fromFar = from.port === far;
@@ -47,15 +52,20 @@ export async function startMeddler(far: number): Promise<Meddler> {
     sip.send(Buffer.from(changed, 'latin1'), fromFar ? caller : far, LOOPBACK);
   });
   toFar.on('message', (bytes) => { // what the far phone says
+    if (!isReport(bytes) && Math.random() < meddler.loses) return;
     passed.push(Buffer.from(bytes));
     toCaller.send(bytes, callerRtp, LOOPBACK);
   });
-  toCaller.on('message', (bytes) => toFar.send(bytes, farRtp, LOOPBACK));
-  return {
-    port, passed,
+  toCaller.on('message', (bytes) => {
+    said.push(Buffer.from(bytes));
+    toFar.send(bytes, farRtp, LOOPBACK);
+  });
+  const meddler: Meddler = {
+    port, passed, said, loses: 0,
     slipIn: (packet) => toCaller.send(packet, callerRtp, LOOPBACK),
     async stop() {
       for (const socket of [sip, toCaller, toFar]) socket.close();
     },
   };
+  return meddler;
 }

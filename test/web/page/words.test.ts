@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PhoneStatus } from '../../../src/phone/status.ts';
-import { applyWords, callWords, clockTime, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from '../../../src/web/page/words.ts';
+import { applyWords, callWords, clockTime, heardThereWords, lineWords, qualityFigures, qualityWords, readiness, registeredWords, secrecyWords, silenceWords, soundedFigures, soundedWords, when } from '../../../src/web/page/words.ts';
 import { restingPhone } from '../fake-phone.ts';
 
 type Call = PhoneStatus['calls'][number];
@@ -94,4 +94,37 @@ test('where a user of the exchange is, in one line', () => {
   const phone = { address: '192.168.1.7:5060', transport: 'udp', userAgent: 'Offhook/1', since: at, expiresS: 60 };
   expect(registeredWords([], at)).toBe('not registered');
   expect(registeredWords([phone, { ...phone, address: '192.168.1.8:5060', userAgent: '' }], at + 1_000, 'en-GB')).toBe('since today 14:05, 192.168.1.7:5060, Offhook/1; since today 14:05, 192.168.1.8:5060');
+});
+
+describe('how a call sounds', () => {
+  const quality = {
+    heard: { words: 'good', mosLq: 4.25, mosCq: 4.14, r: 82.4, rLq: 90, lossPercent: 1.23, discardPercent: 0.31 },
+    path: { burstPercent: 40, gapPercent: 0.5, burstMs: 120, gapMs: 8_000, jitterMs: 3.2, roundTripMs: 60, endSystemMs: 55, oneWayMs: 85, playoutDelayMs: 35, jitterNominalMs: 30, jitterMaximumMs: 35, jitterAbsoluteMs: 300 },
+    codec: 'PCMA', payloadType: 8, packetMs: 20, ssrc: 1, remoteSsrc: 2,
+  } as const;
+  const clean = { ...quality, heard: { ...quality.heard, words: 'very good', mosCq: 4.41, lossPercent: 0.01, discardPercent: 0 }, path: { ...quality.path, roundTripMs: -1, burstMs: 0 } } as const;
+  const there = (part: object) => ({ ...quality, there: { lossPercent: 0, discardPercent: 0, mosLq: 4.4, mosCq: 4.2, ...part } }) as unknown as NonNullable<Call['quality']>;
+
+  test('in words, with figures', () => {
+    expect(qualityWords(quality)).toBe('Sounds good: MOS 4.1, 1.2 % lost, 0.3 % too late, 85 ms to the ear');
+    expect(qualityWords(clean)).toBe('Sounds very good: MOS 4.4, nothing lost');
+    expect(qualityFigures(quality)).toBe('R 82, listening MOS 4.3; jitter 3 ms, jitter buffer 35 ms, packets of 20 ms, round trip 60 ms; bursts of 120 ms with 40 % lost; MOS is 1 to 4.5');
+    expect(qualityFigures(clean)).not.toMatch(/round trip|bursts/);
+  });
+
+  test('what the other side says, where it says something', () => {
+    expect(heardThereWords(quality)).toBe('');
+    expect(heardThereWords(there({ lossPercent: 12.5 }))).toBe('They hear us: MOS 4.2, 13 % lost');
+    expect(heardThereWords(there({ mosCq: -1 }))).toBe('They hear us: MOS 4.4, nothing lost');
+    expect(heardThereWords(there({ mosCq: -1, mosLq: -1 }))).toBe('They hear us: nothing lost');
+  });
+
+  test('in the call log', () => {
+    const entry = { at: 0, direction: 'in', who: '201', name: '', seconds: 65, how: 'hung up', missed: false, intercom: false } as const;
+    expect(soundedWords(entry)).toBe('');
+    expect(soundedWords({ ...entry, quality: quality.heard })).toBe('sounded good (MOS 4.1)');
+    expect(soundedFigures({ ...entry, quality: quality.heard })).toBe('1.2 % lost, 0.3 % too late; MOS is 1 to 4.5');
+    expect(soundedFigures(entry)).toBeUndefined();
+    expect(soundedWords({ ...entry, quality: clean.heard })).toBe('sounded very good (MOS 4.4)');
+  });
 });
