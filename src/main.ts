@@ -22,7 +22,7 @@ offhook mute on|off [CALL]
 offhook message TARGET TEXT [--account ID]   a text; the other side took it when this succeeds
 offhook lift|hang|flash|key KEY           the handset's own hook and keys
 offhook status                            what the phone says of itself, as JSON
-offhook measure [CALL]                    packets, losses, delay of a call
+offhook measure [CALL]                    packets, losses, delay and quality of a call
 offhook trace [--last N] [--follow] [--full]
                                           the last SIP messages as a ladder, then those that come; secrets blanked
 offhook quit

@@ -1,4 +1,4 @@
-// Tells a collector how each call was when it is over (RFC 6035), by PUBLISH through the call's account. Loaded only where the setting names a collector;
+// Tells a collector how each call was when it is over (RFC 6035), by PUBLISH as the user of the call's account. Loaded only where the setting names a collector;
 // whether it was told is a line of the log and nothing else.
 
 import type { Settings } from '../config/types.ts';
@@ -8,9 +8,10 @@ import { GMIN } from '../media/quality.ts';
 import type { PhoneDoor } from '../phone/status.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Agent } from '../sip/agent-types.ts';
+import type { Account, Agent } from '../sip/agent-types.ts';
 import type { CallUnit } from '../sip/call.ts';
 import { request } from '../sip/outside.ts';
+import { parseUri } from '../sip/uri.ts';
 import { vqSessionReport, type VqMetrics } from '../sip/vq-report.ts';
 
 /** The media thread's last word of a call comes at once, or not at all. */
@@ -56,7 +57,7 @@ export function reportQuality({ clock, log, media, phone, settings }: QualityRep
       localMetrics: ourMetrics(quality, startMs, stopMs, settings().media.silenceSuppression), remoteMetrics: quality.there && theirMetrics(quality.there, startMs, stopMs),
       tags: dialog && { local: dialog.localTag, remote: dialog.remoteTag },
     });
-    request(agent, { method: 'PUBLISH', target, ...(account === undefined ? {} : { account }), headers: [['Event', 'vq-rtcpxr'], ['Content-Type', 'application/vq-rtcpxr']], body: Buffer.from(body) }).then(
+    request(agent, { method: 'PUBLISH', target, ...(account === undefined ? {} : { account, straight: !isOf(account, target) }), headers: [['Event', 'vq-rtcpxr'], ['Content-Type', 'application/vq-rtcpxr']], body: Buffer.from(body) }).then(
       ({ status, reason }) => {
         if (status < 300) log.info({ call: id, to: target }, 'quality reported');
         else log.warn({ call: id, to: target, status, reason }, 'quality not reported');
@@ -91,6 +92,9 @@ export function reportQuality({ clock, log, media, phone, settings }: QualityRep
   });
 }
 
+/** The collector is at the account's own server, or all goes by a proxy. Elsewhere a PBX would refuse what is for others. */
+const isOf = ({ options: { proxy, server } }: Account, target: string): boolean => proxy !== '' || parseUri(target)?.host.toLowerCase() === hostOf(server);
+const hostOf = (server: string): string => server.toLowerCase().replace(/:\d+$/, '');
 const withoutTag = (party: string): string => party.replace(/;tag=[^;>]*$/, '');
 const known = (value: number): number | undefined => (value === UNKNOWN ? undefined : value);
 const rated = (value: number): number | undefined => (value < 0 ? undefined : value);

@@ -153,10 +153,10 @@ export function opinionOf(lossPercent: number, burstR: number, delayMs: number, 
   return { r, rLq, mosLq: mosOf(rLq), mosCq: mosOf(r) };
 }
 
-/** Steps of G.107 annex B, by what is missing to the best that the codec can be. */
+/** Steps of G.107 annex B, by what loss and delay take from the best that the codec can be: as much of either is the same word with each codec. */
 const WORDS = [[3.2, 'very good'], [13.2, 'good'], [23.2, 'fair'], [33.2, 'poor']] as const;
 export type Word = (typeof WORDS)[number][1] | 'bad';
-export const wordOf = ({ r }: Opinion, { most, ie, per }: Grade): Word => WORDS.find(([step]) => (most - ie) / per - r <= step)?.[1] ?? 'bad';
+export const wordOf = ({ r }: Opinion, { most, ie, per }: Grade): Word => WORDS.find(([step]) => most - ie - r * per <= step)?.[1] ?? 'bad';
 
 /** G.107 annex B. */
 const mosOf = (r: number): number => (r <= 0 ? 1 : Math.min(4.5, Math.max(1, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)));

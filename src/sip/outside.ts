@@ -19,6 +19,8 @@ export interface RequestOptions {
   /** Further header lines; Contact comes by itself where the method has one. CR and LF are refused. */
   readonly headers?: readonly (readonly [string, string])[];
   readonly body?: Uint8Array;
+  /** As the account's user, but to the target itself and not by the account's server. */
+  readonly straight?: boolean;
   /** Send it inside this dialog (dialog.ts), whose CSeq it takes; `target` is not looked at. */
   readonly dialog?: Dialog;
 }
@@ -39,10 +41,10 @@ export function addressOf(agent: Agent, target: string, account: Account | undef
 }
 
 /** Who asks and where to, of a request outside any dialog. */
-export function outbound({ ua }: Agent, account: Account | undefined, address: string): Pick<Ask, 'path' | 'place' | 'first' | 'from' | 'to' | 'credentials'> & { readonly tag: string } {
-  const unit = ua.unit(account), tag = ua.token();
+export function outbound({ ua }: Agent, account: Account | undefined, address: string, straight = false): Pick<Ask, 'path' | 'place' | 'first' | 'from' | 'to' | 'credentials'> & { readonly tag: string } {
+  const unit = ua.unit(account), tag = ua.token(), by = straight ? undefined : unit;
   return {
-    path: { uri: address, routes: unit?.routes ?? [], hop: address }, place: unit?.place, first: unit?.hop, to: `<${address}>`, credentials: unit?.credentials, tag,
+    path: { uri: address, routes: by?.routes ?? [], hop: address }, place: by?.place, first: by?.hop, to: `<${address}>`, credentials: unit?.credentials, tag,
     from: (host) => `${unit?.from ?? ua.contact('phone', host, { transport: 'udp' })};tag=${tag}`,
   };
 }
@@ -53,11 +55,11 @@ export function within({ ua }: Agent, dialog: Dialog, account: Account | undefin
 }
 
 /** Send a request and resolve with what came of it; rejects with PhoneError BAD_ADDRESS or BAD_HEADER. */
-export async function request(agent: Agent, { method, target, account, headers = [], body, dialog }: RequestOptions): Promise<Reply> {
+export async function request(agent: Agent, { method, target, account, straight, headers = [], body, dialog }: RequestOptions): Promise<Reply> {
   const { ua } = agent;
   checkHeaders(headers, method);
   let seq = 0;
-  const where = dialog === undefined ? { ...outbound(agent, account, addressOf(agent, target, account)), callId: ua.token(), seq: () => ++seq } : within(agent, dialog, account);
+  const where = dialog === undefined ? { ...outbound(agent, account, addressOf(agent, target, account), straight), callId: ua.token(), seq: () => ++seq } : within(agent, dialog, account);
   const contact = method === 'MESSAGE' || method === 'PUBLISH' ? undefined : ua.unit(account)?.contact ?? 'phone'; // RFC 3428 §4 forbids it
   return new Promise((resolve) => ua.request({
     ...where, method, contact, headers, body,

@@ -3,6 +3,7 @@ import { defaults } from '../../src/config/layers.ts';
 import { reportQuality } from '../../src/main/quality-report.ts';
 import type { CallQuality, MediaEvent } from '../../src/media/door.ts';
 import type { PhoneEvent } from '../../src/phone/status.ts';
+import type { AccountOptions } from '../../src/sip/agent-types.ts';
 import { bodyOf, requestUri, text } from '../../src/sip/message.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { ANSWER, OFFER, Peer, Town } from '../sip/agent-bench.ts';
@@ -16,7 +17,7 @@ const quality: CallQuality = {
 };
 
 /** A phone that calls another, with a collector at 10.0.0.9. */
-async function world(collector = 'sip:quality@10.0.0.9', direction: 'out' | 'in' = 'out') {
+async function world(collector = 'sip:quality@10.0.0.9', direction: 'out' | 'in' = 'out', account?: AccountOptions) {
   const town = new Town(), near = await town.phone('10.0.0.1'), far = await town.phone('10.0.0.2'), peer = await new Peer(town, '10.0.0.9').open();
   const settings = defaults(), log = new FakeLog();
   const [onMedia, onPhone]: [((event: MediaEvent) => void)[], ((event: PhoneEvent) => void)[]] = [[], []];
@@ -29,7 +30,7 @@ async function world(collector = 'sip:quality@10.0.0.9', direction: 'out' | 'in'
   const phone = (event: Record<string, unknown>): void => onPhone.forEach((on) => on({ at: 0, ...event } as PhoneEvent));
   const [caller, called, to] = direction === 'out' ? [near, far, '10.0.0.2'] : [far, near, '10.0.0.1'];
   media({ event: 'opened', stream: 4, port: 20_000, rtcpPort: 20_001 });
-  const call = caller.agent.call({ target: `sip:bob@${to}`, user: 'alice', offer: OFFER });
+  const call = caller.agent.call({ target: `sip:bob@${to}`, user: 'alice', offer: OFFER, ...(account === undefined ? {} : { account: caller.agent.addAccount(account) }) });
   await town.run(100);
   called.incoming[0]!.call.accept(ANSWER);
   await town.run(100);
@@ -67,6 +68,34 @@ test('at the end of a call the collector gets a session report by PUBLISH (RFC 6
   w.peer.answer(publish, 200, ['SIP-ETag: x', 'Expires: 0']);
   await w.town.run(100);
   expect(facts(w.log)).toEqual(['info quality reported']);
+});
+
+const HOME: AccountOptions = { id: 'home', user: '201', server: '10.0.0.2', proxy: '', transport: 'udp', password: 'secret', authUser: '', displayName: '', register: false, expiresS: 600 };
+
+test('it comes from the user of the call\'s account, and a challenge is answered (RFC 3261 §22)', async () => {
+  const w = await world(undefined, 'out', HOME);
+  await over(w);
+  const first = w.peer.last('PUBLISH');
+  expect([text(first, 'from')!.replace(/;tag.*/, ''), /^LocalID: (.*)$/m.exec(bodyOf(first).toString())![1]]).toEqual(['<sip:201@10.0.0.2>', '<sip:201@10.0.0.2>']);
+  w.peer.answer(first, 401, ['WWW-Authenticate: Digest realm="house", nonce="n1", algorithm=MD5, qop="auth"']);
+  await w.town.run(100);
+  const second = w.peer.last('PUBLISH');
+  expect(text(second, 'authorization')).toMatch(/^Digest username="201", realm="house"/);
+  expect(bodyOf(second)).toEqual(bodyOf(first));
+  w.peer.answer(second, 200);
+  await w.town.run(100);
+  expect(facts(w.log)).toEqual(['info quality reported']);
+});
+
+test.each([ // the phone at 10.0.0.2 stands for the server, and is no collector
+  ['at the account\'s server goes there', 'sip:quality@10.0.0.2', {}, [0, 'warn quality not reported']],
+  ['elsewhere goes straight to it', 'sip:quality@10.0.0.9', {}, [1]],
+  ['elsewhere goes by the proxy where the account has one', 'sip:quality@10.0.0.9', { proxy: '10.0.0.2' }, [0, 'warn quality not reported']],
+])('a report to a collector %s', async (_, collector, more, expected) => {
+  const w = await world(collector, 'out', { ...HOME, ...more });
+  await over(w);
+  expect([Math.min(1, w.peer.count('PUBLISH')), ...facts(w.log)]).toEqual(expected);
+  if (expected.length > 1) expect(w.log.lines[0]!.fields).toMatchObject({ status: 405 });
 });
 
 test('of a call that came in the other side is OrigID', async () => {

@@ -114,5 +114,6 @@ describe('the E-model (G.107)', () => {
     expect(words.at(-1)).toBe('bad');
     expect(words.map((word) => order.indexOf(word))).toEqual([...words.map((word) => order.indexOf(word))].sort());
     expect(wordOf(opinionOf(0, 1, 600, grade), grade)).not.toMatch(/good/);
+    expect([2, 5, 20].map((loss) => wordOf(opinionOf(loss, 1, 0, grade), grade))).toEqual(['good', 'fair', 'bad']); // the same with each
   });
 });
