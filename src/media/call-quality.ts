@@ -15,6 +15,8 @@ const SECOND_MS = 1000;
 const SR = 200, BYE = 203, BYE_BYTES = 8;
 /** 10 ms in 1/65536 s: rounding, and clocks that disagree. */
 const TEN_MS_TICKS = 655;
+/** Of the other side's own delay no more is believed. */
+const END_SYSTEM_MOST_MS = 2_000;
 /** A packet's sound is taken to be no longer: more is a pause of the sender. */
 const LONGEST_PACKET_MS = 120;
 
@@ -40,15 +42,16 @@ export function createQuality(stream: Measured, id: StreamId, ours: number, jitt
     settle();
     const packets = counter.packets;
     if (packets < LEAST_PACKETS) return undefined;
-    const shape = counter.shape(packetMs), grade = gradeOf(codec), { playoutDelayMs, wantedDelayMs, jitterMs, recoveredPackets } = stats;
+    const counted = counter.shape(packetMs), shape = { ...counted, discarded: Math.min(1 - counted.lost, counted.discarded + jitter.dropped / packets) }; // of a flood no numbers are known
+    const grade = gradeOf(codec), { playoutDelayMs, wantedDelayMs, jitterMs, recoveredPackets } = stats;
     const endSystemMs = playoutDelayMs + (session?.ptimeMs ?? packetMs);
     const tripMs = stats.roundTripMs >= 0 ? stats.roundTripMs : roundTripMs;
-    const delayMs = (Math.max(0, tripMs) + endSystemMs + (there?.endSystemMs ?? endSystemMs)) / 2; // §4.7.3
+    const delayMs = (Math.max(0, tripMs) + endSystemMs + Math.min(there?.endSystemMs ?? endSystemMs, END_SYSTEM_MOST_MS)) / 2; // §4.7.3
     const gone = Math.max(0, shape.lost + shape.discarded - recoveredPackets / packets); // what came with its successor was heard
     const opinion = opinionOf(gone * 100, burstRatio(shape), delayMs, grade);
-    const jitter = { jitterNominalMs: wantedDelayMs, jitterMaximumMs: Math.max(wantedDelayMs, playoutDelayMs), jitterAbsoluteMs: jitterMaxMs };
+    const buffer = { jitterNominalMs: wantedDelayMs, jitterMaximumMs: Math.max(wantedDelayMs, playoutDelayMs), jitterAbsoluteMs: jitterMaxMs };
     return {
-      metrics: { ssrc: theirs, shape, opinion, roundTripMs: tripMs, endSystemMs, signalDb: UNKNOWN, noiseDb: UNKNOWN, ...jitter },
+      metrics: { ssrc: theirs, shape, opinion, roundTripMs: tripMs, endSystemMs, signalDb: UNKNOWN, noiseDb: UNKNOWN, ...buffer },
       quality: {
         heard: {
           words: wordOf(opinion, grade), mosLq: round(opinion.mosLq, 2), mosCq: round(opinion.mosCq, 2), r: round(opinion.r), rLq: round(opinion.rLq),
@@ -57,7 +60,7 @@ export function createQuality(stream: Measured, id: StreamId, ours: number, jitt
         path: {
           burstPercent: round(shape.burstDensity * 100), gapPercent: round(shape.gapDensity * 100, 2), burstMs: Math.round(shape.burstMs), gapMs: Math.round(shape.gapMs),
           jitterMs: round(jitterMs), roundTripMs: round(tripMs), endSystemMs: Math.round(endSystemMs), oneWayMs: Math.round(delayMs), playoutDelayMs: Math.round(playoutDelayMs),
-          jitterNominalMs: Math.round(jitter.jitterNominalMs), jitterMaximumMs: Math.round(jitter.jitterMaximumMs), jitterAbsoluteMs: jitterMaxMs,
+          jitterNominalMs: Math.round(buffer.jitterNominalMs), jitterMaximumMs: Math.round(buffer.jitterMaximumMs), jitterAbsoluteMs: jitterMaxMs,
         },
         ...(there === undefined ? {} : { there }), codec, payloadType: type, packetMs: Math.round(packetMs), ssrc: ours, remoteSsrc: theirs,
       },

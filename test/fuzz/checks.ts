@@ -23,7 +23,7 @@ import { FakeRandom } from '../fakes/random.ts';
 const PEER = { host: '192.0.2.77', port: 5062 };
 const ABILITIES = { methods: ['INVITE', 'BYE', 'OPTIONS', 'REGISTER', 'CANCEL', 'UPDATE'], extensions: ['replaces'], types: ['application/sdp'], typed: ['INVITE'] };
 const NAMES = ['via', 'from', 'to', 'contact', 'cseq', 'call-id', 'route', 'record-route', 'refer-to', 'replaces', 'reason', 'diversion', 'content-type', 'accept', 'subject', 'event', 'session-expires', 'authorization'];
-const LOCAL: LocalMedia = { host: '192.0.2.9', port: 40_000, rtcpPort: 40_001, codecs: ['opus', 'PCMA', 'PCMU'], ptimeMs: 20, direction: 'sendrecv', sessionId: 1, version: 1 };
+const LOCAL: LocalMedia = { host: '192.0.2.9', port: 40_000, rtcpPort: 40_001, codecs: ['opus', 'PCMA', 'PCMU'], ptimeMs: 20, direction: 'sendrecv', sessionId: 1, version: 1, rtcpMux: true, rtcpXr: true };
 const server = new DigestServer(new FakeClock(), new FakeRandom(1), 'offhook');
 
 /** Runs every reader over `bytes`; throws what should not have been thrown. */

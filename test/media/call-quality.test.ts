@@ -62,6 +62,24 @@ describe('what is heard', () => {
     expect(heard.discardPercent).toBeLessThanOrEqual(latePackets / 10);
   });
 
+  test('so is what a flood leaves no time to play', async () => {
+    const c = await call({ microphone: voice, settings: mediaSettings({ jitterMaxMs: 100 }) });
+    await c.clock.run(5_000);
+    c.wire.weather.delayMs = 1_000;
+    for (let delay = 1_000; delay > 0; delay -= 20) { // what was held up comes all at once
+      c.wire.weather.delayMs = delay;
+      await c.clock.run(20);
+    }
+    c.wire.weather.delayMs = 1;
+    await c.clock.run(10_000);
+    const { latePackets, lostPackets } = await measured(c.b), { heard } = last(c.b);
+    expect(latePackets).toBeGreaterThan(20);
+    expect(lostPackets).toBe(0);
+    expect(heard.lossPercent).toBe(0);
+    expect(heard.discardPercent).toBeGreaterThan(2);
+    expect(heard.words).not.toBe('very good');
+  });
+
   test('a packet that comes twice is neither lost nor discarded', async () => {
     const c = await call({ microphone: voice });
     c.wire.weather.duplicate = 0.5;

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { CompoundPacket, RtcpPacket } from 'rtp.js/packets';
+import { CompoundPacket, type DlrrExtendedReport, type RrtExtendedReport, type RtcpPacket, type VmExtendedReport, type XrPacket } from 'rtp.js/packets';
 import { expect, test } from 'vitest';
 import { opinionOf } from '../../src/media/quality.ts';
 import { readRtcp, reception, rtcpNews, writeRtcp } from '../../src/media/rtcp.ts';
@@ -51,6 +51,18 @@ test('the compound packet is whole for us and for another reader (RFC 3550 §6.1
   expect(readRtcp(bytes, 1, rtcpNews())).toBe(true);
   const packets = new CompoundPacket(new DataView(bytes.buffer, bytes.byteOffset, bytes.length)).getPackets() as RtcpPacket[];
   expect(packets.map((packet) => packet.getPacketType())).toEqual([201, 202, 207]);
+});
+
+test('another reader finds each field as it was meant (RFC 3611 §4.4, §4.5, §4.7)', () => {
+  const bytes = compound({ metrics, referenceMs: 1_700_000_000_500, since: { ssrc: 5, lastRr: 6, sinceMs: 250 } });
+  const packets = new CompoundPacket(new DataView(bytes.buffer, bytes.byteOffset, bytes.length)).getPackets() as RtcpPacket[];
+  const [reference, since, vm] = (packets.at(-1) as XrPacket).getReports() as unknown as [RrtExtendedReport, DlrrExtendedReport, VmExtendedReport];
+  expect([reference.getNtpSeconds(), reference.getNtpFraction()]).toEqual([1_700_000_000 + 2_208_988_800, 0x8000_0000]);
+  expect(since.getSubReports()).toEqual([{ ssrc: 5, lrr: 6, dlrr: 16_384 }]);
+  expect([vm.getSsrc(), vm.getLossRate(), vm.getDiscardRate(), vm.getBurstDensity(), vm.getGapDensity(), vm.getBurstDuration(), vm.getGapDuration()]).toEqual([0x1122_3344, 25, 12, 128, 2, 300, 65_535]);
+  expect([vm.getRoundTripDelay(), vm.getEndSystemDelay(), vm.getSignalLevel() << 24 >> 24, vm.getNoiseLevel(), vm.getResidualEchoReturnLoss(), vm.getGmin()]).toEqual([40, 65, -20, 127, 127, 16]);
+  expect([vm.getRFactor(), vm.getExternalRFactor(), vm.getMosLQ(), vm.getMosCQ()]).toEqual([Math.round(opinion.r), 127, Math.round(opinion.mosLq * 10), Math.round(opinion.mosCq * 10)]);
+  expect([vm.getPacketLossConcealment(), vm.getJitterBufferAdaptive(), vm.getJitterBufferRate(), vm.getJitterBufferNominalDelay(), vm.getJitterBufferMaximumDelay(), vm.getJitterBufferAbsoluteMaximumDelay()]).toEqual([2, 3, 0, 30, 80, 300]);
 });
 
 test('what the other side says of our sound is read, and nothing about others (RFC 3611 §4.7)', () => {
