@@ -13,7 +13,7 @@ const CARDS = [[RATE_HZ, 1], [48_000, 2]] as const;
 export function rehearseCards(periods: number): number {
   let served = 0;
   for (const [rateHz, channels] of CARDS) {
-    let now = 0, due: (() => void) | undefined, dueMs = 0;
+    let now = 0.37, due: (() => void) | undefined, dueMs = 0;
     const clock: Clock = {
       now: () => now,
       wall: () => now,

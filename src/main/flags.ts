@@ -16,7 +16,7 @@ const feedbackAfter = counts ? '--invocation-count-for-feedback-allocation=' : '
 const optimiseAfter = (times: number): string => (counts ? `--invocation-count-for-turbofan=${Math.round(3_000 * times)}` : `--interrupt-budget=${Math.round(67_584 * times)}`);
 
 /** Code that runs a few times is compiled, as under V8's own settings. For the whole process, both threads, as all of these. */
-export const compileAtOnce = (): void => set(`${feedbackAfter}8`, optimiseAfter(0.1));
+export const compileAtOnce = (): void => set(`${feedbackAfter}8`, optimiseAfter(0.3));
 /** Code that loops is compiled at once. */
 export const compileSoon = (): void => set(`${feedbackAfter}20000`, optimiseAfter(1));
 /** Code is compiled when it is really hot. */
