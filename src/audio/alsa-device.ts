@@ -83,6 +83,9 @@ export class AlsaDevice implements AudioDevice {
   #restarts = 0;
   /** When the latest period was due. */
   #lastMs: number;
+  /** Frames that the microphone had beyond the periods served, when it was asked last; −1 when that is not known. */
+  #left = -1;
+  #askedMs = 0;
   #stopTimer: () => void = () => {};
   #stopPacer: () => void = () => {};
   /** PCM that plays; '' while none does. */
@@ -226,6 +229,7 @@ export class AlsaDevice implements AudioDevice {
   /** Start both ends of a card that is open. */
   #start(): number {
     const { capture, playback } = this.#ends!;
+    this.#left = -1;
     if (capture !== undefined) {
       const code = capture.pcm.prepare();
       if (code < 0) return code;
@@ -240,16 +244,23 @@ export class AlsaDevice implements AudioDevice {
 
   /** Wake when the next period is whole. */
   #sleep(): void {
-    const { capture, playback } = this.#ends!;
+    const { capture, playback } = this.#ends!, { clock } = this.#ports;
     let waitMs: number;
-    if (capture !== undefined) {
+    if (capture === undefined) waitMs = playback!.dueMs();
+    else if (this.#left >= 0) waitMs = this.#missingMs(capture, this.#left) - (clock.now() - this.#askedMs);
+    else {
       const available = capture.pcm.available();
-      waitMs = available < 0 ? 0 : ((capture.needed(this.periodFrames) - available) * 1_000) / capture.pcm.rateHz;
-    } else {
-      waitMs = playback!.dueMs();
+      waitMs = available < 0 ? 0 : this.#missingMs(capture, available);
     }
-    this.#stopTimer = this.#ports.clock.after(Math.max(1, Math.ceil(waitMs)), () => this.#wake());
+    this.#stopTimer = clock.after(Math.max(1, Math.ceil(waitMs)), this.#due);
   }
+
+  /** Milliseconds until a period is whole, of which `available` frames are there. */
+  #missingMs(capture: CaptureEnd, available: number): number {
+    return ((capture.needed(this.periodFrames) - available) * 1_000) / capture.pcm.rateHz;
+  }
+
+  readonly #due = (): void => this.#wake();
 
   #wake(): void {
     const ends = this.#ends!;
@@ -260,16 +271,21 @@ export class AlsaDevice implements AudioDevice {
     else this.#sleep();
   }
 
-  /** Serve every whole period that the microphone has. */
+  /** Serve every whole period that the microphone has. The card is asked no oftener than it can have news: each question is a way into the kernel. */
   #serve(capture: CaptureEnd, playback: PlaybackEnd | undefined): number {
     let dry = false;
+    this.#left = -1;
     for (;;) {
+      this.#askedMs = this.#ports.clock.now();
       const available = capture.pcm.available();
       if (available < 0) return available;
       const needed = capture.needed(this.periodFrames);
       const lateMs = ((available - needed) * 1_000) / capture.pcm.rateHz;
       if (lateMs < 0) {
-        if (!dry) return 0;
+        if (!dry) {
+          this.#left = available;
+          return 0;
+        }
         this.#xruns++;
         return playback!.restart(-lateMs);
       }
@@ -277,10 +293,16 @@ export class AlsaDevice implements AudioDevice {
       if (code < 0) return code;
       this.#period();
       if (this.#closed) return 0;
-      if (playback === undefined || dry) continue; // what a dry card did not play is too late now
-      const written = playback.write(this.#playback, lateMs);
-      if (written === ERRNO.PIPE) dry = true;
-      else if (written < 0) return written;
+      if (playback !== undefined && !dry) { // what a dry card did not play is too late now
+        const written = playback.write(this.#playback, lateMs);
+        if (written === ERRNO.PIPE) dry = true;
+        else if (written < 0) return written;
+      }
+      const left = available - needed;
+      if (!dry && left < capture.needed(this.periodFrames)) {
+        this.#left = left;
+        return 0;
+      }
     }
   }
 

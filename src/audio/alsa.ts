@@ -313,7 +313,7 @@ function configure(lib: Library, pcm: unknown, wish: Wish, queue: Queue, finish:
   }
   lib.hwInstall.async(pcm, params, (error: unknown, installed: number) => {
     const failed = error !== null && error !== undefined ? ERRNO.IO : installed < 0 ? installed : software(lib, pcm);
-    give(failed < 0 ? failed : open(lib, pcm, rateHz, channels[0]!, bits, period[0]!, buffer[0]!, queue));
+    give(failed < 0 ? failed : pcmOf(lib, pcm, { rateHz, channels: channels[0]!, bits, periodFrames: period[0]!, bufferFrames: buffer[0]! }, () => queue((next) => lib.close.async(pcm, next))));
   });
 }
 
@@ -329,7 +329,20 @@ function software(lib: Library, pcm: unknown): number {
   return code;
 }
 
-function open(lib: Library, pcm: unknown, rateHz: number, channels: number, bits: 16 | 32, periodFrames: number, bufferFrames: number, queue: Queue): Pcm {
+/** The library's calls that a PCM in use needs; each takes it first. */
+export interface PcmCalls {
+  available(pcm: unknown): number;
+  delay(pcm: unknown, frames: number[]): number;
+  read(pcm: unknown, into: Int16Array | Int32Array, frames: number): number;
+  write(pcm: unknown, from: Int16Array | Int32Array, frames: number): number;
+  prepare(pcm: unknown): number;
+  start(pcm: unknown): number;
+  drop(pcm: unknown): number;
+  resume(pcm: unknown): number;
+}
+
+/** `pcm` of the library as a Pcm; `close` frees it. */
+export function pcmOf(lib: PcmCalls, pcm: unknown, { rateHz, channels, bits, periodFrames, bufferFrames }: Pick<Pcm, 'rateHz' | 'channels' | 'bits' | 'periodFrames' | 'bufferFrames'>, close: () => void): Pcm {
   const delayed = [0];
   return {
     rateHz, channels, bits, periodFrames, bufferFrames,
@@ -343,7 +356,7 @@ function open(lib: Library, pcm: unknown, rateHz: number, channels: number, bits
     resume: () => lib.resume(pcm),
     close: () => {
       lib.drop(pcm);
-      queue((next) => lib.close.async(pcm, next));
+      close();
     },
   };
 }

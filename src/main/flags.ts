@@ -13,9 +13,11 @@ const set = (...flags: readonly string[]): void => setFlagsFromString(flags.join
 /** Newer engines count calls where V8 11 (Node.js 20) counts bytes of bytecode run; both scale with a function's size. */
 const counts = Number.parseInt(process.versions.v8, 10) >= 12;
 const feedbackAfter = counts ? '--invocation-count-for-feedback-allocation=' : '--interrupt-budget-factor-for-feedback-allocation=';
-const optimiseAfter = (times: number): string => (counts ? `--invocation-count-for-turbofan=${3_000 * times}` : `--interrupt-budget=${67_584 * times}`);
+const optimiseAfter = (times: number): string => (counts ? `--invocation-count-for-turbofan=${Math.round(3_000 * times)}` : `--interrupt-budget=${Math.round(67_584 * times)}`);
 
-/** Code that loops is compiled at once. For the whole process, both threads, as all of these. */
+/** Code that runs a few times is compiled, as under V8's own settings. For the whole process, both threads, as all of these. */
+export const compileAtOnce = (): void => set(`${feedbackAfter}8`, optimiseAfter(0.3));
+/** Code that loops is compiled at once. */
 export const compileSoon = (): void => set(`${feedbackAfter}20000`, optimiseAfter(1));
 /** Code is compiled when it is really hot. */
 export const compileLate = (): void => set(`${feedbackAfter}30000`, optimiseAfter(44));

@@ -3,19 +3,21 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
+import { rehearseCards } from '../audio/rehearsal.ts';
 import { createAudioSystem } from '../audio/system.ts';
 import { createCodec, type CodecFactory } from '../media/codec.ts';
 import type { MediaCommand } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { rehearse } from '../media/rehearsal.ts';
+import type { Network } from '../ports/net.ts';
 import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemNetwork } from '../system/network.ts';
 import { systemRandom } from '../system/random.ts';
 import { soundFiles } from '../system/sound-files.ts';
 import { opusComplexityFor } from './board-class.ts';
-import { compileLate, compileSoon } from './flags.ts';
+import { compileAtOnce, compileLate, compileSoon } from './flags.ts';
 import type { ThreadMessage, ThreadOptions } from './remote-media.ts';
 
 /** So much of a call makes V8 compile all that a call runs often. */
@@ -39,6 +41,10 @@ const codec: CodecFactory = (use, options) => createCodec(use, use.name !== 'opu
 async function begin(): Promise<void> {
   // The phone may start meanwhile: commands wait in the port until somebody listens to it, below.
   post({ kind: 'ready' });
+  const udp = systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts'), polled: () => import('../system/polled-udp.ts') });
+  compileAtOnce();
+  rehearseCards(REHEARSED_PERIODS);
+  await rehearseSocket(udp).catch(() => undefined); // without a loopback it is compiled as it goes
   compileSoon();
   await rehearse(random, createCodec, REHEARSED_PERIODS);
   compileLate();
@@ -46,7 +52,7 @@ async function begin(): Promise<void> {
 
   const load = createRequire(import.meta.url);
   const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
-  const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
+  const engine = createEngine({ clock, random: systemRandom(), log, udp, audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
 
   engine.subscribe((event) => post({ kind: 'event', event }));
   port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
@@ -57,6 +63,17 @@ async function begin(): Promise<void> {
       engine.command(command);
     }
   });
+}
+
+/** Sends packets to itself and takes them in, with a pause after each few as between periods. */
+async function rehearseSocket(udp: Network): Promise<void> {
+  const socket = await udp.udp({ host: '127.0.0.1', port: 0 }, { onDatagram: () => undefined, onError: () => undefined }), packet = new Uint8Array(172);
+  for (let i = 0; i < REHEARSED_PERIODS; i++) {
+    socket.send(packet, socket.local);
+    socket.poll?.();
+    if (i % 8 === 0) await new Promise<void>((resolve) => { clock.after(1 + (i & 1), resolve); });
+  }
+  socket.close();
 }
 
 function cpuinfo(): string {

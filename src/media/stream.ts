@@ -33,6 +33,8 @@ const PAGE_OVER_MS = 1500;
 const PAGE_WATCH_MS = 250;
 /** The second byte of RTCP: what no RTP packet has that shares its port (RFC 5761 §4). */
 const RTCP_FIRST = 192, RTCP_LAST = 223;
+/** Reports have time: their socket is looked at once in so many periods. */
+const RTCP_TURNS = 8;
 /** Sound is heard later than an event comes, by the jitter buffer and the length of the key. */
 const SAME_KEY_MS = 500;
 const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e.host === '0.0.0.0' || e.host === '::';
@@ -53,6 +55,8 @@ export class Stream {
   #rtp: DatagramSocket | undefined;
   #rtcp: DatagramSocket | undefined;
   #closed = false;
+  /** Periods heard. */
+  #turn = 0;
   /** Hears a multicast group. */
   #paged = false;
   #session: StreamSession | undefined;
@@ -126,8 +130,8 @@ export class Stream {
       const port = first + 2 * ((start + i) % pairs);
       let rtp: DatagramSocket | undefined;
       try {
-        rtp = await udp.udp({ host, port }, { onDatagram: (bytes, from) => this.#onRtp(bytes, from), onError });
-        const rtcp = await udp.udp({ host, port: port + 1 }, { onDatagram: (bytes, from) => this.#onRtcp(bytes, from), onError });
+        rtp = await udp.udp({ host, port }, { onDatagram: (bytes, from, ageMs) => this.#onRtp(bytes, from, ageMs), onError });
+        const rtcp = await udp.udp({ host, port: port + 1 }, { onDatagram: (bytes, from, ageMs) => this.#onRtcp(bytes, from, ageMs), onError });
         if (this.#closed) {
           rtp.close();
           rtcp.close();
@@ -155,7 +159,7 @@ export class Stream {
   async join(group: Endpoint): Promise<boolean> {
     const { udp, tell } = this.#ports;
     try {
-      const rtp = await udp.udp(group, { onDatagram: (bytes, from) => this.#onRtp(bytes, from), onError: () => undefined });
+      const rtp = await udp.udp(group, { onDatagram: (bytes, from, ageMs) => this.#onRtp(bytes, from, ageMs), onError: () => undefined });
       if (this.#closed) {
         rtp.close();
         return false;
@@ -218,6 +222,8 @@ export class Stream {
 
   /** Give `count` samples of 16 kHz to hear. */
   hear(out: Int16Array, count: number, nowMs: number): void {
+    this.#rtp?.poll?.();
+    if (this.#turn++ % RTCP_TURNS === 0) this.#rtcp?.poll?.();
     this.#events?.poll(nowMs);
     if (this.#hearing) {
       this.#receiver.pull(out, count, nowMs);
@@ -306,13 +312,13 @@ export class Stream {
     this.#ports.tell({ event: 'digit', stream: this.#id, digit, ms });
   }
 
-  #onRtp(bytes: Buffer, from: Endpoint): void {
+  #onRtp(bytes: Buffer, from: Endpoint, ageMs = 0): void {
     const packet = this.#packet, session = this.#session;
     if (this.#closed || session === undefined) return;
-    if (session.rtcpMux === true && bytes.length > 1 && bytes[1]! >= RTCP_FIRST && bytes[1]! <= RTCP_LAST) return this.#onRtcp(bytes, from);
+    if (session.rtcpMux === true && bytes.length > 1 && bytes[1]! >= RTCP_FIRST && bytes[1]! <= RTCP_LAST) return this.#onRtcp(bytes, from, ageMs);
     // What is not genuine counts for nothing: neither heard nor believed to come from where the other side now is.
     const length = session.crypto === undefined ? bytes.length : this.#opened(bytes, false);
-    const now = this.#ports.clock.now();
+    const now = this.#ports.clock.now() - ageMs;
     const known = length > 0 && readRtp(bytes, packet, length);
     const event = known && packet.payloadType === session.eventReceive;
     const use = known && !event ? this.#useOf(packet.payloadType) : undefined;
@@ -355,9 +361,9 @@ export class Stream {
     return true;
   }
 
-  #onRtcp(bytes: Buffer, from: Endpoint): void {
+  #onRtcp(bytes: Buffer, from: Endpoint, ageMs = 0): void {
     if (this.#closed) return;
-    const news = this.#news, now = this.#ports.clock.now();
+    const news = this.#news, now = this.#ports.clock.now() - ageMs;
     const plain = this.#session?.crypto === undefined ? bytes : bytes.subarray(0, from.host !== this.#latch.to.host ? 0 : this.#opened(bytes, true));
     if (from.host !== this.#latch.to.host || !readRtcp(plain, this.#sender.ssrc, news)) {
       this.#refused++;

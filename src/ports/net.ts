@@ -10,12 +10,14 @@ export interface DatagramSocket {
   readonly local: Endpoint;
   /** Hand `bytes` to the network. They may be reused once this returns. Failures arrive at `onError`. */
   send(bytes: Uint8Array, to: Endpoint): void;
+  /** Hands over what has come, and from the first time on nothing comes otherwise: for whoever asks often. Absent: datagrams come by themselves. */
+  poll?(): void;
   close(): void;
 }
 
 export interface DatagramHandler {
-  /** `bytes` belong to the receiver from now on. */
-  onDatagram(bytes: Buffer, from: Endpoint): void;
+  /** `bytes` belong to the receiver from now on. They came `ageMs` ago, now unless told. */
+  onDatagram(bytes: Buffer, from: Endpoint, ageMs?: number): void;
   /** A send to `to` failed (ICMP refusal, no route); the socket lives on. */
   onError(error: Error, to: Endpoint | undefined): void;
 }

@@ -6,6 +6,7 @@ import { createServer, Socket } from 'node:net';
 import { PhoneError } from '../ports/errors.ts';
 import type { Log } from '../ports/log.ts';
 import type { Endpoint, Network, StreamHandler, StreamKind, StreamSocket } from '../ports/net.ts';
+import type { PolledUdp } from './polled-udp.ts';
 import type { Checking, Tls, TlsFiles } from './tls.ts';
 
 /** Datagrams the kernel may hold for us while the thread is busy. */
@@ -19,6 +20,7 @@ const ANY = '';
 const HANDSHAKES_MOST = 32;
 
 export type Marks = Pick<typeof import('./dscp.ts'), 'mark'>;
+export type Polled = Pick<typeof import('./polled-udp.ts'), 'takeOver'>;
 
 export interface NetworkOptions {
   readonly log?: Log | undefined;
@@ -26,6 +28,8 @@ export interface NetworkOptions {
   readonly dscp?: number | undefined;
   /** Brings dscp.ts, and with it the C library, which not everybody has; what is sent until it is there goes unmarked. */
   readonly marks?: (() => Promise<Marks>) | undefined;
+  /** Brings polled-udp.ts: UDP sockets can be polled then. */
+  readonly polled?: (() => Promise<Polled>) | undefined;
   readonly tls?: (() => TlsFiles) | undefined;
   /** What the settings say of the server called `name`; undefined when it is none of theirs: its certificate is checked, and WebSocket is asked for at /ws. */
   readonly server?: ((name: string) => { readonly checking: Checking; readonly webSocketPath: string } | undefined) | undefined;
@@ -138,7 +142,7 @@ const connected = (socket: Socket): Promise<void> => new Promise((resolve, rejec
   socket.once('connect', () => resolve());
 });
 
-export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: NetworkOptions = {}): SystemNetwork {
+export function systemNetwork({ log, dscp = 0, marks, polled, tls: files, server }: NetworkOptions = {}): SystemNetwork {
   let tls: Promise<Tls> | undefined;
   const tlsRoom = () => (tls ??= import('./tls.ts').then(({ createTls }) => createTls(files ?? (() => ({ ca: '', cert: '', key: '' })))));
   let handshakes = 0;
@@ -216,15 +220,24 @@ export function systemNetwork({ log, dscp = 0, marks, tls: files, server }: Netw
     async udp(local, handler) {
       const socket = await (isGroup(local.host) ? joinGroup(local) : bindUdp(local, RECEIVE_BUFFER_BYTES));
       const bound = socket.address(), six = isSix(bound.address);
-      let open = true;
+      const polling = await polled?.().catch(() => undefined); // without the C library Node does all
+      let open = true, taken: PolledUdp | undefined, taking = polling;
       mark(socket);
       socket.on('message', (bytes, from) => handler.onDatagram(bytes, { host: plain(from.address), port: from.port }));
       socket.on('error', (error) => handler.onError(error, undefined));
       return {
         local: { host: local.host === ANY ? ANY : bound.address, port: bound.port },
         send(bytes, to) {
+          if (taken?.send(bytes, to) === true) return;
           if (open) socket.send(bytes, to.port, six && !to.host.includes(':') ? `::ffff:${to.host}` : to.host, (error) => { if (error !== null && open) handler.onError(error, to); });
         },
+        ...(polling === undefined ? {} : {
+          poll() {
+            if (taking !== undefined && open) taken = taking.takeOver(socket, six, handler);
+            taking = undefined;
+            taken?.poll();
+          },
+        }),
         close() {
           if (!open) return;
           open = false;

@@ -72,6 +72,16 @@ describe('a card', () => {
     expect(device.status().delayFrames).toBeLessThanOrEqual(2 * 320 + 48);
   });
 
+  test('a period costs the card two questions, one for each direction', () => {
+    const { fake, library, periods, open } = bench();
+    open();
+    fake.advance(1_000);
+    const before = library.asked, served = periods();
+    fake.advance(10_000);
+    expect(periods() - served).toBe(500);
+    expect(library.asked - before).toBeLessThanOrEqual(2 * 500 + 1);
+  });
+
   test('two periods of buffer are enough', () => {
     const { fake, periods, open } = bench('alsa:card', { periods: 2 });
     const device = open();

@@ -21,6 +21,8 @@ export interface FakeCard {
 }
 
 export class FakeLibrary implements SoundLibrary {
+  /** Questions how much can be read or written. */
+  asked = 0;
   readonly cards = new Map<string, FakeCard>();
   readonly opened: { readonly name: string; readonly direction: Direction; closed: boolean }[] = [];
   /** Frames given to playback, first channel, in order. */
@@ -68,7 +70,10 @@ export class FakeLibrary implements SoundLibrary {
     };
     return {
       rateHz, channels, bits: card.bits ?? 16, periodFrames, bufferFrames,
-      available: room,
+      available: () => {
+        this.asked++;
+        return room();
+      },
       delay: () => Math.max(0, done - passed()),
       read: (into, frames) => {
         const there = room();
