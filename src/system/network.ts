@@ -228,12 +228,13 @@ export function systemNetwork({ log, dscp = 0, marks, polled, tls: files, server
       return {
         local: { host: local.host === ANY ? ANY : bound.address, port: bound.port },
         send(bytes, to) {
-          if (taken?.send(bytes, to) === true) return;
-          if (open) socket.send(bytes, to.port, six && !to.host.includes(':') ? `::ffff:${to.host}` : to.host, (error) => { if (error !== null && open) handler.onError(error, to); });
+          if (!open || taken?.send(bytes, to) === true) return;
+          socket.send(bytes, to.port, six && !to.host.includes(':') ? `::ffff:${to.host}` : to.host, (error) => { if (error !== null && open) handler.onError(error, to); });
         },
         ...(polling === undefined ? {} : {
           poll() {
-            if (taking !== undefined && open) taken = taking.takeOver(socket, six, handler);
+            if (!open) return;
+            if (taking !== undefined) taken = taking.takeOver(socket, six, handler);
             taking = undefined;
             taken?.poll();
           },
@@ -241,6 +242,7 @@ export function systemNetwork({ log, dscp = 0, marks, polled, tls: files, server
         close() {
           if (!open) return;
           open = false;
+          taken?.end();
           socket.close();
         },
       };

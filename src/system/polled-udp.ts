@@ -46,6 +46,8 @@ export interface PolledUdp {
   send(bytes: Uint8Array, to: Endpoint): boolean;
   /** Hand over what has come. */
   poll(): void;
+  /** To be called before the socket is closed: its descriptor is soon somebody else's. */
+  end(): void;
 }
 
 /** Takes over the reading of `socket`, `six` when it is one of IPv6; undefined where that cannot be done, and it stays as it was. */
@@ -93,7 +95,6 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
     return ms > 0 && ms < OLDEST_MS ? ms : 0;
   };
   let open = true;
-  socket.once('close', () => { open = false; });
   age(); // from a little after the first question on the kernel keeps the time
 
   return {
@@ -127,6 +128,9 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
         if (nameLength[0] < NAME_BYTES) name.fill(0, nameLength[0]);
         handler.onDatagram(bytes, fromName(), ageMs);
       }
+    },
+    end() {
+      open = false;
     },
   };
 }

@@ -69,11 +69,12 @@ test('a datagram handed over stays as it is while hundreds follow, in order; one
   b.close();
 });
 
-test('what the kernel refuses is told; an address of a link is left to Node; a closed socket does nothing', async () => {
+test('what the kernel refuses is told; an address of a link is left to Node; one that ended does nothing', async () => {
   const a = await bound('udp6', '::1'), heard = collector(), mine = takeOver(a, true, heard)!;
   expect(mine.send(Buffer.from('x'), { host: 'fe80::1%lo', port: 9 })).toBe(false);
   expect(mine.send(Buffer.alloc(70_000), { host: '::1', port: 9 })).toBe(true); // longer than any datagram
   expect(heard.errors.map(({ message }) => message)).toEqual(['the kernel does not send to ::1: error 90']);
+  mine.end();
   await new Promise<void>((resolve) => { a.close(resolve); });
   mine.poll();
   expect(mine.send(Buffer.from('x'), { host: '::1', port: 9 })).toBe(true);
@@ -98,6 +99,24 @@ test('a socket of the network comes by itself until it is polled, and closes whi
   b.close();
   b.poll!();
   a.close();
+});
+
+test('a socket closed by what it hands over hands over no more, and neither reads nor writes by a descriptor that is another\'s by then', async () => {
+  const network = systemNetwork({ polled }), a = await network.udp({ host: '127.0.0.1', port: 0 }, collector());
+  let heard = 0;
+  const b = await network.udp({ host: '127.0.0.1', port: 0 }, { onDatagram: () => { heard++; b.close(); }, onError: () => undefined }), { local } = b;
+  b.poll!();
+  for (let i = 0; i < 5; i++) a.send(Buffer.from('x'), local);
+  await pause(30); // Node sends in a later turn
+  b.poll!();
+  expect(heard).toBe(1);
+  const others = collector(), other = await network.udp({ host: '127.0.0.1', port: 0 }, others); // takes the descriptor that came free
+  b.send(Buffer.from('from the closed one'), other.local);
+  b.poll!();
+  await pause(30);
+  expect([heard, others.came]).toEqual([1, []]);
+  a.close();
+  other.close();
 });
 
 test('without the C library sockets cannot be polled, and come by themselves', async () => {
