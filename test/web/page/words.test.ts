@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PhoneStatus } from '../../../src/phone/status.ts';
-import { applyWords, callWords, clockTime, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from '../../../src/web/page/words.ts';
+import { applyWords, callWords, clockTime, doorWords, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from '../../../src/web/page/words.ts';
 import { restingPhone } from '../fake-phone.ts';
 
 type Call = PhoneStatus['calls'][number];
@@ -94,4 +94,9 @@ test('where a user of the exchange is, in one line', () => {
   const phone = { address: '192.168.1.7:5060', transport: 'udp', userAgent: 'Offhook/1', since: at, expiresS: 60 };
   expect(registeredWords([], at)).toBe('not registered');
   expect(registeredWords([phone, { ...phone, address: '192.168.1.8:5060', userAgent: '' }], at + 1_000, 'en-GB')).toBe('since today 14:05, 192.168.1.7:5060, Offhook/1; since today 14:05, 192.168.1.8:5060');
+});
+
+test('the ports of the exchange besides its own are told by what comes there', () => {
+  expect(doorWords([])).toBe('');
+  expect(doorWords([{ transport: 'tls', port: 5061 }, { transport: 'ws', port: 8080 }, { transport: 'wss', port: 8443 }])).toBe(', over TLS at port 5061, over WebSocket at port 8080, over WebSocket with TLS at port 8443');
 });
