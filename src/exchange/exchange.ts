@@ -90,7 +90,7 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   const settings = options.settings;
   const seal = sealOf(options.key ?? random.bytes(32));
   const { host, port, tlsPort, wsPort, wssPort } = options;
-  const transport = new TransportLayer(ports, { listen: { host, port }, tcp: true, tlsPort, wsPort, wssPort, trace: options.trace });
+  const transport = new TransportLayer(ports, { listen: { host, port }, tcp: true, trace: options.trace });
   const doors = ([['tls', tlsPort], ['ws', wsPort], ['wss', wssPort]] as const).flatMap(([kind, at = 0]) => (at === 0 ? [] : [{ transport: kind, port: at }]));
   const encrypts = doors.some(isSecure);
   const transactions = new Transactions(ports, transport, { onRequest, onAck, onFlowFailed }, { limit: LIMIT, lingering: LINGERING, proxy: true });
@@ -395,6 +395,12 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
       const saved = await options.memory?.read();
       if (saved !== undefined) registrar.load(saved, new Set(settings().users.map((u) => u.user)));
       await transport.start();
+      try {
+        for (const { transport: kind, port: at } of doors) await transport.open(kind, at);
+      } catch (error) {
+        transport.close();
+        throw error;
+      }
     },
     status: () => ({
       listening: hostPort(transport.local.host, transport.local.port), doors,

@@ -42,10 +42,8 @@ export interface TransportOptions {
   readonly listen: Endpoint;
   /** Accept TCP; connections of our own making work in any case. */
   readonly tcp: boolean;
-  /** Accept TLS, WebSocket and that over TLS on these ports; 0 or left out: do not. */
+  /** Accept TLS on this port; 0 or left out: do not. */
   readonly tlsPort?: number | undefined;
-  readonly wsPort?: number | undefined;
-  readonly wssPort?: number | undefined;
   readonly trace?: ((direction: 'in' | 'out', bytes: Uint8Array, peer: Endpoint, transport: Transport) => void) | undefined;
 }
 
@@ -85,7 +83,9 @@ export class TransportLayer {
   readonly #connections = new Set<Connection>(); // in order of use
   #user: TransportUser | undefined;
   #udp: DatagramSocket | undefined;
-  readonly #listeners = new Map<Transport, StreamListener>();
+  #listener: StreamListener | undefined;
+  /** Of open(). */
+  #doors: (readonly [StreamKind, StreamListener])[] | undefined;
   #sources = new Map<string, string>();
   #sourcesAtMs = 0;
   #stun: StunFlows | undefined;
@@ -103,29 +103,34 @@ export class TransportLayer {
     this.#user = user;
   }
 
-  /** Bind UDP and, when asked, TCP on the same port, TLS and WebSocket on their own. Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
+  /** Bind UDP and, when asked, TCP on the same port and TLS on its own. Rejects with PhoneError PORT_IN_USE or ADDRESS_NOT_LOCAL. */
   async start(): Promise<void> {
-    const { listen, tcp, tlsPort = 0, wsPort = 0, wssPort = 0 } = this.#options, { network } = this.#ports;
+    const { listen, tcp, tlsPort = 0 } = this.#options;
     for (let tries = listen.port === 0 ? 8 : 1; ; tries--) {
-      const udp = await network.udp(listen, {
+      const udp = await this.#ports.network.udp(listen, {
         onDatagram: (bytes, from) => this.#onDatagram(bytes, from),
         onError: (error, to) => {
           if (to !== undefined) this.#user?.onFailure({ transport: 'udp', host: to.host, port: to.port }, failureOf(error));
         },
       });
       try {
-        for (const [kind, port] of [['tcp', tcp ? udp.local.port : 0], ['tls', tlsPort], ['ws', wsPort], ['wss', wssPort]] as const) {
-          if (port !== 0) this.#listeners.set(kind, await network.listen({ host: listen.host, port }, (socket) => this.#accept(socket, kind), kind));
-        }
+        if (tcp) this.#listener = await this.#ports.network.listen({ host: listen.host, port: udp.local.port }, (socket) => this.#accept(socket, 'tcp'));
+        if (tlsPort !== 0) await this.open('tls', tlsPort);
       } catch (error) {
         udp.close();
-        this.#stopListening();
+        this.#listener?.close();
         if (tries > 1) continue; // the system chose a UDP port whose TCP twin is taken
         throw error;
       }
       this.#udp = udp;
       return;
     }
+  }
+
+  /** Accept what comes by `kind` on a port of its own as well. Rejects as start() does. */
+  async open(kind: Exclude<StreamKind, 'tcp'>, port: number): Promise<void> {
+    const door = await this.#ports.network.listen({ host: this.#options.listen.host, port }, (socket) => this.#accept(socket, kind), kind);
+    (this.#doors ??= []).push([kind, door]);
   }
 
   /** Where UDP listens, the port as bound. */
@@ -135,7 +140,7 @@ export class TransportLayer {
 
   /** Where others reach us: for Via and Contact. */
   portFor(transport: Transport): number {
-    return this.#listeners.get(transport)?.local.port ?? this.local.port;
+    return this.#doors?.find(([kind]) => kind === transport)?.[1].local.port ?? this.local.port;
   }
 
   /** The address of ours that leads to `host`, when it is known already; see learnAddress. */
@@ -237,14 +242,10 @@ export class TransportLayer {
     this.#closed = true;
     for (const connection of this.#connections) connection.end();
     this.#connections.clear();
-    this.#stopListening();
+    this.#listener?.close();
     this.#stun?.close();
+    for (const [, door] of this.#doors ?? []) door.close();
     this.#udp?.close();
-  }
-
-  #stopListening(): void {
-    for (const listener of this.#listeners.values()) listener.close();
-    this.#listeners.clear();
   }
 
   #onDatagram(bytes: Buffer, from: Endpoint): void {
