@@ -121,6 +121,9 @@ export function planFor(book: Book, number: string, caller: string, history: rea
     get status() {
       return status;
     },
+    get headers(): Headers {
+      return book.sips && status === 480 ? [['Warning', '380 offhook "SIPS Not Allowed"']] : []; // RFC 5630 §5.3
+    },
   };
 }
 

@@ -79,7 +79,8 @@ describe('a phone over TLS', () => {
     b.close();
     await house.run();
     expect(house.log.lines.at(-1)).toMatchObject({ fact: 'exchange unregistered', fields: { user: '202', why: 'connection lost' } });
-    expect((await a.call('202')).reply?.status).toBe(480);
+    const { reply } = await a.call('202');
+    expect([reply?.status, text(reply!, 'warning')]).toEqual([480, undefined]);
     expect(house.wire.ways).toHaveLength(before);
     expect(house.wire.sent.filter((s) => s.to.host === '10.0.0.12')).toEqual([]);
   });
@@ -137,9 +138,10 @@ describe('sips:', () => {
     expect(texts(b.last('INVITE'), 'record-route').map(seal)).toEqual(['<sips:10.0.0.1:5081;transport=ws;lr;oh=*>', '<sips:10.0.0.1:5071;lr;oh=*>']);
   });
 
-  test.each(['udp', 'tcp', 'ws'] as const)('a phone over %s is not called by one: 480 (RFC 5630 §5.3)', async (carrier) => {
+  test.each(['udp', 'tcp', 'ws'] as const)('a phone over %s is not called by one: 480 with the reason (RFC 5630 §5.3)', async (carrier) => {
     const a = await house.phone('201', '10.0.0.11', 5060, 'tls'), b = await house.phone('202', '10.0.0.12', 5062, carrier);
-    expect((await a.call('202', { uri: 'sips:202@10.0.0.1' })).reply?.status).toBe(480);
+    const { reply } = await a.call('202', { uri: 'sips:202@10.0.0.1' });
+    expect([reply?.status, text(reply!, 'warning')]).toEqual([480, '380 offhook "SIPS Not Allowed"']);
     expect((await a.call('', { uri: `sips:202@10.0.0.12:5062${carrier === 'ws' ? ';transport=ws' : ''}` })).reply?.status, 'nor by its Contact').not.toBe(200);
     expect(b.heard).toEqual([]);
   });
