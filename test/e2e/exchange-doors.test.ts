@@ -1,12 +1,14 @@
 // An exchange that takes TLS and WebSocket besides UDP: a baresip over TLS and phones of ours over each call one another; wrong certificates,
 // old versions of TLS, and calls to sips: addresses.
 
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askControl } from '../../src/system/control.ts';
 import { makeAuthority } from '../fakes/certificates.ts';
 import { startBaresip, type Baresip } from './lab/baresip.ts';
+import { openBrowser } from './lab/browser.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
 import { freePort, pause, scratch, start, startedHere, until, type Program } from './lab/process.ts';
 
@@ -115,6 +117,40 @@ describe('calls', () => {
     await plain.waitFor('registered');
     await talk(udp, plain, '205');
     await plain.stop();
+  });
+
+  test('a page in a browser registers over WebSocket, and a call to it comes there (RFC 7118)', async () => {
+    const visitor = await openBrowser();
+    try {
+      const { page } = visitor;
+      await page.evaluate(`globalThis.heard = []; globalThis.socket = new WebSocket('ws://127.0.0.1:${ports.ws}/anything', 'sip');
+        socket.onmessage = ({ data }) => heard.push(data); new Promise((resolve, reject) => { socket.onopen = resolve; socket.onerror = reject; })`);
+      const say = async (lines: readonly string[], until_: RegExp): Promise<string> => {
+        await page.evaluate((message) => { (globalThis as unknown as { socket: { send(m: string): void } }).socket.send(message); }, [...lines, 'Content-Length: 0', '', ''].join('\r\n'));
+        return hear(until_);
+      };
+      const hear = async (wanted: RegExp): Promise<string> => {
+        let found: string | undefined;
+        await until(async () => (found = (await page.evaluate('heard') as string[]).find((m) => wanted.test(m))) !== undefined, 5_000);
+        return found ?? `nothing like ${wanted}`;
+      };
+      const uri = `sip:127.0.0.1:${ports.ws}`, register = (seq: number, more: readonly string[]): string[] => [
+        `REGISTER ${uri} SIP/2.0`, `Via: SIP/2.0/WS df7jal23ls0d.invalid;branch=z9hG4bKb${seq}`, 'Max-Forwards: 70', `From: <sip:206@127.0.0.1:${ports.ws}>;tag=b`, `To: <sip:206@127.0.0.1:${ports.ws}>`, 'Call-ID: browser', `CSeq: ${seq} REGISTER`,
+        'Contact: <sip:q7x@df7jal23ls0d.invalid;transport=ws>', ...more,
+      ];
+      const asked = await say(register(1, []), /^SIP\/2\.0 401/), nonce = /algorithm=MD5.*nonce="([^"]*)"|nonce="([^"]*)".*algorithm=MD5/.exec(asked), md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+      const said = nonce?.[1] ?? nonce?.[2] ?? '', response = md5(`${md5('206:offhook:secret-206')}:${said}:00000001:c:auth:${md5(`REGISTER:${uri}`)}`);
+      expect(await say(register(2, [`Authorization: Digest username="206", realm="offhook", nonce="${said}", uri="${uri}", response="${response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c"`]), /^SIP\/2\.0 200.*CSeq: 2 REGISTER/s)).toMatch(/^Contact: <sip:q7x@df7jal23ls0d\.invalid;transport=ws>/m);
+      expect((await registered())[5]).toMatch(/^ws/);
+
+      const calling = udp.say({ do: 'call', target: '206', until: 'answered' }), invite = await hear(/^INVITE sip:q7x@df7jal23ls0d\.invalid;transport=ws SIP/);
+      expect(invite).toMatch(/^Via: SIP\/2\.0\/WS 127\.0\.0\.1:/m);
+      const copied = invite.split('\r\n').filter((line) => /^(Via|From|To|Call-ID|CSeq):/i.test(line)).map((line) => (/^To:/i.test(line) ? `${line};tag=b` : line));
+      await say(['SIP/2.0 486 Busy Here', ...copied], /^ACK /);
+      expect(await calling).toMatchObject({ ok: false, status: 486 });
+    } finally {
+      await visitor.close();
+    }
   });
 
   test('once the exchange is there anew phones over TLS and WebSocket have come again within 10 s, and are called', async () => {
