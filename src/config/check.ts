@@ -281,6 +281,17 @@ const agreements: readonly { readonly key: string; readonly with: readonly strin
     wrong: ({ exchange, sip }) => (exchange.enabled && exchange.port !== 0 && exchange.port === sip.tlsPort && meets(exchange.host, sip.host) ? 'the phone itself already uses this port' : undefined),
   },
   {
+    key: 'exchange.port', with: ['exchange.port', 'exchange.tlsPort', 'exchange.wsPort', 'exchange.wssPort'],
+    wrong({ exchange: { port, tlsPort, wsPort, wssPort } }) {
+      const ports = [port, tlsPort, wsPort, wssPort].filter((p) => p !== 0);
+      return new Set(ports).size < ports.length ? 'SIP, TLS and WebSocket have a port each' : undefined;
+    },
+  },
+  {
+    key: 'exchange.tlsCert', with: ['exchange.tlsPort', 'exchange.wssPort'],
+    wrong: ({ exchange }) => (exchange.tlsPort + exchange.wssPort !== 0 && exchange.tlsCert === '' ? 'phones that come over TLS want to see a certificate; name it, or let exchange.tlsPort and exchange.wssPort be 0' : undefined),
+  },
+  {
     key: 'exchange.users', with: ['exchange.users', 'exchange.groups', 'exchange.ownUser'],
     wrong({ exchange: { users, groups, ownUser } }) {
       const numbers = [...users.map((u) => u.user), ...groups.map((g) => g.number)];

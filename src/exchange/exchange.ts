@@ -22,7 +22,7 @@ import { Transactions } from '../sip/transactions.ts';
 import type { ServerTransaction } from '../sip/transactions.ts';
 import { TransportLayer } from '../sip/transport.ts';
 import type { Destination, Flow } from '../sip/transport.ts';
-import { formatUri, hostPort, parseUri, sipUri } from '../sip/uri.ts';
+import { formatUri, hostPort, isSips, parseUri, sipUri } from '../sip/uri.ts';
 import type { Uri } from '../sip/uri.ts';
 import { forwarded } from './edit.ts';
 import { CLAIMED, Fork } from './fork.ts';
@@ -30,7 +30,7 @@ import { Guesses } from './guesses.ts';
 import type { Plan, Target } from './fork.ts';
 import { numberOf, planFor } from './plan.ts';
 import type { Book } from './plan.ts';
-import { Registrar, hopOf, wayTo } from './registrar.ts';
+import { Registrar, connectionOf, hopOf, isSecure, portOf, wayTo } from './registrar.ts';
 import type { Binding } from './registrar.ts';
 import { branchOf, loopMark, looped, preprocess, recordRoute, sealOf, uriIn } from './route.ts';
 import type { Routed } from './route.ts';
@@ -46,6 +46,10 @@ export interface ExchangePorts {
 export interface ExchangeOptions {
   readonly host: string;
   readonly port: number;
+  /** Further ports, for TLS, WebSocket and that over TLS; 0 or left out: none. */
+  readonly tlsPort?: number | undefined;
+  readonly wsPort?: number | undefined;
+  readonly wssPort?: number | undefined;
   readonly userAgent: string;
   readonly settings: () => ExchangeSettings;
   /** Names and addresses of this machine: a request to one of them is for us. */
@@ -85,7 +89,10 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   const { clock, random, log } = ports;
   const settings = options.settings;
   const seal = sealOf(options.key ?? random.bytes(32));
-  const transport = new TransportLayer(ports, { listen: { host: options.host, port: options.port }, tcp: true, trace: options.trace });
+  const { host, port, tlsPort, wsPort, wssPort } = options;
+  const transport = new TransportLayer(ports, { listen: { host, port }, tcp: true, trace: options.trace });
+  const doors = ([['tls', tlsPort], ['ws', wsPort], ['wss', wssPort]] as const).flatMap(([kind, at = 0]) => (at === 0 ? [] : [{ transport: kind, port: at }]));
+  const encrypts = doors.some(isSecure);
   const transactions = new Transactions(ports, transport, { onRequest, onAck, onFlowFailed }, { limit: LIMIT, lingering: LINGERING, proxy: true });
   const refusals = new Map<string, number>();
   const guesses = new Guesses(clock);
@@ -131,22 +138,28 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   const passwordsNow = (): ReadonlyMap<string, string> => new Map(settings().users.map((u) => [u.user, u.password]));
   let passwords = passwordsNow();
 
+  const isPortOfOurs = (at: number): boolean => at === transport.local.port || doors.some((door) => door.port === at);
+
   /** A name or address of ours, as `flow` may have it, with our port or none. */
   function isOurs(uri: Uri, flow: Flow): boolean {
     if (uri.scheme === 'tel') return false;
-    if (uri.port !== undefined && uri.port !== transport.local.port) return false;
+    if (uri.port !== undefined && !isPortOfOurs(uri.port)) return false;
     const { host } = uri;
     return host === settings().domain.toLowerCase() || host === transport.addressFor(flow.host) || host === options.host || options.names().includes(host);
   }
 
   /** A Contact or target that leads back here. */
-  const isHere = (uri: Uri, flow: Flow): boolean => isOurs(uri, flow) && (uri.port ?? 5060) === transport.local.port;
+  const isHere = (uri: Uri, flow: Flow): boolean => isOurs(uri, flow) && isPortOfOurs(portOf(uri));
 
-  const bookFor = (flow: Flow): Book => ({
-    settings: settings(),
+  const isOpen = (to: Destination): boolean => transport.isOpen(to);
+  /** Who can be called by a sips: address: every hop there is encrypted. */
+  const isReachedSecurely = (binding: Binding): boolean => binding.path.length === 0 && isSecure(binding.flow);
+
+  const bookFor = (flow: Flow, sips: boolean): Book => ({
+    settings: settings(), sips,
     domain: domainFor(flow),
-    phonesOf: (user) => registrar.of(user),
-    wayTo: (binding) => wayTo(binding, (to) => transport.isOpen(to)),
+    phonesOf: (user) => (sips ? registrar.of(user).filter(isReachedSecurely) : registrar.of(user)),
+    wayTo: (binding) => wayTo(binding, isOpen),
     numberIn(address) {
       const uri = parseUri(address);
       if (uri === undefined || (uri.scheme !== 'tel' && !isOurs(uri, flow))) return undefined;
@@ -169,7 +182,8 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   function accept(request: Message, server: ServerTransaction, from: Flow): void {
     const routed = preprocess(seal, request, (uri) => isOurs(uri, from));
     const uri = parseUri(routed.uri);
-    if (uri === undefined) return server.respond(416); // §16.3 step 2
+    if (uri === undefined || (uri.scheme === 'sips' && !encrypts)) return server.respond(416); // §16.3 step 2, RFC 5630 §5.3
+    if (uri.scheme === 'sips' && !isSecure(from)) return refuse(server, 403, 'SIPS Comes Over TLS'); // RFC 3261 §26.2.2
     const forUs = uri.user === '' && isOurs(uri, from);
     const hopsLeft = countOf(request, 'max-forwards') ?? MAX_FORWARDS;
     if (hopsLeft === 0 && !forUs) return server.respond(483); // §16.3 step 3; who is meant himself may answer
@@ -192,7 +206,7 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   function onAck(ack: Message, from: Flow): void {
     const routed = preprocess(seal, ack, (uri) => isOurs(uri, from));
     const hopsLeft = countOf(ack, 'max-forwards') ?? MAX_FORWARDS;
-    if (!routed.inDialog || hopsLeft === 0 || looped(seal, ack)) return;
+    if (!routed.inDialog || hopsLeft === 0 || looped(seal, ack) || (isSips(routed.uri) && !isSecure(from))) return;
     const [target] = alongRoute(routed, from).next(undefined);
     const to = target?.to;
     if (target === undefined || to === undefined) return;
@@ -205,7 +219,7 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   }
 
   function onFlowFailed(to: Destination): void {
-    if (to.transport === 'tcp') registrar.flowFailed(to);
+    if (to.transport !== 'udp') registrar.flowFailed(to);
   }
 
   // -- requests to the exchange itself
@@ -307,27 +321,27 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
   /** What a request from `caller` to `uri` rings; undefined when that is none of our numbers or phones. */
   function reach(uri: Uri, address: string, caller: string, request: Message, from: Flow): Plan | undefined {
     const told = /\b(history|header|session)\b/i.test(text(request, 'privacy') ?? '') ? undefined : texts(request, 'history-info');
-    if (uri.scheme === 'tel' || isOurs(uri, from)) return planFor(bookFor(from), numberOf(address), caller, request.method === 'INVITE' ? told : undefined);
+    if (uri.scheme === 'tel' || isOurs(uri, from)) return planFor(bookFor(from, uri.scheme === 'sips'), numberOf(address), caller, request.method === 'INVITE' ? told : undefined);
     // The very phone, by its Contact: attended transfer asks for that (RFC 3891 §3)
     const binding = registrar.at(uri);
     return binding === undefined ? undefined : alone(targetAt(binding, address));
   }
 
   const targetAt = (binding: Binding, uri: string): Target =>
-    ({ user: binding.user, uri, routes: binding.path, to: wayTo(binding, (flow) => transport.isOpen(flow)), headers: [] });
+    ({ user: binding.user, uri, routes: binding.path, to: isSips(uri) && !isReachedSecurely(binding) ? undefined : wayTo(binding, isOpen), headers: [] });
 
   /** The next hop of a request in a dialog: its next Route, else its target, a phone of ours or an address (RFC 3261 §16.6 steps 6 and 7). */
   function alongRoute({ uri, routes }: Routed, from: Flow): Plan {
     const next = routes[0];
     if (next !== undefined) {
-      const hop = uriIn(next);
-      if (parseUri(hop)?.params.has('lr') !== false) return alone({ user: '', uri, routes, to: hopOf(hop), headers: [] });
-      return alone({ user: '', uri: hop, routes: [...routes.slice(1), `<${uri}>`], to: hopOf(hop), headers: [] }); // a strict router
+      const hop = uriIn(next), to = isSips(uri) ? undefined : hopOf(hop);
+      if (parseUri(hop)?.params.has('lr') !== false) return alone({ user: '', uri, routes, to, headers: [] });
+      return alone({ user: '', uri: hop, routes: [...routes.slice(1), `<${uri}>`], to, headers: [] }); // a strict router
     }
     const target = parseUri(uri);
     const binding = target === undefined ? undefined : registrar.at(target);
     if (binding !== undefined) return alone(targetAt(binding, uri));
-    return target !== undefined && isHere(target, from) ? alone(undefined) : alone({ user: '', uri, routes: [], to: hopOf(uri), headers: [] });
+    return target !== undefined && isHere(target, from) ? alone(undefined) : alone({ user: '', uri, routes: [], to: hopOf(uri) ?? connectionOf(uri, isOpen), headers: [] });
   }
 
   const alone = (target: Target | undefined): Plan =>
@@ -335,11 +349,11 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
 
   /** What makes the bytes that go to `target`, our Via given. */
   function wholeOf(request: Message, from: Flow, target: Target, to: Destination, more: Headers): (via: string) => Buffer {
-    const { port } = transport.local;
     return (via) => {
       const top: (readonly [string, string])[] = [];
       if (DIALOG_FORMING.includes(request.method) && tagOf(request, 'to') === undefined) {
-        const here = recordRoute(seal, request, addressTo(from), port, from), there = recordRoute(seal, request, transport.addressFor(to.host) ?? addressTo(from), port, to);
+        const here = recordRoute(seal, request, addressTo(from), transport.portFor(from.transport), from);
+        const there = recordRoute(seal, request, transport.addressFor(to.host) ?? addressTo(from), transport.portFor(to.transport), to);
         top.push(['Record-Route', there]);
         if (here !== there) top.push(['Record-Route', here]); // one for each side, RFC 5658
       }
@@ -381,9 +395,15 @@ export function createExchange(ports: ExchangePorts, options: ExchangeOptions): 
       const saved = await options.memory?.read();
       if (saved !== undefined) registrar.load(saved, new Set(settings().users.map((u) => u.user)));
       await transport.start();
+      try {
+        for (const { transport: kind, port: at } of doors) await transport.open(kind, at);
+      } catch (error) {
+        transport.close();
+        throw error;
+      }
     },
     status: () => ({
-      listening: hostPort(transport.local.host, transport.local.port),
+      listening: hostPort(transport.local.host, transport.local.port), doors,
       ringing,
       users: settings().users.map(({ user, displayName }) => ({
         user, displayName,

@@ -37,8 +37,9 @@ export interface Plan {
   readonly goesOn: boolean;
   /** Where a phone sends the caller with a 3xx: its contacts as far as they are numbers of ours, undefined for none. */
   redirected(by: Target, contacts: readonly string[]): readonly Target[] | undefined;
-  /** Answer when nobody was rung at all. */
+  /** Answer when nobody was rung at all, and what it says besides. */
   readonly status: number;
+  readonly headers?: Headers;
 }
 
 export interface ForkPorts {
@@ -253,7 +254,7 @@ export class Fork {
     const best = all.reduce<Branch | undefined>((a, b) => (a === undefined || rank(b.status) < rank(a.status) ? b : a), undefined);
     if (best === undefined) {
       if (this.#branches.length > 0) this.#server.abandon();
-      else this.#server.respond(this.#settled ? 487 : this.#plan.status);
+      else this.#server.respond(this.#settled ? 487 : this.#plan.status, { headers: this.#settled ? [] : this.#plan.headers ?? [] });
       this.#end(this.#branches.length > 0 ? undefined : this.#plan.status, '');
       return this.#ports.onGone();
     }

@@ -17,6 +17,8 @@ export interface Book {
   numberIn(address: string): string | undefined;
   /** What our numbers stand behind: name or address. */
   readonly domain: string;
+  /** The request is for a sips: address: phones are called by theirs. */
+  readonly sips: boolean;
 }
 
 /** Why a call goes on to somebody else (RFC 5806 §4). */
@@ -65,7 +67,7 @@ export function planFor(book: Book, number: string, caller: string, history: rea
 
   const target = (binding: Binding, more: Past): Target => {
     const { diversions, history: told } = more, headers: Headers = diversions.length === 0 || told === undefined ? diversions : [...diversions, ['History-Info', told.entries.join(', ')]];
-    const made = { user: binding.user, uri: requestUriOf(binding), routes: binding.path, to: book.wayTo(binding), headers };
+    const made = { user: binding.user, uri: requestUriOf(binding, book.sips), routes: binding.path, to: book.wayTo(binding), headers };
     pasts.set(made, more);
     return made;
   };
@@ -119,15 +121,22 @@ export function planFor(book: Book, number: string, caller: string, history: rea
     get status() {
       return status;
     },
+    get headers(): Headers {
+      return book.sips && status === 480 ? [['Warning', '380 offhook "SIPS Not Allowed"']] : []; // RFC 5630 §5.3
+    },
   };
 }
 
-/** The Contact without what a Request-URI may not bear (RFC 3261 §19.1.5). */
-function requestUriOf({ address, uri }: Binding): string {
-  if (uri.headers.size === 0 && !uri.params.has('method')) return address;
+/** The Contact without what a Request-URI may not bear (RFC 3261 §19.1.5), with the scheme of the request (RFC 5630 §5.3). */
+function requestUriOf({ address, uri }: Pick<Binding, 'address' | 'uri'>, sips: boolean): string {
+  const scheme = sips ? 'sips' : 'sip';
+  if (uri.scheme === scheme && uri.headers.size === 0 && !uri.params.has('method')) return address;
   const params = new Map(uri.params);
   params.delete('method');
-  return formatUri({ ...uri, params, headers: new Map() });
+  const transport = params.get('transport')?.toLowerCase();
+  if (sips && transport === 'tls') params.delete('transport'); // sips: says it, RFC 3261 §26.2.2
+  else if (!sips && uri.scheme === 'sips' && transport !== 'ws') params.set('transport', 'tls');
+  return formatUri({ ...uri, scheme, params, headers: new Map() });
 }
 
 /** The number in the user part of a URI; of tel: without what is there for the eye (RFC 3966 §3). */

@@ -5,12 +5,12 @@ import type { Clock } from '../ports/clock.ts';
 import type { Headers } from '../sip/build.ts';
 import { cseqOf, formatNameAddr, hasToken, nameAddrs, wholeNumber } from '../sip/headers.ts';
 import type { NameAddr } from '../sip/headers.ts';
-import { text, texts } from '../sip/message.ts';
+import { requestUri, text, texts } from '../sip/message.ts';
 import type { Message } from '../sip/message.ts';
 import { isNumeric } from '../sip/locate.ts';
 import type { Destination, Flow } from '../sip/transport.ts';
 import { carries } from '../sip/transport.ts';
-import { equalUris, parseUri } from '../sip/uri.ts';
+import { equalUris, isSips, parseUri } from '../sip/uri.ts';
 import type { Uri } from '../sip/uri.ts';
 
 export interface Binding {
@@ -71,11 +71,11 @@ export class Registrar {
     return (this.#bindings.get(user) ?? []).filter((b) => b.untilMs > now).sort((a, b) => b.q - a.q);
   }
 
-  /** The binding whose Contact `uri` is: user, host and port are the same. */
+  /** The binding whose Contact `uri` is: user, host and port are the same; sip: or sips: are one phone. */
   at(uri: Uri): Binding | undefined {
     const now = this.#clock.now();
     for (const list of this.#bindings.values()) {
-      for (const b of list) if (b.untilMs > now && b.uri.user === uri.user && b.uri.host === uri.host && portOf(b.uri) === portOf(uri)) return b;
+      for (const b of list) if (b.untilMs > now && b.uri.user === uri.user && b.uri.host === uri.host && (b.uri.port === uri.port || portOf(b.uri) === portOf(uri))) return b;
     }
     return undefined;
   }
@@ -104,6 +104,7 @@ export class Registrar {
     for (const contact of contacts) {
       const uri = parseUri(contact.uri);
       if (uri === undefined || uri.scheme === 'tel') return { status: 400, reason: 'Contact Is No SIP Address' };
+      if (uri.scheme === 'sips' && !(isSips(requestUri(request)) && isSecure(flow) && path.every(isSips))) return { status: 400, reason: 'A SIPS Contact Comes Over TLS To A SIPS Address' }; // RFC 5630 §5.2
       const instance = contact.params.get('+sip.instance') ?? '', regId = contact.params.get('reg-id') ?? '';
       const flowId = outbound && instance !== '' && /^[1-9]\d{0,9}$/.test(regId) ? `${instance} ${regId}` : '';
       flows ||= flowId !== '';
@@ -125,7 +126,7 @@ export class Registrar {
     return this.#listed(user, request, flows);
   }
 
-  /** A TCP connection is gone: a phone that could be reached by it alone is not there any more. */
+  /** A connection is gone: a phone that could be reached by it alone is not there any more. */
   flowFailed(to: Destination): void {
     for (const [user, list] of this.#bindings) {
       const left = list.filter((b) => !carries(to, b.flow) || wayTo(b, () => false) !== undefined);
@@ -221,7 +222,7 @@ function readSaved(text: string): readonly Saved[] {
   const words = (value: unknown): boolean => typeof value === 'string';
   const whole = (value: unknown): boolean => Number.isSafeInteger(value);
   const fits = (one: Partial<Saved> | null): boolean => one !== null && typeof one === 'object' && [one.user, one.address, one.flowId, one.callId, one.userAgent, one.flow?.host].every(words)
-    && [one.q, one.cseq, one.since, one.flow?.port].every(whole) && Number.isFinite(one.until) && (one.flow?.transport === 'udp' || one.flow?.transport === 'tcp')
+    && [one.q, one.cseq, one.since, one.flow?.port].every(whole) && Number.isFinite(one.until) && words(one.flow?.transport)
     && Array.isArray(one.path) && one.path.every(words) && Array.isArray(one.params) && one.params.every((p) => Array.isArray(p) && p.length === 2 && p.every(words));
   try {
     const all: unknown = JSON.parse(text);
@@ -233,14 +234,15 @@ function readSaved(text: string): readonly Saved[] {
 
 /**
  * Where a request to `binding` is sent; undefined when there is no way left. A phone whose Contact bears another address than its
- * REGISTER came from sits behind a NAT: the source is where it can be reached, over TCP the connection that it keeps open.
+ * REGISTER came from sits behind a NAT: the source is where it can be reached, over a stream the connection that it keeps open. Who came over TLS
+ * or WebSocket is reached by that connection alone: what it chose to encrypt goes nowhere in clear, and few phones accept either.
  */
 export function wayTo(binding: Binding, isOpen: (flow: Flow) => boolean): Destination | undefined {
   const { uri, flow, path } = binding;
   if (path[0] !== undefined) return hopOf(path[0]);
   const direct = binding.flowId === '' && uri.host === flow.host ? destination(uri) : undefined;
   if (flow.transport === 'udp') return direct ?? { transport: 'udp', host: flow.host, port: flow.port };
-  return isOpen(flow) ? flow : direct;
+  return isOpen(flow) ? flow : flow.transport === 'tcp' ? direct : undefined;
 }
 
 /** Where a Route value or a URI leads when its host is a number; names are not looked up here. */
@@ -249,13 +251,30 @@ export function hopOf(address: string): Destination | undefined {
   return uri === undefined || uri.scheme !== 'sip' ? undefined : destination(uri);
 }
 
+/** The open connection of a phone that says it is to be reached at its own end of it, over TLS or WebSocket. */
+export function connectionOf(address: string, isOpen: (to: Destination) => boolean): Destination | undefined {
+  const uri = parseUri(address), asked = uri?.params.get('transport')?.toLowerCase() ?? '', sips = uri?.scheme === 'sips';
+  const transport = asked === 'ws' ? (sips ? 'wss' : 'ws') : sips || asked === 'tls' ? 'tls' : undefined;
+  const to = uri === undefined || transport === undefined ? undefined : { transport, host: uri.host, port: portOf(uri) } as const;
+  return to !== undefined && isOpen(to) ? to : undefined;
+}
+
 function destination(uri: Uri): Destination | undefined {
   const transport = (uri.params.get('transport') ?? 'udp').toLowerCase();
-  return isNumeric(uri.host) && (transport === 'udp' || transport === 'tcp') ? { transport, host: uri.host, port: portOf(uri) } : undefined;
+  return uri.scheme === 'sip' && isNumeric(uri.host) && (transport === 'udp' || transport === 'tcp') ? { transport, host: uri.host, port: portOf(uri) } : undefined;
+}
+
+/** Whether what goes there is encrypted: what a sips: address asks of each hop (RFC 3261 §26.2.2). */
+export const isSecure = ({ transport }: Pick<Destination, 'transport'>): boolean => transport === 'tls' || transport === 'wss';
+
+/** The port in the URI, or the one of its transport (RFC 3261 §19.1.2, RFC 7118 §5.3). */
+export function portOf({ port, scheme, params }: Uri): number {
+  if (port !== undefined) return port;
+  const transport = params.get('transport')?.toLowerCase(), sips = scheme === 'sips';
+  return transport === 'ws' ? (sips ? 443 : 80) : sips || transport === 'tls' ? 5061 : 5060;
 }
 
 const OUT_OF_ORDER: Reply = { status: 400, reason: 'CSeq Out Of Order' };
-const portOf = (uri: Uri): number => uri.port ?? 5060;
 
 /** undefined without the header; what is no number counts as an hour (RFC 3261 §10.3 step 7). */
 const secondsOf = (value: string | undefined): number | undefined => (value === undefined ? undefined : wholeNumber(value) ?? EXPIRES.defaultS);

@@ -8,7 +8,7 @@ import { requestUri, text, texts } from '../sip/message.ts';
 import type { Message } from '../sip/message.ts';
 import { COOKIE } from '../sip/matching.ts';
 import type { Destination } from '../sip/transport.ts';
-import { hostPort, parseUri } from '../sip/uri.ts';
+import { hostPort, isSips, parseUri, transportParam } from '../sip/uri.ts';
 import type { Uri } from '../sip/uri.ts';
 
 export interface Routed {
@@ -27,9 +27,11 @@ export const sealOf = (key: Uint8Array): Seal => (words) => createHmac('sha256',
 /** Parameter of our Record-Route that holds its seal. */
 const MARK = 'oh';
 
-/** The Record-Route value of a dialog-forming `request` for the side that we reach as `address`. */
-export const recordRoute = (seal: Seal, request: Message, address: string, port: number, { transport }: Destination): string =>
-  `<sip:${hostPort(address, port)};${transport === 'tcp' ? 'transport=tcp;' : ''}lr;${MARK}=${seal(dialogWords(request))}>`;
+/** The Record-Route value of a dialog-forming `request` for the side that we reach as `address`; of a sips: one it is sips: too (RFC 3261 §16.6 step 4). */
+export function recordRoute(seal: Seal, request: Message, address: string, port: number, { transport }: Destination): string {
+  const sips = isSips(requestUri(request));
+  return `<sip${sips ? 's' : ''}:${hostPort(address, port)}${transportParam(transport, sips)};lr;${MARK}=${seal(dialogWords(request))}>`;
+}
 
 const dialogWords = (request: Message): string => `dialog ${text(request, 'call-id') ?? ''}`;
 

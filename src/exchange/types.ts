@@ -46,6 +46,8 @@ export interface RegisteredPhone {
 export interface ExchangeStatus {
   /** host:port where it listens. */
   readonly listening: string;
+  /** Ports of TLS and WebSocket, those that are open. */
+  readonly doors: readonly { readonly transport: Transport; readonly port: number }[];
   /** Calls that ring just now. */
   readonly ringing: number;
   /** Every user of the settings, registered or not. */

@@ -42,11 +42,15 @@ const KEY_BYTES = 32;
 export async function openExchange({ clock, random, files, store, log, state }: ExchangeMaking): Promise<House> {
   const settings = () => store.settings.exchange;
   const listeners = new Set<() => void>();
-  const { host, port } = settings();
+  const { host, port, tlsPort, wsPort, wssPort } = settings();
   const memory = join(state, 'exchange-phones.json');
   let written = Promise.resolve();
-  const exchange = createExchange({ clock, random, log, network: systemNetwork(networkOptions(() => store.settings, clock, log)) }, {
-    host, port, userAgent: `Offhook/${OFFHOOK_VERSION}`, settings, names: ownNames, key: await keyIn(files, join(state, 'exchange-key'), random),
+  const network = systemNetwork({
+    ...networkOptions(() => store.settings, clock, log),
+    tls: () => ({ ca: store.settings.sip.tlsCa, cert: settings().tlsCert, key: settings().tlsKey, settings: { cert: 'exchange.tlsCert', key: 'exchange.tlsKey' } }),
+  });
+  const exchange = createExchange({ clock, random, log, network }, {
+    host, port, tlsPort, wsPort, wssPort, userAgent: `Offhook/${OFFHOOK_VERSION}`, settings, names: ownNames, key: await keyIn(files, join(state, 'exchange-key'), random),
     trace: (direction, bytes, peer, transport) => {
       if (store.settings.sip.trace) log.debug({ direction, peer: `${peer.host}:${peer.port}`, transport, message: blanked(bytes) }, 'exchange message');
     },
@@ -70,7 +74,7 @@ export async function openExchange({ clock, random, files, store, log, state }: 
     const ours = host || store.settings.sip.host || outwardAddress();
     return `${ours.includes(':') ? `[${ours}]` : ours}:${listening}`;
   };
-  log.info({ sip: address(), users: settings().users.length }, 'exchange started');
+  log.info({ sip: address(), ...Object.fromEntries(exchange.status().doors.map(({ transport, port: at }) => [transport, at])), users: settings().users.length }, 'exchange started');
 
   const ordinary = defaultOf(nodeAt('accounts')!.items!) as AccountSettings;
   let kept: readonly [from: Settings, server: string, with_: Settings] | undefined;

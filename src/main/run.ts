@@ -322,7 +322,7 @@ function sipAddress({ agent }: Phone): string {
 /** The settings that mend it are named where a port or an address is refused. */
 function withSetting(error: unknown, group: 'sip' | 'exchange' = 'sip'): unknown {
   if (!(error instanceof PhoneError)) return error;
-  const [port, other] = error.message.startsWith('TLS') ? ['sip.tlsPort', 5071] : group === 'sip' ? ['sip.port', 5070] : ['exchange.port', 5080];
+  const kind = /^(TLS|WSS?) /.exec(error.message)?.[1]?.toLowerCase(), port = `${group}.${kind === undefined ? 'port' : `${kind}Port`}`, other = group === 'sip' ? (kind === undefined ? 5070 : 5071) : kind === undefined ? 5080 : 5081;
   const mend: Readonly<Record<string, string>> = {
     PORT_IN_USE: `end it, or choose another port: --set ${port}=${other}`, PORT_FORBIDDEN: `setting ${port}`, ADDRESS_NOT_LOCAL: `change ${group}.host, or leave it empty for all addresses`,
   };

@@ -28,6 +28,8 @@ export type Plan = readonly Rule[];
 export interface Dialling {
   readonly plan: Plan;
   readonly emergency: readonly string[];
+  /** Those of other countries: called as such where nothing else here has them, and never before a longer number. */
+  readonly abroad: readonly string[];
   readonly speedDial: Readonly<Record<string, string>>;
   /** Service codes such as '*43'. */
   readonly codes: readonly string[];
@@ -136,7 +138,7 @@ function fit({ elements }: Rule, dialled: string): number {
 
 /** What the digits dialled so far come to. Without a plan every number is good and may grow. */
 export function judge(dialling: Dialling, dialled: string): Verdict {
-  const { plan, emergency, speedDial, codes } = dialling;
+  const { plan, emergency, abroad, speedDial, codes } = dialling, foreign = abroad.includes(dialled);
   if (emergency.includes(dialled)) return { say: 'complete', number: dialled, kind: 'emergency' };
   let open = false;
   for (const number of emergency) open ||= number.startsWith(dialled);
@@ -151,7 +153,7 @@ export function judge(dialling: Dialling, dialled: string): Verdict {
       ? { say: open ? 'may grow' : 'complete', number: speedDial[dialled]!, kind: 'speed dial' }
       : { say: open ? 'may grow' : 'complete', number: dialled, kind: 'code' };
   }
-  if (plan.length === 0) return dialled === '' ? { say: 'incomplete' } : { say: 'may grow', number: dialled, kind: 'number' };
+  if (plan.length === 0) return dialled === '' ? { say: 'incomplete' } : { say: 'may grow', number: dialled, kind: foreign ? 'emergency' : 'number' };
   for (const rule of plan) {
     const fits = fit(rule, dialled);
     if ((fits & FULL) !== 0) {
@@ -161,6 +163,8 @@ export function judge(dialling: Dialling, dialled: string): Verdict {
     }
     open ||= (fits & PARTIAL) !== 0;
   }
+  if (foreign) return { say: open ? 'may grow' : 'complete', number: dialled, kind: 'emergency' };
+  for (const number of abroad) open ||= number.startsWith(dialled);
   return { say: open ? 'incomplete' : 'no match' };
 }
 
@@ -171,16 +175,22 @@ export function settle(dialling: Dialling, dialled: string): Extract<Verdict, { 
 }
 
 /**
- * Rules that an emergency number overrules, in words: those that would refuse or rewrite it, and those whose longer numbers can no longer be
- * dialled because it goes out at once. Nothing to repair for safety, but the owner should know.
+ * What an emergency number goes before, in words: rules that would refuse or rewrite it, speed dials and extensions of the exchange that are the same
+ * number, and all longer numbers that can no longer be dialled because it goes out at once. Nothing to repair for safety, but the owner should know.
  */
-export function shadowed(plan: Plan, emergency: readonly string[]): readonly string[] {
+export function outranked(plan: Plan, emergency: readonly string[], speedDials: readonly string[] = [], extensions: readonly string[] = []): readonly string[] {
   const out: string[] = [];
   for (const number of emergency) {
     for (const rule of plan) {
       const fits = fit(rule, number);
       if ((fits & FULL) !== 0 && (rule.refuse || rule.cut > 0 || rule.replacement !== '')) out.push(`"${rule.source}" would ${rule.refuse ? 'refuse' : 'change'} ${number}, which is called as it is`);
       else if ((fits & (PARTIAL | MORE)) !== 0 && !rule.elements.some((e) => e.many)) out.push(`"${rule.source}" begins like ${number}, which is called at once`);
+    }
+    for (const [what, all] of [['speed dial', speedDials], ['extension', extensions]] as const) {
+      for (const one of all) {
+        if (one === number) out.push(`${what} ${one} is an emergency number, which is called instead`);
+        else if (one.startsWith(number)) out.push(`${what} ${one} begins like ${number}, which is called at once`);
+      }
     }
   }
   return out;

@@ -37,7 +37,10 @@ export function destinations(desk: Desk, text: string, emergency: boolean, accou
   const order = chosen === undefined ? [...accounts.filter(registered), ...accounts.filter((a) => !registered(a))] : [chosen];
   const first = order[0];
   if (first === undefined) return { refused: 'there is no account to call through', tone: 'no account' };
-  if (emergency) return order.map((account) => ({ target: number, account }));
+  if (emergency) { // the house's own exchange leads to nobody outside, though it may have that number
+    const isHouse = (account: Account): boolean => desk.settings().exchange.enabled && account.id === 'exchange';
+    return [...order.filter((a) => !isHouse(a)), ...order.filter(isHouse)].map((account) => ({ target: number, account }));
+  }
   const tone = desk.troubleOf(first);
   if (tone !== undefined) return { refused: `the phone is not registered: ${tone}`, tone };
   return [{ target: number, account: first }];

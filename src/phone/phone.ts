@@ -97,8 +97,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   let lastFailureAt = 0;
   let bell = false;
   let lamp = '';
-  let planSource: readonly string[] | undefined;
-  let rules: Dialling['plan'] = [];
+  let dialling: (() => Dialling) | undefined;
   let closed = false;
 
   /** A write that failed must be known, and must not stop a call. */
@@ -120,21 +119,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   const desk: Desk = {
     ports, services, memory, lines, settings,
     headless: hardware.hook === undefined,
-    dialling() {
-      const { dialing } = settings(), { CODES, compilePlan, emergencyNumbers } = ports.dialled();
-      if (planSource !== dialing.plan) {
-        planSource = dialing.plan;
-        try {
-          rules = compilePlan(dialing.plan);
-        } catch (error) {
-          // Refused by the settings' own check as a rule; else the rules before stay in force.
-          const why = error instanceof Error ? error.message : String(error);
-          log.error({ why }, 'dial plan refused');
-          desk.failed(why);
-        }
-      }
-      return { plan: rules, emergency: emergencyNumbers(sounds.national().emergency, dialing.emergencyOfCountry, dialing.emergency), speedDial: dialing.speedDial, codes: CODES };
-    },
+    dialling: () => (dialling ??= ports.dialled().createDialling(desk))(),
     newLine(direction, remote) {
       const line = new Line({ ...linePorts, call: (options) => agent.call(options) }, ++streamId, direction, remote, onLine);
       lines.add(line);

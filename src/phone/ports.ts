@@ -15,10 +15,10 @@ import type { request } from '../sip/outside.ts';
 import type { Subscriptions } from '../sip/subscriptions.ts';
 import type { createPaging } from './paging.ts';
 import type { TextStore } from './call-log.ts';
-import type { compilePlan, emergencyNumbers } from './dialplan.ts';
+import type { createDialling } from './dialling.ts';
 import type { createFurther } from './further-commands.ts';
 import type { createHandset } from './handset.ts';
-import type { CODES, destinations, plan } from './outgoing.ts';
+import type { destinations, plan } from './outgoing.ts';
 import type { ringOf } from './ringing.ts';
 
 /** The tone tables of the media room. */
@@ -50,11 +50,9 @@ export interface Beyond {
 
 /** See main/dialled.ts. */
 export interface Dialled {
-  readonly compilePlan: typeof compilePlan;
-  readonly emergencyNumbers: typeof emergencyNumbers;
+  readonly createDialling: typeof createDialling;
   readonly createFurther: typeof createFurther;
   readonly createHandset: typeof createHandset;
-  readonly CODES: typeof CODES;
   readonly destinations: typeof destinations;
   readonly plan: typeof plan;
 }

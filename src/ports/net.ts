@@ -69,7 +69,7 @@ export interface Network {
   /** Open a stream to `remote`. Returns at once; `handler.onOpen` follows when TLS and WebSocket, where asked for, are through. */
   connect(remote: Endpoint, handler: StreamHandler, way?: Way): StreamSocket;
   /** Accept streams; `accept` returns the handler of each. Errors as udp(); without a usable certificate TLS listens, refuses each and says so in the log. */
-  listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler, kind?: 'tcp' | 'tls'): Promise<StreamListener>;
+  listen(local: Endpoint, accept: (socket: StreamSocket) => StreamHandler, kind?: StreamKind): Promise<StreamListener>;
   /** The address of ours that packets to `remoteHost` leave from; undefined when there is no route. */
   sourceFor(remoteHost: string): Promise<string | undefined>;
   /** True when UDP to `remote` is refused (ICMP), which a socket that sends to many never hears; asks with an empty line from a port of its own. Without it silence decides. */

@@ -29,10 +29,12 @@ export interface Locator {
   expire(): void;
 }
 
-/** In the order of our liking: NAPTR service, prefix of the SRV name (RFC 3263 §4.1). */
+/** In the order of our liking: NAPTR service, prefix of the SRV name (RFC 3263 §4.1); WebSocket has none but what NAPTR says (RFC 7118 §5.3). */
 const WAYS = `udp SIP+D2U _sip._udp.
 tcp SIP+D2T _sip._tcp.
-tls SIPS+D2T _sips._tcp.`;
+tls SIPS+D2T _sips._tcp.
+ws SIP+D2W
+wss SIPS+D2W`;
 /** The port where none is told (RFC 3261 §19.1.2, RFC 7118 §5.3). */
 const portOf = (transport: Transport): number => (transport === 'tls' ? 5061 : transport === 'ws' ? 80 : transport === 'wss' ? 443 : 5060);
 const keyOf = (hop: Hop): string => `${hop.transport} ${hop.host} ${hop.port}`;
@@ -77,11 +79,11 @@ export function createLocator(ports: { readonly resolver: Resolver; readonly clo
 
   async function ask({ host: named, port, transport }: Place): Promise<Hop[]> {
     const host = named.replace(/\.$/, '');
-    const ways = WAYS.split('\n').map((line) => line.split(' ') as [Transport, string, string]).filter((way) => transport === undefined || way[0] === transport), usual = transport ?? 'udp';
+    const ways = WAYS.split('\n').map((line) => line.split(' ') as [Transport, string, string?]).filter((way) => transport === undefined || way[0] === transport), usual = transport ?? 'udp';
     if (port !== undefined) return toHops(host, port, usual, host); // §4.2
     // Asked together: a name server that is silent on one of them costs its time once
-    const services = Promise.allSettled(ways.map((way) => ofService(way[2] + host, way[0], host)));
-    if (transport === undefined) {
+    const services = Promise.allSettled(ways.flatMap((way) => way[2] ? ofService(way[2] + host, way[0], host) : []));
+    if (transport === undefined || ways[0]![2] === undefined) {
       const records = await resolver.naptr(host).catch(() => []), hops: Hop[] = [];
       let best: number | undefined;
       for (const { order: rank, flags, service, replacement } of [...records].sort((a, b) => a.order - b.order || a.preference - b.preference)) {

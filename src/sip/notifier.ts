@@ -1,12 +1,12 @@
 // Those who subscribe to us (RFC 6665 §4.2): one event package, any number of watchers, each with its dialog, its time and its NOTIFYs. Whom to let
 // in is the owner's to say; what there is to tell is the package's. dialogPackage() tells of the agent's calls (RFC 4235).
 
-import type { Agent, Call, CallEvent, Source } from './agent-types.ts';
+import type { Account, Agent, Call, CallEvent, Source } from './agent-types.ts';
 import type { CallUnit } from './call.ts';
 import { belongs, dialogOfRequest, inOrder, refreshTarget, type Dialog } from './dialog.ts';
 import { countOf, tagOf, tokens } from './headers.ts';
 import { text, type Message } from './message.ts';
-import { request } from './outside.ts';
+import { contactFor, request } from './outside.ts';
 import { writeDialogInfo, type DialogInfo } from './packages.ts';
 import { endsUsage, headed, sameEvent } from './subscriptions.ts';
 import type { ServerTransaction } from './transaction.ts';
@@ -32,6 +32,8 @@ interface Watcher {
   readonly dialog: Dialog;
   readonly callId: string;
   readonly event: string;
+  /** Whose server it came through last. */
+  account: Account | undefined;
   untilMs: number;
   version: number;
   /** A NOTIFY is under way; what changes meanwhile waits, so that none overtakes another. */
@@ -85,6 +87,7 @@ export class Notifier {
     const expiresS = Math.min(askedS, EXPIRES_S);
     if (known !== undefined) {
       refreshTarget(known.dialog, request);
+      known.account = source.registeredServer;
       this.#grant(server, known, expiresS);
       return true;
     }
@@ -95,7 +98,7 @@ export class Notifier {
     if (this.#watchers.size >= WATCHERS_MOST) return refuse(503, ['Retry-After', '60']);
     const dialog = dialogOfRequest(request, server.toTag);
     if (dialog === undefined) return refuse(400);
-    const watcher: Watcher = { dialog, callId: dialog.callId, event, untilMs: 0, version: 0, busy: false, dirty: false, lastMs: -Infinity, over: undefined, stopExpiry: () => undefined, stopPace: undefined };
+    const watcher: Watcher = { dialog, callId: dialog.callId, event, account: source.registeredServer, untilMs: 0, version: 0, busy: false, dirty: false, lastMs: -Infinity, over: undefined, stopExpiry: () => undefined, stopPace: undefined };
     this.#watchers.set(dialog.localTag, watcher);
     this.#grant(server, watcher, expiresS);
     return true;
@@ -116,7 +119,7 @@ export class Notifier {
   #grant(server: ServerTransaction, watcher: Watcher, expiresS: number): void {
     const { ua } = this.#agent, { from } = server;
     const answer = (host: string | undefined): void => {
-      server.respond(200, { headers: [['Expires', String(expiresS)], ['Contact', ua.contact('phone', host ?? from.local.host, from)]] });
+      server.respond(200, { headers: [['Expires', String(expiresS)], ['Contact', contactFor(this.#agent, watcher.account, server, host)]] });
       watcher.stopExpiry();
       watcher.untilMs = ua.clock.now() + expiresS * 1000;
       if (expiresS === 0) return this.#end(watcher, 'timeout');
@@ -148,7 +151,7 @@ export class Notifier {
     if (over !== undefined) this.#drop(watcher);
     const state = over ?? `active;expires=${Math.max(0, Math.round((watcher.untilMs - clock.now()) / 1000))}`;
     request(this.#agent, {
-      method: 'NOTIFY', target: '', dialog, headers: [['Event', watcher.event], ['Subscription-State', state], ['Content-Type', this.#package.type]], body: this.#package.body(watcher.version++),
+      method: 'NOTIFY', target: '', dialog, ...(watcher.account === undefined ? {} : { account: watcher.account }), headers: [['Event', watcher.event], ['Subscription-State', state], ['Content-Type', this.#package.type]], body: this.#package.body(watcher.version++),
     }).then(({ status, response }) => {
       watcher.busy = false;
       // §4.2.2: who does not answer, or knows nothing of it, is watching no more

@@ -3,9 +3,10 @@
 
 import { PhoneError } from '../ports/errors.ts';
 import type { Account, Agent } from './agent-types.ts';
-import { pathOf, type Dialog } from './dialog.ts';
+import { pathOf, wantsSips, type Dialog } from './dialog.ts';
 import { reasonOf, type Message } from './message.ts';
 import { checkHeaders } from './requester.ts';
+import type { ServerTransaction } from './transaction.ts';
 import type { Ask } from './ua.ts';
 import { asRequestUri, formatUri, parseUri } from './uri.ts';
 
@@ -53,6 +54,13 @@ export function outbound({ ua }: Agent, account: Account | undefined, address: s
 export function within({ ua }: Agent, dialog: Dialog, account: Account | undefined): Pick<Ask, 'path' | 'from' | 'to' | 'callId' | 'seq' | 'credentials'> {
   return { path: pathOf(dialog), from: () => dialog.from, to: dialog.to, callId: dialog.callId, seq: () => ++dialog.localSeq, credentials: ua.unit(account)?.credentials };
 }
+
+/**
+ * Contact of our answer that makes a dialog, as in our calls: through the server of `account` what that has given us or knows us by (RFC 5627 §4.4,
+ * RFC 5626 §4.3), else the address of ours, `host`, that leads to who asks.
+ */
+export const contactFor = ({ ua }: Agent, account: Account | undefined, { request: asked, from }: Pick<ServerTransaction, 'request' | 'from'>, host: string | undefined): string =>
+  ua.contact(ua.unit(account)?.contact ?? 'phone', host ?? from.local.host, from, wantsSips(asked));
 
 /** Send a request and resolve with what came of it; rejects with PhoneError BAD_ADDRESS or BAD_HEADER. */
 export async function request(agent: Agent, { method, target, account, straight, headers = [], body, dialog }: RequestOptions): Promise<Reply> {

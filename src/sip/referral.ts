@@ -4,7 +4,7 @@ import type { Agent, Source } from './agent-types.ts';
 import { dialogOfRequest } from './dialog.ts';
 import { contentType, nameAddr, nameAddrs, tagOf } from './headers.ts';
 import { text, type Message } from './message.ts';
-import { request as send } from './outside.ts';
+import { contactFor, request as send } from './outside.ts';
 import type { ServerTransaction } from './transaction.ts';
 import { hostPort, parseUri } from './uri.ts';
 
@@ -30,12 +30,13 @@ export function readRefer(agent: Agent, request: Message, server: ServerTransact
   if (target === undefined || uri === undefined || dialog === undefined) return void server.respond(400, { reason: uri === undefined ? 'Bad refer-to Header' : 'Bad contact Header' });
   if ((uri.params.get('method') ?? 'INVITE').toUpperCase() !== 'INVITE') return void server.respond(501);
   const silent = /^\s*false/i.test(text(request, 'refer-sub') ?? '');
+  const { registeredServer: account } = source;
   let over = silent;
   const tell = (status: number, reason: string): void => {
     if (over) return;
     over = status >= 200;
     send(agent, {
-      method: 'NOTIFY', target: '', dialog, body: Buffer.from(`SIP/2.0 ${status} ${reason.replace(/[\r\n\0]/g, ' ')}\r\n`),
+      method: 'NOTIFY', target: '', dialog, ...(account === undefined ? {} : { account }), body: Buffer.from(`SIP/2.0 ${status} ${reason.replace(/[\r\n\0]/g, ' ')}\r\n`),
       headers: [['Event', 'refer'], ['Subscription-State', over ? 'terminated;reason=noresource' : `active;expires=${EXPIRES_S}`], ['Content-Type', 'message/sipfrag;version=2.0']],
     }).then(({ status: said }) => { if (said >= 300) over = true; }, () => { over = true; }); // nobody listens any more
   };
@@ -44,7 +45,7 @@ export function readRefer(agent: Agent, request: Message, server: ServerTransact
     refuse: (status) => server.respond(status),
     async accept() {
       const { from } = server, host = await agent.localHostFor(`sip:${hostPort(from.host, from.port)}`);
-      server.respond(202, { headers: [['Contact', agent.ua.contact('phone', host ?? from.local.host, from)], ...(silent ? [['Refer-Sub', 'false']] as const : [])] }); // RFC 4488 §4
+      server.respond(202, { headers: [['Contact', contactFor(agent, account, server, host)], ...(silent ? [['Refer-Sub', 'false']] as const : [])] }); // RFC 4488 §4
       tell(100, 'Trying'); // §2.4.4
       return tell;
     },

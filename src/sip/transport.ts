@@ -84,7 +84,8 @@ export class TransportLayer {
   #user: TransportUser | undefined;
   #udp: DatagramSocket | undefined;
   #listener: StreamListener | undefined;
-  #tlsListener: StreamListener | undefined;
+  /** Of open(). */
+  #doors: (readonly [StreamKind, StreamListener])[] | undefined;
   #sources = new Map<string, string>();
   #sourcesAtMs = 0;
   #stun: StunFlows | undefined;
@@ -114,7 +115,7 @@ export class TransportLayer {
       });
       try {
         if (tcp) this.#listener = await this.#ports.network.listen({ host: listen.host, port: udp.local.port }, (socket) => this.#accept(socket, 'tcp'));
-        if (tlsPort !== 0) this.#tlsListener = await this.#ports.network.listen({ host: listen.host, port: tlsPort }, (socket) => this.#accept(socket, 'tls'), 'tls');
+        if (tlsPort !== 0) await this.open('tls', tlsPort);
       } catch (error) {
         udp.close();
         this.#listener?.close();
@@ -126,6 +127,12 @@ export class TransportLayer {
     }
   }
 
+  /** Accept what comes by `kind` on a port of its own as well. Rejects as start() does. */
+  async open(kind: Exclude<StreamKind, 'tcp'>, port: number): Promise<void> {
+    const door = await this.#ports.network.listen({ host: this.#options.listen.host, port }, (socket) => this.#accept(socket, kind), kind);
+    (this.#doors ??= []).push([kind, door]);
+  }
+
   /** Where UDP listens, the port as bound. */
   get local(): Endpoint {
     return this.#udp?.local ?? this.#options.listen;
@@ -133,7 +140,7 @@ export class TransportLayer {
 
   /** Where others reach us: for Via and Contact. */
   portFor(transport: Transport): number {
-    return transport === 'tls' && this.#tlsListener !== undefined ? this.#tlsListener.local.port : this.local.port;
+    return this.#doors?.find(([kind]) => kind === transport)?.[1].local.port ?? this.local.port;
   }
 
   /** The address of ours that leads to `host`, when it is known already; see learnAddress. */
@@ -237,7 +244,7 @@ export class TransportLayer {
     this.#connections.clear();
     this.#listener?.close();
     this.#stun?.close();
-    this.#tlsListener?.close();
+    for (const [, door] of this.#doors ?? []) door.close();
     this.#udp?.close();
   }
 

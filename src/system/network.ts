@@ -16,8 +16,6 @@ const UNSENT_BYTES = 1 << 18;
 /** An ICMP refusal that takes longer is none. */
 const REFUSAL_MS = 1_000;
 const ANY = '';
-/** TLS handshakes of strangers under way at once. */
-const HANDSHAKES_MOST = 32;
 
 export type Marks = Pick<typeof import('./dscp.ts'), 'mark'>;
 export type Polled = Pick<typeof import('./polled-udp.ts'), 'takeOver'>;
@@ -145,7 +143,6 @@ const connected = (socket: Socket): Promise<void> => new Promise((resolve, rejec
 export function systemNetwork({ log, dscp = 0, marks, polled, tls: files, server }: NetworkOptions = {}): SystemNetwork {
   let tls: Promise<Tls> | undefined;
   const tlsRoom = () => (tls ??= import('./tls.ts').then(({ createTls }) => createTls(files ?? (() => ({ ca: '', cert: '', key: '' })))));
-  let handshakes = 0;
 
   const marking = dscp === 0 ? undefined : marks?.();
   marking?.catch(() => undefined); // said at each socket
@@ -262,27 +259,21 @@ export function systemNetwork({ log, dscp = 0, marks, polled, tls: files, server
     },
 
     async listen(local, accept, kind = 'tcp') {
-      const room = kind === 'tls' ? await tlsRoom() : undefined, problem = room?.problem();
-      if (problem !== undefined) log?.error({ port: local.port }, `TLS is not accepted: ${problem}`);
+      const layers = kind === 'tcp' ? undefined : await (await import('./accepting.ts')).layersOf(kind === 'ws' ? undefined : await tlsRoom(), kind !== 'tls', local.port, log);
       return new Promise((resolve, reject) => {
         const open = new Set<Socket>();
         const server = createServer((socket) => {
           open.add(socket);
           socket.on('close', () => open.delete(socket));
           mark(socket);
-          const remote = { host: plain(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+          const local = localOf(socket), remote = { host: plain(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
           const take = (carrier: Socket): void => {
             let handler: StreamHandler | undefined;
             wrap(carrier, (stream) => (handler = accept(stream)), remote);
             handler?.onOpen();
           };
-          if (room === undefined) return take(socket);
-          if (handshakes >= HANDSHAKES_MOST) return socket.destroy();
-          handshakes++;
-          room.accept(socket).then(take, (error: unknown) => {
-            socket.destroy();
-            log?.debug({ from: remote.host, wrong: String(error) }, 'TLS handshake failed');
-          }).finally(() => { handshakes--; });
+          if (layers === undefined) take(socket);
+          else layers(socket, { local, remote }, accept, take);
         });
         server.once('error', (error) => reject(bindFailure(kind.toUpperCase(), local, error)));
         server.listen({ port: local.port, ...(local.host === ANY ? {} : { host: local.host }), exclusive: true }, () => {

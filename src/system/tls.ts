@@ -2,7 +2,7 @@
 // failed, keeps sessions so that opening again is cheap. Certificates and keys are read again when their files change.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, rootCertificates, TLSSocket, type SecureContext } from 'node:tls';
 
@@ -13,6 +13,8 @@ export interface TlsFiles {
   /** What we show of ourselves: to servers that ask for it, and to who connects to us. */
   readonly cert: string;
   readonly key: string;
+  /** The settings that `cert` and `key` are of; sip.tlsCert and sip.tlsKey unless told. */
+  readonly settings?: { readonly cert: string; readonly key: string };
 }
 
 /** on: exact names, as RFC 5922 §7.2 wants. wildcards: *.example.org counts too. off: whoever answers is believed. */
@@ -43,7 +45,7 @@ export interface Tls {
 }
 
 export function createTls(files: () => TlsFiles): Tls {
-  let known: { readonly stamp: string; readonly context: SecureContext } | undefined;
+  let known: { readonly stamp: string; readonly context: SecureContext; readonly cert: string; readonly shown: Shown | undefined } | undefined;
   /** With the certificate that was seen when the session began: a resumed one shows none. */
   const sessions = new Map<string, { readonly session: Buffer; readonly certificate: X509Certificate | undefined }>();
 
@@ -53,14 +55,37 @@ export function createTls(files: () => TlsFiles): Tls {
     if (known?.stamp === stamp) return known.context;
     const authorities: (string | Buffer)[] = existsSync(SYSTEM_AUTHORITIES) ? [readFileSync(SYSTEM_AUTHORITIES)] : [...rootCertificates];
     if (ca !== '') authorities.push(certificatesIn('sip.tlsCa', ca));
-    const shown = cert === '' ? {} : { cert: certificatesIn('sip.tlsCert', cert), key: read('sip.tlsKey', key === '' ? cert : key) };
-    try {
-      known = { stamp, context: createSecureContext({ ca: authorities, ...shown, minVersion: 'TLSv1.2' }) };
-    } catch (error) {
-      throw fault('NOT_TRUSTED', `the certificate in ${cert} and the key in ${key === '' ? cert : key} cannot be used together`, error);
-    }
+    const shown = cert === '' ? undefined : ours();
+    known = { stamp, cert, shown, context: createSecureContext({ ca: authorities, ...(shown && { cert: shown.pem, key: shown.key }), minVersion: 'TLSv1.2' }) };
     sessions.clear(); // what was trusted under other files is looked at anew
     return known.context;
+  }
+
+  /** Certificate and key that fit each other; the first fault of them is an error in words. */
+  function ours(): Shown {
+    const { cert: certPath, key: keyPath, settings: { cert: certSetting, key: keySetting } = SETTINGS } = files();
+    const pem = certificatesIn(certSetting, certPath), certificate = new X509Certificate(pem), keyFile = keyPath === '' ? certPath : keyPath, named = `the file ${keyFile} (setting ${keyPath === '' ? certSetting : keySetting})`;
+    const key = read(keyPath === '' ? certSetting : keySetting, keyFile);
+    let fits: boolean;
+    try {
+      fits = certificate.checkPrivateKey(createPrivateKey(key));
+    } catch (error) {
+      const locked = /ENCRYPTED/.test(key.toString('latin1'));
+      throw fault('NOT_TRUSTED', locked ? `the private key in ${named} is locked by a password; it must be there without one` : `there is no private key in ${named}; it is to be in PEM form${keyPath === '' ? `, or in the file that ${keySetting} names` : ''}`, error);
+    }
+    if (!fits) throw fault('NOT_TRUSTED', `the private key in ${named} does not belong to the certificate in ${certPath} (setting ${certSetting})`);
+    return { pem, key, from: new Date(certificate.validFrom), to: new Date(certificate.validTo) };
+  }
+
+  /** For who connects to us: while the files are being renewed the pair that fitted last serves. */
+  function servingContext(): SecureContext {
+    const before = known;
+    try {
+      return context();
+    } catch (error) {
+      if (before?.cert !== files().cert || before.cert === '') throw error;
+      return before.context;
+    }
   }
 
   return {
@@ -106,7 +131,7 @@ export function createTls(files: () => TlsFiles): Tls {
     }),
 
     accept: (raw) => new Promise((resolve, reject) => {
-      const socket = new TLSSocket(raw, { isServer: true, secureContext: context() });
+      const socket = new TLSSocket(raw, { isServer: true, secureContext: servingContext() });
       const stop = deadline(socket, 'who connected');
       const fail = (error?: unknown): void => {
         stop();
@@ -123,16 +148,29 @@ export function createTls(files: () => TlsFiles): Tls {
     }),
 
     problem() {
-      if (files().cert === '') return 'sip.tlsCert names no certificate';
+      const { cert, settings = SETTINGS } = files();
+      if (cert === '') return `${settings.cert} names no certificate`;
       try {
         context();
-        return undefined;
+        const { from, to } = known!.shown!, now = new Date(), its = `the certificate in ${cert} (setting ${settings.cert})`;
+        if (to < now) return `${its} expired at ${day(to)} by the clock of this machine`;
+        return from > now ? `${its} is valid only from ${day(from)} by the clock of this machine` : undefined;
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
       }
     },
   };
 }
+
+/** What we show of ourselves. */
+interface Shown {
+  readonly pem: Buffer;
+  readonly key: Buffer;
+  readonly from: Date;
+  readonly to: Date;
+}
+
+const SETTINGS = { cert: 'sip.tlsCert', key: 'sip.tlsKey' };
 
 function deadline(socket: TLSSocket, where: string): () => void {
   const timer = setTimeout(() => socket.destroy(fault('ETIMEDOUT', `${where} took the connection but did not do a TLS handshake within ${HANDSHAKE_MS / 1_000} s`)), HANDSHAKE_MS);
@@ -143,7 +181,8 @@ function read(setting: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw fault('NOT_TRUSTED', `the file ${path} (setting ${setting}) cannot be read`, error);
+    const { code } = error as NodeJS.ErrnoException;
+    throw fault('NOT_TRUSTED', `the file ${path} (setting ${setting}) ${code === 'ENOENT' || code === 'ENOTDIR' ? 'is not there' : code === 'EACCES' ? 'may not be read by this program' : `cannot be read (${code})`}`, error);
   }
 }
 

@@ -1,4 +1,4 @@
-// SIP over WebSocket, the client's side (RFC 7118): subprotocol sip, a message a frame. The connection below, TLS or not, is made already.
+// SIP over WebSocket (RFC 7118): subprotocol sip, a message a frame; and the client's side of opening it. The connection below, TLS or not, is made already.
 
 import { isUtf8 } from 'node:buffer';
 import { isIPv6, type Socket } from 'node:net';
@@ -6,11 +6,11 @@ import { WebSocket } from 'ws';
 import type { Endpoint, StreamHandler, StreamSocket } from '../ports/net.ts';
 
 /** Greater messages end the connection (RFC 6455 §7.4.1, code 1009). */
-const MESSAGE_BYTES = 65_535;
+export const MESSAGE_BYTES = 65_535;
 /** What may wait for a peer that does not read. */
 const UNSENT_BYTES = 1 << 18;
 /** As for TLS, below the transport's own patience. */
-const UPGRADE_MS = 3_500;
+export const UPGRADE_MS = 3_500;
 const CRLF = Buffer.from('\r\n'), PING = Buffer.from('\r\n\r\n');
 
 /** What to ask for, and over what: a connection that is open and becomes the WebSocket's. */
@@ -30,41 +30,51 @@ export function openWebSocket({ raw, local, remote, name, path, words }: Upgrade
   const web = new WebSocket(`${words === undefined ? 'ws' : 'wss'}://${host}:${remote.port}${path}`, ['sip'], {
     createConnection: () => raw, perMessageDeflate: false, maxPayload: MESSAGE_BYTES, skipUTF8Validation: true,
   });
-  let failure: Error | undefined, over = false;
+  const stream = streamOver(web, { local, remote }, () => handler, (error) => explained(words?.(error) ?? error, where, path));
   const timer = setTimeout(() => { // ws has such a timer, but it does not run for a connection made before
-    failure = Object.assign(new Error(`${where} took the connection but did not open a WebSocket within ${UPGRADE_MS / 1_000} s`), { code: 'ETIMEDOUT' });
-    web.terminate();
+    stream.fail(Object.assign(new Error(`${where} took the connection but did not open a WebSocket within ${UPGRADE_MS / 1_000} s`), { code: 'ETIMEDOUT' }));
   }, UPGRADE_MS);
   web.on('open', () => {
     clearTimeout(timer);
     handler.onOpen();
   });
-  web.on('message', (bytes: Buffer) => { if (!over) handler.onBytes(bytes); });
-  web.on('pong', () => { if (!over) handler.onBytes(CRLF); });
-  web.on('error', (error) => { failure ??= explained(words?.(error) ?? error, where, path); });
-  web.on('close', (code) => {
-    clearTimeout(timer);
-    if (over) return;
-    over = true;
-    handler.onClose(failure ?? (code === 1000 || code === 1001 || code === 1005 ? undefined : new Error(`the WebSocket ended with code ${code}`)));
-  });
-  return {
+  web.on('close', () => clearTimeout(timer));
+  return stream;
+}
+
+/** The stream that `web`, opening or open, carries; `words` turns an error into one for people. */
+export function streamOver(web: WebSocket, { local, remote }: Pick<StreamSocket, 'local' | 'remote'>, handlerOf: (stream: StreamSocket) => StreamHandler, words = (error: Error): Error => error): StreamSocket & { fail(error: Error): void } {
+  let failure: Error | undefined, over = false;
+  const stream = {
     local,
     remote,
-    send(bytes) {
+    send(bytes: Uint8Array) {
       if (over || web.readyState !== WebSocket.OPEN) return;
       if (PING.equals(bytes)) return web.ping(); // RFC 7118 §6
       web.send(bytes, { binary: !isUtf8(bytes) }); // §4.2: text must be UTF-8
-      if (web.bufferedAmount <= UNSENT_BYTES) return;
-      failure = new Error('the other side does not read');
-      web.terminate();
+      if (web.bufferedAmount > UNSENT_BYTES) stream.fail(new Error('the other side does not read'));
     },
     close() {
       over = true;
       if (web.bufferedAmount === 0) web.close(1000);
       else web.terminate();
     },
+    fail(error: Error) {
+      failure = error;
+      web.terminate();
+    },
   };
+  const handler = handlerOf(stream);
+  web.on('message', (bytes: Buffer) => { if (!over) handler.onBytes(bytes); });
+  web.on('pong', () => { if (!over) handler.onBytes(CRLF); });
+  web.on('error', (error) => { failure ??= words(error); });
+  web.on('close', (code) => {
+    if (over) return;
+    over = true;
+    handler.onClose(failure ?? (code === 1000 || code === 1001 || code === 1005 ? undefined : new Error(`the WebSocket ended with code ${code}`)));
+  });
+  if (web.readyState === WebSocket.OPEN) handler.onOpen();
+  return stream;
 }
 
 function explained(error: Error, where: string, path: string): Error {

@@ -47,6 +47,8 @@ export interface SoundDevice {
 /** The phones of the house, where this phone is their exchange. */
 export interface ExchangeView {
   readonly listening: string;
+  /** Ports of TLS and WebSocket. */
+  readonly doors: readonly { readonly transport: string; readonly port: number }[];
   /** Calls that ring just now. */
   readonly ringing: number;
   readonly users: readonly {

@@ -67,6 +67,9 @@ describe('a wrong value is named with its dotted key and what would be right', (
     [{ 'exchange.enabled': true, 'exchange.port': 5060 }, { key: 'exchange.port', reason: 'the phone itself already uses this port' }],
     [{ 'exchange.enabled': true, 'exchange.port': 5061, 'sip.tlsPort': 5061, 'sip.tlsCert': '/c' }, { key: 'exchange.port', reason: 'the phone itself already uses this port' }],
     [{ 'exchange.enabled': true, 'exchange.port': 8080 }, { key: 'web.port', reason: 'the exchange already uses this port' }],
+    [{ 'exchange.enabled': true, 'exchange.wsPort': 5070 }, { key: 'exchange.port', reason: 'SIP, TLS and WebSocket have a port each' }],
+    [{ 'exchange.tlsPort': 5061 }, { key: 'exchange.tlsCert', reason: 'phones that come over TLS want to see a certificate; name it, or let exchange.tlsPort and exchange.wssPort be 0' }],
+    [{ 'exchange.wssPort': 8443 }, { key: 'exchange.tlsCert', reason: 'phones that come over TLS want to see a certificate; name it, or let exchange.tlsPort and exchange.wssPort be 0' }],
     [{ 'sip.tlsPort': 5060, 'sip.tlsCert': '/c' }, { key: 'sip.tlsPort', reason: 'SIP over TCP already uses this port' }],
     [{ 'sip.tlsPort': 8080, 'sip.tlsCert': '/c', 'sip.host': '0.0.0.0', 'web.host': '192.0.2.1' }, { key: 'web.port', reason: 'SIP over TLS already uses this port' }],
     [{ 'sip.tlsPort': 5061 }, { key: 'sip.tlsCert', reason: 'who connects by TLS wants to see a certificate; name it, or let sip.tlsPort be 0' }],
@@ -91,7 +94,7 @@ test('what is right is not refused', () => {
     'dialing.plan': ['[2-5]xx', '<9:>x.', '!1900', '0T', '00x.T'],
     'dialing.speedDial': { 1: '201', '*9': 'sip:door@192.168.1.9' },
     'hardware.pins': { hook: 17, rows: [5, 6, 13, 26] },
-    'web.port': 5060, 'sip.tcp': false, 'sip.tlsPort': 5061, 'sip.tlsCert': '/c', 'exchange.enabled': true, 'exchange.ownUser': '', 'exchange.port': 5061, 'exchange.host': '192.0.2.1', 'sip.host': '192.0.2.2', 'web.host': '192.0.2.1',
+    'web.port': 5060, 'sip.tcp': false, 'sip.tlsPort': 5061, 'sip.tlsCert': '/c', 'exchange.enabled': true, 'exchange.ownUser': '', 'exchange.port': 5061, 'exchange.host': '192.0.2.1', 'exchange.tlsPort': 5071, 'exchange.wssPort': 8443, 'exchange.tlsCert': '/c', 'sip.host': '192.0.2.2', 'web.host': '192.0.2.1',
     'sound.handset.device': 'alsa:|plughw:1,0', 'sound.speaker.device': 'wav:,/tmp/heard.wav', 'sound.ringer.device': 'tone:425',
   }))).toEqual([]);
 });

@@ -36,7 +36,7 @@ async function mute(status?: string): Promise<{ readonly port: number; readonly 
 let kamailio: Kamailio, names: NameServer, dead: Awaited<ReturnType<typeof mute>>, busy: Awaited<ReturnType<typeof mute>>, callee: Phone;
 
 beforeAll(async () => {
-  kamailio = await up(startKamailio(folder.path));
+  kamailio = await up(startKamailio(folder.path, { doors: {} }));
   [dead, busy] = await Promise.all([up(mute()), up(mute('503 Service Unavailable'))]);
   names = await up(startDnsmasq([
     'host-record=dead.test,127.0.0.1', 'host-record=busy.test,127.0.0.1', 'host-record=live.test,127.0.0.1',
@@ -121,6 +121,24 @@ test('NAPTR leads to TCP (RFC 3263 §4.1)', async () => {
   const carried = phone.lines.filter((line) => line.event === 'message').map((line) => line['transport']);
   expect(new Set(carried)).toEqual(new Set(['tcp']));
   await call(phone, '201', 5_000);
+});
+
+describe('NAPTR of a domain with WebSocket (RFC 7118 §5.3)', () => {
+  let web: NameServer;
+  beforeAll(async () => {
+    web = await up(startDnsmasq([
+      'host-record=live.test,127.0.0.1', 'naptr-record=web.test,10,10,s,SIP+D2W,,_sip._tcp.web.test', 'naptr-record=web.test,20,10,s,SIP+D2U,,_sip._udp.web.test',
+      `srv-host=_sip._tcp.web.test,live.test,${kamailio.port},10,100`, `srv-host=_sip._udp.web.test,live.test,${dead.port},10,100`,
+    ]));
+  });
+
+  test.each(['auto', 'ws'])('leads the transport %s to it', async (transport) => {
+    const phone = await up(at('web.test', transport === 'ws' ? '209' : '210', { 'accounts.0.transport': transport, 'sip.nameServers': web.address, 'sip.trace': true, 'log.level': 'debug' }));
+    await phone.waitFor('registered', 6_000);
+    const carried = phone.lines.filter((line) => line.event === 'message').map((line) => line['transport']);
+    expect(new Set(carried)).toEqual(new Set(['ws']));
+    await call(phone, '201', 5_000);
+  });
 });
 
 describe('a request too large for UDP (RFC 3261 §18.1.1)', () => {

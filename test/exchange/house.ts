@@ -15,6 +15,10 @@ import { FakeRandom } from '../fakes/random.ts';
 export const user = (name: string, more: Partial<ExchangeUser> = {}): ExchangeUser =>
   ({ user: name, password: `secret-${name}`, digest: 'SHA-256 and MD5', displayName: '', forward: '', busyForward: '', noAnswerForward: '', ...more });
 
+export type Carrier = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
+/** Where the exchange of a House takes each. */
+export const DOORS = { udp: 5070, tcp: 5070, tls: 5071, ws: 5080, wss: 5081 } as const;
+
 export interface Said {
   readonly uri?: string;
   readonly to?: string;
@@ -39,16 +43,19 @@ export class House {
   readonly phones: Peer[] = [];
   /** What the exchange wrote down, each time. */
   readonly written: string[] = [];
+  /** Whether it takes TLS and WebSocket too. */
+  readonly doors: boolean;
   readonly #random = new FakeRandom(3);
   readonly #key = new FakeRandom(4).bytes(32);
 
-  constructor() {
+  constructor(doors = false) {
+    this.doors = doors;
     this.exchange = this.#make();
   }
 
   #make(): Exchange {
     return createExchange({ clock: this.clock, random: this.#random, log: this.log, network: this.wire.host('10.0.0.1') }, {
-      host: '', port: 5070, userAgent: 'Offhook/test', names: () => ['10.0.0.1', 'hall.local'],
+      host: '', port: 5070, ...(this.doors ? { tlsPort: DOORS.tls, wsPort: DOORS.ws, wssPort: DOORS.wss } : {}), userAgent: 'Offhook/test', names: () => ['10.0.0.1', 'hall.local'],
       settings: () => ({ domain: this.domain, noAnswerS: this.noAnswerS, users: this.users, groups: this.groups }),
       key: this.#key, memory: { read: async () => this.written.at(-1), write: (text) => { this.written.push(text); } },
     });
@@ -67,7 +74,7 @@ export class House {
   }
 
   /** A phone on the wire, not registered. */
-  async peer(name: string, address: string, port = 5060, transport: 'udp' | 'tcp' = 'udp'): Promise<Peer> {
+  async peer(name: string, address: string, port = 5060, transport: Carrier = 'udp'): Promise<Peer> {
     const peer = new Peer(this, name, address, port, transport);
     await peer.open();
     this.phones.push(peer);
@@ -75,7 +82,7 @@ export class House {
   }
 
   /** The same, registered. */
-  async phone(name: string, address: string, port = 5060, transport: 'udp' | 'tcp' = 'udp', contact?: string): Promise<Peer> {
+  async phone(name: string, address: string, port = 5060, transport: Carrier = 'udp', contact?: string): Promise<Peer> {
     const peer = await this.peer(name, address, port, transport);
     const reply = await peer.register(contact === undefined ? {} : { contact });
     if (reply.status !== 200) throw new Error(`${name} is not registered: ${reply.status}`);
@@ -95,16 +102,20 @@ export class Peer {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: Carrier;
   /** Everything heard since forget(), in order. */
   heard: Message[] = [];
   credentials: DigestClient;
   callId: string;
+  /** Contact in place of the usual one. */
+  own: string | undefined;
   #seq = 0;
   #udp: DatagramSocket | undefined;
   stream: StreamSocket | undefined;
+  /** Its stream was closed by the exchange. */
+  closed = false;
 
-  constructor(house: House, name: string, address: string, port: number, transport: 'udp' | 'tcp') {
+  constructor(house: House, name: string, address: string, port: number, transport: Carrier) {
     this.house = house;
     this.name = name;
     this.address = address;
@@ -126,7 +137,7 @@ export class Peer {
     };
     const network = this.house.wire.host(this.address);
     if (this.transport === 'udp') this.#udp = await network.udp({ host: '', port: this.port }, { onDatagram: (bytes) => hear(bytes), onError: () => undefined });
-    else this.stream = network.connect({ host: '10.0.0.1', port: 5070 }, { onOpen: () => undefined, onBytes: hear, onClose: () => undefined });
+    else this.stream = network.connect({ host: '10.0.0.1', port: DOORS[this.transport] }, { onOpen: () => undefined, onBytes: hear, onClose: () => { this.closed = true; } });
     await this.house.run();
   }
 
@@ -146,7 +157,7 @@ export class Peer {
   }
 
   get contact(): string {
-    return `sip:${this.name}@${this.address}:${this.port}${this.transport === 'tcp' ? ';transport=tcp' : ''}`;
+    return this.own ?? `sip:${this.name}@${this.address}:${this.port}${this.transport === 'udp' ? '' : `;transport=${this.transport === 'wss' ? 'ws' : this.transport}`}`;
   }
 
   /** Send a request as it is; gives its branch. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compilePlan, emergencyNumbers, judge, settle, shadowed, type Dialling, type Verdict } from '../../src/phone/dialplan.ts';
+import { compilePlan, emergencyNumbers, judge, outranked, settle, type Dialling, type Verdict } from '../../src/phone/dialplan.ts';
 import { PhoneError } from '../../src/ports/errors.ts';
 
 const dialling = (plan: readonly string[], more: Partial<Dialling> = {}): Dialling =>
-  ({ plan: compilePlan(plan), emergency: ['112', '911'], speedDial: {}, codes: ['*43', '*66'], ...more });
+  ({ plan: compilePlan(plan), emergency: ['112', '911'], abroad: [], speedDial: {}, codes: ['*43', '*66'], ...more });
 const short = (v: Verdict) => 'number' in v ? `${v.say} ${v.number}` : v.say;
 
 /** plan, dialled, verdict. */
@@ -100,11 +100,42 @@ describe('emergency numbers', () => {
   });
 
   test('rules that would stand in their way are named', () => {
-    expect(shadowed(compilePlan(['!9x.', '2xx', '112x', '<1:>12', 'x.']), ['911', '112'])).toEqual([
+    expect(outranked(compilePlan(['!9x.', '2xx', '112x', '<1:>12', 'x.']), ['911', '112'])).toEqual([
       '"!9x." would refuse 911, which is called as it is',
       '"112x" begins like 112, which is called at once',
       '"<1:>12" would change 112, which is called as it is',
     ]);
+  });
+
+  test('speed dials and extensions that are one, or begin like one, are named', () => {
+    expect(outranked([], ['112', '100', '101'], ['1', '101', '1120'], ['100', '1001', '200'])).toEqual([
+      'speed dial 1120 begins like 112, which is called at once', 'extension 100 is an emergency number, which is called instead', 'extension 1001 begins like 100, which is called at once',
+      'speed dial 101 is an emergency number, which is called instead',
+    ]);
+  });
+});
+
+describe('emergency numbers of other countries (ITU-T E.161.1)', () => {
+  const abroad = { emergency: ['999'], abroad: ['112', '911'] };
+
+  test('are called as such where nothing else here has them', () => {
+    expect(settle(dialling([], abroad), '112')).toEqual({ say: 'may grow', number: '112', kind: 'emergency' });
+    expect(judge(dialling(['2xx'], abroad), '112')).toEqual({ say: 'complete', number: '112', kind: 'emergency' });
+    expect(['1', '11', '9', '91'].map((begun) => judge(dialling(['2xx'], abroad), begun).say)).toEqual(['incomplete', 'incomplete', 'incomplete', 'incomplete']);
+    expect(judge(dialling(['2xx'], abroad), '12')).toEqual({ say: 'no match' });
+  });
+
+  test('are no longer numbers\' beginning that is cut short', () => {
+    expect(judge(dialling([], abroad), '1120')).toEqual({ say: 'may grow', number: '1120', kind: 'number' });
+    expect(judge(dialling(['112x'], abroad), '112')).toEqual({ say: 'may grow', number: '112', kind: 'emergency' });
+    expect(judge(dialling(['112x'], abroad), '1125')).toEqual({ say: 'complete', number: '1125', kind: 'number' });
+  });
+
+  test('give way to a speed dial, to a pattern, and to a bar', () => {
+    expect(judge(dialling([], { ...abroad, speedDial: { 112: '201' } }), '112')).toMatchObject({ number: '201', kind: 'speed dial' });
+    expect(judge(dialling(['1xx'], abroad), '112')).toEqual({ say: 'complete', number: '112', kind: 'number' });
+    expect(judge(dialling(['!9x.'], abroad), '911').say).toBe('incomplete');
+    expect(settle(dialling(['!9x.'], abroad), '911')).toBeUndefined();
   });
 });
 
@@ -148,6 +179,6 @@ test('any pattern of the setting\'s characters compiles or is refused by name, a
       expect((error as PhoneError).code).toBe('BAD_DIAL_PLAN');
       return;
     }
-    judge({ plan, emergency: [], speedDial: {}, codes: [] }, k);
+    judge({ plan, emergency: [], abroad: [], speedDial: {}, codes: [] }, k);
   }), { numRuns: 2_000 });
 });

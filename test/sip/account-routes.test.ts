@@ -11,7 +11,9 @@ import { createAgent } from '../../src/sip/agent.ts';
 import type { CallUnit } from '../../src/sip/call.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeRandom } from '../fakes/random.ts';
+import { Notifier } from '../../src/sip/notifier.ts';
 import { request } from '../../src/sip/outside.ts';
+import { readRefer } from '../../src/sip/referral.ts';
 import { ANSWER, OFFER, Peer, Town } from './agent-bench.ts';
 
 const SERVER = '10.0.0.50', EDGE = '10.0.0.70', INSTANCE = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6', GRUU = `sip:201@${SERVER};gr=${INSTANCE}`;
@@ -261,6 +263,49 @@ describe('GRUU (RFC 5627)', () => {
     const contact = stranger.got.map((m) => text(m, 'contact')).find((c) => c !== undefined);
     assert.equal(contact, '<sip:sip%3Aevil%3E@10.0.0.1:5060>');
   });
+});
+
+describe('our answers outside calls, and the NOTIFYs of their dialogs', () => {
+  const keeping: Headers = [['Require', 'outbound']];
+  const gruu = (m: Message): Answer => ({ status: 200, headers: [['Contact', `<${nameAddr(m, 'contact')!.uri}>;expires=600;pub-gruu="${GRUU}";+sip.instance="<${INSTANCE}>"`]] });
+  const held = (m: Message): Answer => ({ status: 200, headers: [['Contact', `<${nameAddr(m, 'contact')!.uri}>;expires=600;+sip.instance="<${INSTANCE}>";reg-id=1`], ...keeping] });
+
+  for (const [name, more, lines, contact] of [
+    ['have the GRUU as Contact (RFC 5627 §4.4)', { gruu: true }, gruu, `<${GRUU}>`],
+    ['have ob in their Contact where the server keeps our flow (RFC 5626 §4.3)', {}, held, '<sip:201@10.0.0.1:5060;ob>'],
+    ['have the user of the account in their Contact without either', {}, [], '<sip:201@10.0.0.1:5060>'],
+  ] as const) {
+    test(`${name}; to strangers they have neither`, async () => {
+      const town = new Town(), registrar = new Registrar(town.clock, town.wire.host(SERVER));
+      registrar.override = (m) => (m.method !== 'REGISTER' ? { status: 200 } : typeof lines === 'function' ? lines(m) : undefined);
+      registrar.users.set('201', '');
+      await registrar.start();
+      const phone = await town.phone('10.0.0.1', {
+        onRequest(asked, server, source, challenge) {
+          if (asked.method === 'SUBSCRIBE') return notifier.take(asked, server, source, challenge);
+          void readRefer(phone.agent, asked, server, source)?.accept();
+          return asked.method === 'REFER';
+        },
+      }, { instance: INSTANCE });
+      const what = { event: 'dialog', type: 'text/plain', paceMs: 1_000, body: () => Buffer.from('x') };
+      const notifier = new Notifier(phone.agent, what, () => 'in');
+      phone.agent.addAccount(options(more));
+      const stranger = await new Peer(town, '10.0.0.9').open();
+      await town.run(100);
+      const ask = (method: string, host: string): string => [`${method} sip:201@10.0.0.1 SIP/2.0`, `Via: SIP/2.0/UDP ${host}:5060;branch=z9hG4bK${method}`, 'Max-Forwards: 70', `From: <sip:202@${host}>;tag=f`, 'To: <sip:201@10.0.0.1>',
+        `Call-ID: ${method}-${host}`, `CSeq: 1 ${method}`, `Contact: <sip:202@${host}:5060>`, method === 'REFER' ? 'Refer-To: <sip:203@10.0.0.50>' : 'Event: dialog', 'Content-Length: 0', '', ''].join('\r\n');
+      const contacts = (to: string): (string | undefined)[] => [...new Set(town.messages().filter((m) => m.to === to && /^(200 SUBSCRIBE|202 REFER|NOTIFY)$/.test(m.words)).map((m) => `${m.words} ${text(m.message, 'contact')}`))].sort();
+      for (const method of ['SUBSCRIBE', 'REFER']) {
+        registrar.send(ask(method, SERVER), { host: '10.0.0.1', port: 5060 });
+        stranger.send('10.0.0.1', ask(method, '10.0.0.9').trim().split('\r\n'));
+        await town.run(100);
+      }
+      const all = (one: string): string[] => [`200 SUBSCRIBE ${one}`, `202 REFER ${one}`, `NOTIFY ${one}`];
+      assert.deepEqual(contacts(SERVER), all(contact));
+      assert.deepEqual(contacts('10.0.0.9'), all('<sip:phone@10.0.0.1:5060>'));
+      notifier.close();
+    });
+  }
 });
 
 describe('IMS style', () => {

@@ -110,6 +110,30 @@ describe('locating a server', () => {
       assert.deepEqual(at(await locator.locate({ host: 'example' })), ['udp 192.0.2.11:5061']);
     });
 
+    test('SIP+D2W and SIPS+D2W lead to WebSocket, also where that is wanted; no SRV is asked for but the replacement (RFC 7118 §5.3)', async () => {
+      const { resolver, locator } = wide(), asked: string[] = [], srv = resolver.srv.bind(resolver);
+      resolver.srv = (name) => {
+        asked.push(name);
+        return srv(name);
+      };
+      resolver.services.set('_sips._tcp.web.example', [{ name: 'b', port: 8443, priority: 1, weight: 1 }]).set('_sip._tcp.web.example', [{ name: 'a', port: 8080, priority: 1, weight: 1 }]);
+      resolver.pointers.set('example', [record(20, 10, 'SIP+D2U', '_sip._udp.example'), record(10, 20, 'SIP+D2W', '_sip._tcp.web.example'), record(10, 10, 'SIPS+D2W', '_sips._tcp.web.example')]);
+      const web = { host: '192.0.2.11', port: 8080, transport: 'ws', name: 'example' }, secure = { host: '192.0.2.12', port: 8443, transport: 'wss', name: 'example' };
+      assert.deepEqual(await locator.locate({ host: 'example' }), [secure, web]);
+      asked.length = 0;
+      assert.deepEqual(await locator.locate({ host: 'example', transport: 'ws' }), [web]);
+      assert.deepEqual(await locator.locate({ host: 'example', transport: 'wss' }), [secure]);
+      assert.deepEqual(asked, ['_sip._tcp.web.example', '_sips._tcp.web.example']);
+    });
+
+    test('without a service for a wanted WebSocket the name itself is asked, port 80 or 443 (RFC 7118 §5.3)', async () => {
+      const { resolver, locator } = wide();
+      resolver.pointers.set('example', [record(10, 10, 'SIP+D2U', '_sip._udp.example')]);
+      assert.deepEqual(at(await locator.locate({ host: 'example', transport: 'ws' })), ['ws 192.0.2.13:80']);
+      assert.deepEqual(at(await locator.locate({ host: 'example', transport: 'wss' })), ['wss 192.0.2.13:443']);
+      assert.deepEqual(at(await locator.locate({ host: 'example' })), ['udp 192.0.2.11:5061']);
+    });
+
     test('not asked where the transport or the port is given', async () => {
       const { resolver, locator } = wide();
       resolver.pointers.set('example', [record(10, 10, 'SIP+D2T', '_sip._tcp.other')]);

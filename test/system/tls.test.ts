@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -92,9 +92,9 @@ describe('a server is believed by its certificate (RFC 5922 §7)', () => {
       /NOT_TRUSTED .*valid only from 2080-01-01 00:00, but the clock of this machine says .*: a board without a battery has no time until the network gives it$/],
     ['where the settings say off, anybody', makeSelfSigned('evil', ['dns:evil.example']), /^hello$/, { checking: 'off' }],
     ['without a file of authorities ours is unknown', good, /NOT_TRUSTED .*not known here/, { ca: '' }],
-    ['a file that is not there is named', good, /^NOT_TRUSTED the file \/nowhere\.pem \(setting sip\.tlsCa\) cannot be read$/, { ca: '/nowhere.pem' }],
+    ['a file that is not there is named', good, /^NOT_TRUSTED the file \/nowhere\.pem \(setting sip\.tlsCa\) is not there$/, { ca: '/nowhere.pem' }],
     ['a file without certificate is named', good, /^NOT_TRUSTED there is no certificate in the file .*\(setting sip\.tlsCa\); it is to be in PEM form$/, { ca: file('what is this?') }],
-    ['a key of another certificate is told', good, /^NOT_TRUSTED the certificate in .* and the key in .* cannot be used together$/, { cert: file(good.cert), key: file(stranger.key) }],
+    ['a key of another certificate is told', good, /^NOT_TRUSTED the private key in the file .* \(setting sip\.tlsKey\) does not belong to the certificate in .* \(setting sip\.tlsCert\)$/, { cert: file(good.cert), key: file(stranger.key) }],
   ];
   test.each(rows)('%s', async (_, certificate, outcome, settings = {}, name = 'pbx.example') => {
     expect(await hello(networkWith(settings), await echoing(certificate), name)).toMatch(outcome);
@@ -218,11 +218,11 @@ test('a connection that other settings would not have opened ends when they chan
 });
 
 describe('the server', () => {
-  const listening = async (cert: string, key = '') => {
+  const listening = async (cert: string, key = '', settings?: { readonly cert: string; readonly key: string }) => {
     const logged: string[] = [];
     const log = { error: (_: unknown, fact: string) => logged.push(fact), warn: () => undefined, info: () => undefined, debug: (fields: object) => logged.push(JSON.stringify(fields)) };
     const got: string[] = [];
-    const listener = await systemNetwork({ log, tls: () => ({ ca, cert, key }) }).listen({ host: '127.0.0.1', port: 0 }, (socket) => ({
+    const listener = await systemNetwork({ log, tls: () => ({ ca, cert, key, ...(settings === undefined ? {} : { settings }) }) }).listen({ host: '127.0.0.1', port: 0 }, (socket) => ({
       onOpen: () => undefined,
       onBytes: (bytes) => {
         got.push(String(bytes));
@@ -263,13 +263,52 @@ describe('the server', () => {
   test('without a usable certificate says so and refuses, until there is one', async () => {
     const path = join(folder, 'later.pem');
     const { port, logged } = await listening(path);
-    expect(logged[0]).toBe(`TLS is not accepted: the file ${path} (setting sip.tlsCert) cannot be read`);
+    expect(logged[0]).toBe(`TLS cannot be used: the file ${path} (setting sip.tlsCert) is not there`);
     expect(await hello(networkWith(), port)).toMatch(/^ECONN/);
     const mine = authority.issue('phone', ['dns:pbx.example']);
     writeFileSync(path, mine.cert + mine.key);
     expect(await hello(networkWith(), port)).toBe('hello');
     const none = await listening('');
-    expect(none.logged[0]).toBe('TLS is not accepted: sip.tlsCert names no certificate');
+    expect(none.logged[0]).toBe('TLS cannot be used: sip.tlsCert names no certificate');
+  });
+
+  const mine = authority.issue('phone', ['dns:pbx.example']), other = authority.issue('other', ['dns:pbx.example']);
+  const dated = (from: string, to: string): Certificate => authority.issue('x', ['dns:pbx.example'], { from: new Date(from), to: new Date(to) });
+  const past = dated('2019-02-03T04:05:00Z', '2020-02-03T04:05:00Z'), future = dated('2080-01-01T00:00:00Z', '2081-01-01T00:00:00Z');
+  const locked = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' } }).privateKey;
+  test.each([
+    ['a file that is not there', '/nowhere.pem', '', 'the file /nowhere.pem (setting x.cert) is not there'],
+    ['a file that is a folder', folder, '', `the file ${folder} (setting x.cert) cannot be read (EISDIR)`],
+    ['a key that is not there', file(mine.cert), '/nowhere.key', 'the file /nowhere.key (setting x.key) is not there'],
+    ['no key beside the certificate', file(mine.cert), '', /^there is no private key in the file .* \(setting x\.cert\); it is to be in PEM form, or in the file that x\.key names$/],
+    ['a key with a password', file(mine.cert), file(locked), /^the private key in the file .* \(setting x\.key\) is locked by a password; it must be there without one$/],
+    ['a key of another certificate', file(mine.cert), file(other.key), /^the private key in the file .* \(setting x\.key\) does not belong to the certificate in .* \(setting x\.cert\)$/],
+    ['a key in place of the certificate', file(mine.key), '', /^there is no certificate in the file .* \(setting x\.cert\); it is to be in PEM form$/],
+    ['an expired certificate', file(past.cert + past.key), '', /^the certificate in .* \(setting x\.cert\) expired at 2020-02-03 04:05 by the clock of this machine$/],
+    ['one of the future', file(future.cert + future.key), '', /^the certificate in .* \(setting x\.cert\) is valid only from 2080-01-01 00:00 by the clock of this machine$/],
+  ])('says which setting is wrong: %s', async (_, cert, key, why) => {
+    const { logged } = await listening(cert, key, { cert: 'x.cert', key: 'x.key' });
+    expect(logged).toEqual([typeof why === 'string' ? `TLS cannot be used: ${why}` : expect.stringMatching(new RegExp(`^TLS cannot be used: ${why.source.slice(1)}`))]);
+  });
+
+  test('a renewed certificate serves without a restart; while its key is not there yet the pair before does, and that is said once', async () => {
+    const cert = file(mine.cert), key = file(mine.key), { port, logged } = await listening(cert, key);
+    const shown = (): Promise<string> => new Promise((resolve, reject) => {
+      const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerX509Certificate()!.subject);
+        socket.destroy();
+      }).on('error', reject);
+    });
+    expect(await shown()).toBe('CN=phone');
+    writeFileSync(cert, other.cert);
+    utimesSync(cert, 1, 1);
+    expect(await shown()).toBe('CN=phone');
+    expect(await shown()).toBe('CN=phone');
+    const faults = (): string[] => logged.filter((line) => line.startsWith('TLS'));
+    expect(faults()).toEqual([expect.stringMatching(/^TLS cannot be used: the private key in the file .* does not belong to the certificate in/)]);
+    writeFileSync(key, other.key);
+    utimesSync(key, 1, 1);
+    expect(await shown()).toBe('CN=other');
+    expect(faults()).toHaveLength(1);
   });
 });
-

@@ -1,10 +1,10 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, get, type IncomingMessage } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect as connectTcp, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { StreamSocket, Way } from '../../src/ports/net.ts';
 import { systemNetwork } from '../../src/system/network.ts';
@@ -180,4 +180,69 @@ test('closed by us tells nothing any more', async () => {
   await expect.poll(() => far.sockets[0]!.readyState).toBe(3);
   expect(await Promise.race([near.ended, new Promise((resolve) => { setTimeout(() => resolve('nothing'), 50); })])).toBe('nothing');
   expect(far.got).toEqual([]);
+});
+
+describe('the server', () => {
+  const mine = authority.issue('x', ['dns:pbx.example']), cert = join(folder, 'mine.pem');
+  writeFileSync(cert, mine.cert + mine.key);
+
+  /** Listens for `kind` and sends back what comes. */
+  const listening = async (kind: 'ws' | 'wss') => {
+    const got: string[] = [], closed: (string | undefined)[] = [];
+    const listener = await systemNetwork({ tls: () => ({ ca, cert, key: '' }) }).listen({ host: '127.0.0.1', port: 0 }, (socket) => ({
+      onOpen: () => got.push(`open ${socket.local.host}:${socket.local.port === listener.local.port} ${socket.remote.host}`),
+      onBytes: (bytes) => {
+        got.push(String(bytes));
+        socket.send(bytes);
+      },
+      onClose: (error) => closed.push(error?.message),
+    }), kind);
+    ends.push(() => listener.close());
+    return { port: listener.local.port, got, closed };
+  };
+  const client = (port: number, kind: 'ws' | 'wss') => new Promise<{ readonly heard: string[]; readonly socket: StreamSocket }>((resolve, reject) => {
+    const heard: string[] = [];
+    const socket = systemNetwork({ tls: () => ({ ca, cert: '', key: '' }) }).connect({ host: '127.0.0.1', port }, { onOpen: () => resolve({ heard, socket }), onBytes: (bytes) => heard.push(String(bytes)), onClose: (error) => reject(error) }, { kind, name: 'pbx.example' });
+  });
+
+  test.each(['ws', 'wss'] as const)('takes our own client over %s, answers its pings, hears of its end (RFC 7118 §4.1, §6)', async (kind) => {
+    const { port, got, closed } = await listening(kind), { heard, socket } = await client(port, kind);
+    socket.send(Buffer.from('hello'));
+    socket.send(Buffer.from('\r\n\r\n'));
+    await expect.poll(() => heard).toEqual(['hello', '\r\n']);
+    expect(got).toEqual(['open 127.0.0.1:true 127.0.0.1', 'hello']);
+    socket.close();
+    await expect.poll(() => closed).toEqual([undefined]);
+  });
+
+  test.each([
+    ['no Upgrade', {}, 426], ['another subprotocol', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol': 'mqtt, sipx' }, 400],
+    ['no subprotocol', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' }, 400],
+    ['no key', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Protocol': 'sip' }, 400],
+  ])('refuses who asks with %s', async (_, headers, status) => {
+    const { port, got } = await listening('ws');
+    const said = await new Promise<number | undefined>((resolve, reject) => { get({ host: '127.0.0.1', port, headers }, (response) => resolve(response.statusCode)).on('error', reject); });
+    expect(said).toBe(status);
+    expect(got).toEqual([]);
+  });
+
+  test('has 32 upgrades under way at most, and those that do not come end', async () => {
+    const { port } = await listening('ws');
+    let closed = 0;
+    for (let i = 0; i < 32; i++) {
+      const socket = connectTcp(port, '127.0.0.1');
+      socket.on('error', () => undefined).on('close', () => { closed++; }).resume();
+      await new Promise((resolve) => { socket.once('connect', resolve); });
+    }
+    await expect(client(port, 'ws')).rejects.toThrow();
+    await expect.poll(() => closed, { timeout: 10_000 }).toBe(32);
+    (await client(port, 'ws')).socket.close();
+  }, 20_000);
+
+  test('a message greater than 64 kB ends the connection (RFC 6455 §7.4.1)', async () => {
+    const { port, got, closed } = await listening('ws'), { socket } = await client(port, 'ws');
+    socket.send(Buffer.alloc(70_000, 'x'));
+    await expect.poll(() => closed.length).toBe(1);
+    expect(got).toHaveLength(1);
+  });
 });

@@ -55,7 +55,7 @@ export async function startDemo(): Promise<Demo> {
     if (down && bench.state.offHook) phone.happen({ at: now(), event: 'key', key, down }, { state: 'collecting', tone: '', dialled: phone.now.dialled + key });
   });
 
-  let house: ExchangeView = { listening: '192.168.1.20:5070', ringing: 0, users: [{ user: '201', displayName: 'Hall', phones: [] }, { user: '202', displayName: '', phones: [] }] };
+  let house: ExchangeView = { listening: '192.168.1.20:5070', doors: [], ringing: 0, users: [{ user: '201', displayName: 'Hall', phones: [] }, { user: '202', displayName: '', phones: [] }] };
   const watchers = new Set<() => void>();
   const exchange = { status: () => house, subscribe: (on: () => void) => { watchers.add(on); return () => { watchers.delete(on); }; } };
 

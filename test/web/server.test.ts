@@ -381,7 +381,7 @@ describe('the phone', () => {
     await close();
     const told = new Set<() => void>();
     const users = [{ user: '201', displayName: 'Hall', phones: [{ address: '192.168.1.7:5060', transport: 'udp', userAgent: 'x', since: 1, expiresS: 60 }] }];
-    await start({ exchange: { status: () => ({ listening: '0.0.0.0:5070', ringing: 0, users }), subscribe: (on) => { told.add(on); return () => { told.delete(on); }; } } });
+    await start({ exchange: { status: () => ({ listening: '0.0.0.0:5070', doors: [], ringing: 0, users }), subscribe: (on) => { told.add(on); return () => { told.delete(on); }; } } });
     const again = new Browser();
     await again.visit();
     expect((await again.ask('POST', '/api/login', { password: PASSWORD })).statusCode).toBe(200);

@@ -7,7 +7,7 @@ import { CallRow } from './calls.tsx';
 import { CallQuality } from './quality.tsx';
 import { soundFacts, useSound } from './sound.tsx';
 import { Telephone } from './telephone.tsx';
-import { clockTime, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from './words.ts';
+import { clockTime, doorWords, lineWords, readiness, registeredWords, secrecyWords, silenceWords, when } from './words.ts';
 
 interface Props {
   readonly state: StateView;
@@ -69,7 +69,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
           <h3>Phones of the house {exchange.ringing > 0 && <span class="badge">{exchange.ringing} ringing</span>}</h3>
           {exchange.users.length === 0 ? <p class="empty">None yet: Settings, Exchange, Users.</p>
             : <dl>{exchange.users.map((u) => <Fact key={u.user} name={u.displayName === '' ? u.user : `${u.user} ${u.displayName}`} mood={u.phones.length > 0 ? 'good' : 'calm'} value={registeredWords(u.phones, Date.now())} />)}</dl>}
-          <p class="aside">They register at {exchange.listening}.</p>
+          <p class="aside">They register at {exchange.listening}{doorWords(exchange.doors)}.</p>
         </section>}
 
         {calls.length > 0 && <section class="panel">

@@ -126,6 +126,11 @@ export function when(at: number, now: number, locale?: string): string {
   return `${date} ${time}`;
 }
 
+/** Further ports of the exchange: ', over TLS at port 5061'. */
+export const doorWords = (doors: ExchangeView['doors']): string =>
+  doors.map(({ transport, port }) => `, over ${DOOR_NAMES[transport] ?? transport} at port ${port}`).join('');
+const DOOR_NAMES: Readonly<Record<string, string>> = { tls: 'TLS', ws: 'WebSocket', wss: 'WebSocket with TLS' };
+
 /** Where a user of the exchange is registered: 'today 14:05, 192.168.1.7:5060, Offhook/0.1'. */
 export const registeredWords = (phones: ExchangeView['users'][number]['phones'], now: number, locale?: string): string =>
   phones.length === 0 ? 'not registered' : phones.map((p) => `since ${when(p.since, now, locale)}, ${p.address}${p.userAgent === '' ? '' : `, ${p.userAgent}`}`).join('; ');

@@ -32,7 +32,7 @@ export interface BaresipOptions {
   readonly password?: string;
   /** Registers there; without it the account is a local one. */
   readonly server?: string;
-  readonly transport?: 'udp' | 'tcp';
+  readonly transport?: 'udp' | 'tcp' | 'tls';
   readonly codec: 'PCMU/8000' | 'PCMA/8000' | 'G722/16000' | 'opus/48000/2';
   readonly answer?: 'manual' | 'auto';
   /** WAV file that it speaks, at the codec's rate; a hum of its own unless told. */
@@ -61,7 +61,7 @@ export async function startBaresip(folder: string, options: BaresipOptions): Pro
   ].join('\n'));
   const registration = options.server === undefined
     ? `<sip:${options.user}@127.0.0.1:${port}>;regint=0`
-    : `<sip:${options.user}@${options.server}${options.transport === 'tcp' ? ';transport=tcp' : ''}>;auth_pass=${options.password ?? ''};regint=300`;
+    : `<sip:${options.user}@${options.server}${(options.transport ?? 'udp') === 'udp' ? '' : `;transport=${options.transport}`}>;auth_pass=${options.password ?? ''};regint=300`;
   writeFileSync(join(home, 'accounts'), `${registration};answermode=${options.answer ?? 'manual'};audio_codecs=${options.codec}${options.mediaenc === undefined ? '' : `;mediaenc=${options.mediaenc}`}\n`);
   writeFileSync(join(home, 'contacts'), '');
   const program = start('baresip', ['-f', home]);

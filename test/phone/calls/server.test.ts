@@ -4,6 +4,7 @@ import { createLab } from './lab.ts';
 import { accountSettings } from '../settings.ts';
 import { Registrar } from '../../fakes/registrar.ts';
 import { nameAddr } from '../../../src/sip/headers.ts';
+import { requestUri } from '../../../src/sip/message.ts';
 import type { AccountSettings } from '../../../src/config/types.ts';
 import type { RegistrationFailure } from '../../../src/sip/agent-types.ts';
 import { troubles } from '../../../src/phone/words.ts';
@@ -191,6 +192,66 @@ describe('emergency numbers', () => {
     await lab.run(1_000);
     expect(invites(second).length).toBeGreaterThan(0);
     expect(a.heard()).toBe('busy');
+  });
+});
+
+describe('extensions 100 to 102 of a house', () => {
+  const member = (user: string) => ({ user, password: 'x', digest: 'SHA-256 and MD5' as const, displayName: '', forward: '', busyForward: '', noAnswerForward: '' });
+  /** A phone that is its house's exchange too, played by `own`, and has an account at a provider. */
+  async function house(country: 'de' | 'il', dialing: { emergencyOfCountry?: boolean; emergency?: string[] } = {}) {
+    const lab = createLab(), own = new Registrar(lab.clock, lab.wire.host('192.0.2.99')), provider = new Registrar(lab.clock, lab.wire.host(SERVER));
+    for (const registrar of [own, provider]) {
+      registrar.override = (m) => (m.method === 'INVITE' ? { status: 404 } : undefined);
+      registrar.users.set('200', 'secret');
+      await registrar.start();
+    }
+    const a = await lab.phone('192.0.2.1', { settings: {
+      phone: { country }, dialing: { speedDial: { 101: '201' }, ...dialing }, exchange: { enabled: true, users: [member('100'), member('200')], groups: [{ number: '102', members: ['200'], ring: 'all' }] },
+      accounts: [accountSettings({ id: 'exchange', user: '200', server: '192.0.2.99', password: 'secret' }), accountSettings({ id: 'provider', user: '200', server: SERVER, password: 'secret' })],
+    } });
+    await lab.run(1_000);
+    const dial = async (number: string): Promise<string[]> => {
+      const before = [own, provider].map((r) => invites(r).length);
+      a.bench.lift();
+      await a.dial(`${number}#`);
+      await lab.run(3_000);
+      a.bench.hangUp();
+      await lab.run(1_000);
+      const tried = [own, provider].flatMap((r, i) => invites(r).slice(before[i]).map(({ atMs, message }) => ({ atMs, to: `${r === own ? 'own' : 'provider'} ${requestUri(message).replace(/@.*/, '')}` })));
+      return [...new Set(tried.sort((x, y) => x.atMs - y.atMs).map((t) => t.to))];
+    };
+    const warned = (): unknown[] => a.log.lines.filter((l) => l.fact === 'an emergency number goes first').map((l) => l.fields['why']);
+    return { a, dial, warned };
+  }
+
+  test('are called as any number where the country has others, and nothing is said', async () => {
+    const { dial, warned, a } = await house('de');
+    expect([await dial('100'), await dial('101'), await dial('102')]).toEqual([['own sip:100'], ['own sip:201'], ['own sip:102']]);
+    expect(a.events.some((e) => e.event === 'calling' && e.to === '101')).toBe(false);
+    expect(warned()).toEqual([]);
+  });
+
+  test('where they are emergency numbers of the country those are called, outside first, and the owner is told once', async () => {
+    const { dial, warned } = await house('il');
+    expect(await dial('100')).toEqual(['provider sip:100', 'own sip:100']);
+    await dial('101');
+    expect(warned()).toEqual(['extension 100 is an emergency number, which is called instead', 'speed dial 101 is an emergency number, which is called instead', 'extension 102 is an emergency number, which is called instead']);
+  });
+
+  test('are extensions there too once the owner lists by himself what is called for help', async () => {
+    const { dial, warned } = await house('il', { emergencyOfCountry: false, emergency: ['112'] });
+    expect(await dial('101')).toEqual(['own sip:201']);
+    expect(warned()).toEqual([]);
+  });
+
+  test('a number that is another country\'s is an extension where there is one of it, else a call for help', async () => {
+    const { a, dial } = await house('il');
+    a.settings = { ...a.settings, exchange: { ...a.settings.exchange, users: [member('911'), member('200')] } };
+    await dial('911');
+    expect(a.events.filter((e) => e.event === 'ended').length).toBe(1);
+    expect(a.store.texts.get('memory.json')).toContain('911');
+    a.settings = { ...a.settings, exchange: { ...a.settings.exchange, users: [member('200')] } };
+    expect(await dial('911')).toEqual(['provider sip:911', 'own sip:911']);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PhoneStatus } from '../../../src/phone/status.ts';
-import { applyWords, callWords, clockTime, heardThereWords, lineWords, qualityFigures, qualityWords, readiness, registeredWords, secrecyWords, silenceWords, soundedFigures, soundedWords, when } from '../../../src/web/page/words.ts';
+import { applyWords, callWords, clockTime, doorWords, heardThereWords, lineWords, qualityFigures, qualityWords, readiness, registeredWords, secrecyWords, silenceWords, soundedFigures, soundedWords, when } from '../../../src/web/page/words.ts';
 import { restingPhone } from '../fake-phone.ts';
 
 type Call = PhoneStatus['calls'][number];
@@ -127,4 +127,9 @@ describe('how a call sounds', () => {
     expect(soundedFigures(entry)).toBeUndefined();
     expect(soundedWords({ ...entry, quality: clean.heard })).toBe('sounded very good (MOS 4.4)');
   });
+});
+
+test('the ports of the exchange besides its own are told by what comes there', () => {
+  expect(doorWords([])).toBe('');
+  expect(doorWords([{ transport: 'tls', port: 5061 }, { transport: 'ws', port: 8080 }, { transport: 'wss', port: 8443 }])).toBe(', over TLS at port 5061, over WebSocket at port 8080, over WebSocket with TLS at port 8443');
 });
