@@ -24,27 +24,38 @@ export interface ThreadOptions {
 /** Young generation of the media thread: its garbage is a few datagrams, so small and soon swept is best. */
 const YOUNG_MB = 2;
 
+/** What is posted to the media thread: commands in their order, or that it is to end. */
+export type ThreadWork = readonly MediaCommand[] | 'end';
+
+const soundThread = (options: ThreadOptions): Pick<Worker, 'on' | 'postMessage'> =>
+  new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+
 /**
- * The media thread, which begins by `begin()`. Commands may be given at once; `ready` resolves when it runs. `died` is called when it ends unasked,
- * `urgent` when it runs at real-time priority.
+ * The media thread, which begins by `begin()`. Commands may be given at once; what is given in one go is posted in one message, for each message
+ * wakes the thread. `ready` resolves when it runs. `died` is called when it ends unasked, `urgent` when it runs at real-time priority.
  */
-export function mediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void, urgent: (thread: number) => void): { readonly media: Media; readonly ready: Promise<void>; readonly begin: () => void } {
-  const waiting: MediaCommand[] = [];
-  let worker: Worker | undefined;
+export function mediaThread(options: ThreadOptions, log: Log, died: (error: PhoneError) => void, urgent: (thread: number) => void, make = soundThread): { readonly media: Media; readonly ready: Promise<void>; readonly begin: () => void } {
+  let waiting: MediaCommand[] = [];
+  let worker: ReturnType<typeof make> | undefined;
   const listeners: ((event: MediaEvent) => void)[] = [];
   let closed = false;
   const media: Media = {
     command(command) {
-      if (worker === undefined) waiting.push(command);
-      else worker.postMessage(command);
+      if (waiting.push(command) === 1 && worker !== undefined) queueMicrotask(post);
     },
     subscribe: (on) => { listeners.push(on); },
     close() {
       closed = true;
-      worker?.postMessage({ do: 'end' });
+      post();
+      worker?.postMessage('end' satisfies ThreadWork);
     },
   };
   let begin: () => void = () => undefined;
+  const post = (): void => {
+    if (worker === undefined || waiting.length === 0) return;
+    worker.postMessage(waiting satisfies ThreadWork);
+    waiting = [];
+  };
   const ready = new Promise<void>((resolve, reject) => {
     const fail = (why: string, cause?: unknown) => {
       if (closed) return;
@@ -54,7 +65,7 @@ export function mediaThread(options: ThreadOptions, log: Log, died: (error: Phon
     };
     begin = () => {
       if (closed || worker !== undefined) return;
-      worker = new Worker(new URL('./sound-thread.js', import.meta.url), { workerData: options, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+      worker = make(options);
       worker.on('message', (message: ThreadMessage) => {
         if (message.kind === 'event') for (const on of listeners) on(message.event);
         else if (message.kind === 'log') log[message.level](message.fields, message.fact);
@@ -63,7 +74,7 @@ export function mediaThread(options: ThreadOptions, log: Log, died: (error: Phon
       });
       worker.on('error', (error) => fail(error.message, error));
       worker.on('exit', (code) => fail(`exit code ${code}`));
-      for (const command of waiting.splice(0)) worker.postMessage(command);
+      post();
     };
   });
   ready.catch(() => undefined); // whoever waits for it hears of it; everybody else through `died`

@@ -6,7 +6,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { rehearseCards } from '../audio/rehearsal.ts';
 import { createAudioSystem } from '../audio/system.ts';
 import { createCodec, type CodecFactory } from '../media/codec.ts';
-import type { MediaCommand } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { rehearse } from '../media/rehearsal.ts';
@@ -18,7 +17,7 @@ import { systemRandom } from '../system/random.ts';
 import { soundFiles } from '../system/sound-files.ts';
 import { opusComplexityFor } from './board-class.ts';
 import { compileAtOnce, compileLate, compileSoon } from './flags.ts';
-import type { ThreadMessage, ThreadOptions } from './remote-media.ts';
+import type { ThreadMessage, ThreadOptions, ThreadWork } from './remote-media.ts';
 
 /** So much of a call makes V8 compile all that a call runs often. */
 const REHEARSED_PERIODS = 400;
@@ -55,12 +54,12 @@ async function begin(): Promise<void> {
   const engine = createEngine({ clock, random: systemRandom(), log, udp, audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
 
   engine.subscribe((event) => post({ kind: 'event', event }));
-  port.on('message', (command: MediaCommand | { readonly do: 'end' }) => {
-    if (command.do === 'end') {
+  port.on('message', (commands: ThreadWork) => {
+    if (commands === 'end') {
       engine.close();
       port.close();
     } else {
-      engine.command(command);
+      for (let i = 0; i < commands.length; i++) engine.command(commands[i]!);
     }
   });
 }

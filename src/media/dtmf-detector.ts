@@ -31,7 +31,9 @@ const HZ = [...ROWS_HZ, ...COLUMNS_HZ];
 const weights = Float64Array.from({ length: WINDOW }, (_, i) => (1 - Math.cos(2 * Math.PI * (i + 0.5) / WINDOW)) / 2);
 const SUM = weights.reduce((sum, w) => sum + w, 0);
 const SQUARES = weights.reduce((sum, w) => sum + w * w, 0);
-const table = (of: (x: number) => number): Float32Array[] => HZ.map((hz) => Float32Array.from(weights, (w, i) => w * of(2 * Math.PI * hz * i / RATE_HZ)));
+/** The tones to compare with, made with the first detector. */
+let cosines: readonly Float32Array[] | undefined, sines: readonly Float32Array[] | undefined;
+const table = (of: (x: number) => number): readonly Float32Array[] => HZ.map((hz) => Float32Array.from(weights, (w, i) => w * of(2 * Math.PI * hz * i / RATE_HZ)));
 /** By how much a tone of exactly that frequency turns from window to window. */
 const TURNS = HZ.map((hz) => 2 * Math.PI * hz * HOP / RATE_HZ);
 /** Square of a transform at the least level, and what one of a pure tone is of the window's energy. */
@@ -40,8 +42,8 @@ const ENERGY = 2 * SQUARES / SUM ** 2;
 
 export class DtmfDetector {
   readonly #onDigit: (digit: string, ms: number) => void;
-  readonly #cos = table(Math.cos);
-  readonly #sin = table(Math.sin);
+  readonly #cos = cosines ??= table(Math.cos);
+  readonly #sin = sines ??= table(Math.sin);
   readonly #window = new Float32Array(WINDOW);
   #filled = WINDOW - HOP;
   /** Transforms of this window and of the one before. */

@@ -1,7 +1,7 @@
 // What the values of headers mean (RFC 3261 §20): addresses, Via, CSeq, challenges, counts. Reads strings that message.ts hands
 // out; what cannot be read is undefined.
 
-import { MAX_ITEMS, elementEnd, find, lineText, splitList, text, texts } from './message.ts';
+import { MAX_ITEMS, digits, elementEnd, find, lastWord, lineText, methodAt, splitList, text, texts } from './message.ts';
 import type { Message } from './message.ts';
 import { hostPort, isHost } from './uri.ts';
 import type { Params } from './uri.ts';
@@ -72,8 +72,8 @@ export function formatParams(params: Params): string {
   return out;
 }
 
-/** ';name=value;flag' with white space anywhere; undefined when it is not that. The first of two of the same name counts. */
-export function parseParams(source: string): Params | undefined {
+/** ';name=value;flag' with white space anywhere; undefined when it is not that. The first of two of the same name counts. `strict` wants a name after each semicolon. */
+export function parseParams(source: string, strict = false): Params | undefined {
   if (source === '') return NONE;
   const all = new Map<string, string>();
   const plain = !WRONG.test(source); // no quotes, nothing to trim
@@ -84,7 +84,9 @@ export function parseParams(source: string): Params | undefined {
     if (end < 0) end = list.length;
     let equals = list.indexOf('=', at);
     if (equals < 0 || equals > end) equals = end;
-    let name = list.slice(at, equals).toLowerCase(), value = list.slice(equals + 1, end);
+    let name = list.slice(at, equals), value = list.slice(equals + 1, end);
+    const usual = USUAL[equals - at];
+    name = name === usual ? usual : name.toLowerCase();
     if (!plain) {
       name = name.trim();
       value = value.trim();
@@ -97,12 +99,15 @@ export function parseParams(source: string): Params | undefined {
       } else if (WRONG.test(value)) return undefined;
       if (WRONG.test(name)) return undefined;
     }
-    if ((name === '' && equals < end) || all.size === MAX_ITEMS) return undefined;
+    if ((name === '' && (equals < end || (strict && end < list.length))) || all.size === MAX_ITEMS) return undefined;
     if (name !== '' && !all.has(name)) all.set(name, value);
     at = end + 1;
   }
   return all;
 }
+
+/** A name of each length that needs neither lower case nor a new hash. */
+const USUAL = ['', '', 'lr', 'tag', '', 'rport', 'branch', 'expires', 'received'];
 
 /** What a parameter's name, and its value outside quotes, may not hold. */
 const WRONG = /[\s",<>]/;
@@ -146,9 +151,10 @@ export function nameAddrs(message: Message, name: string): NameAddr[] | undefine
 /** The tag of From or To, undefined when there is none. */
 export function tagOf(message: Message, name: 'from' | 'to'): string | undefined {
   const line = text(message, name);
-  if (line === undefined || line.indexOf(';') < 0) return undefined;
+  if (line === undefined) return undefined;
   const open = line.indexOf('>', line[0] === '"' ? line.indexOf('"', 1) : 0) + 1;
-  if (line.startsWith(';tag=', open) && !line.includes('\\')) { // as nearly everybody writes it
+  if (open === line.length) return undefined; // no parameters
+  if (line.slice(open, open + 5) === ';tag=' && line.indexOf('\\') < 0) { // as nearly everybody writes it
     const tag = line.slice(open + 5);
     if (!/[\s;=",<>]/.test(tag)) return tag || undefined;
   }
@@ -157,20 +163,28 @@ export function tagOf(message: Message, name: 'from' | 'to'): string | undefined
 
 /** One Via element: 'SIP/2.0/UDP host:port;branch=...', white space tolerated where §25.1 has it, and any version: 505 is answered too. */
 export function parseVia(element: string): Via | undefined {
-  const first = element.indexOf(' ');
-  const line = first >= 0 && element.lastIndexOf(' ') === first && !element.includes('\t') ? element : element.replace(/\s*([/;=:])\s*/g, '$1').replace(/\s+/, ' ');
-  const space = line.indexOf(' '), slash = line.lastIndexOf('/', space);
-  let end = line.indexOf(';', space);
+  let line = element, space = line.indexOf(' ');
+  if (space < 0 || line.indexOf(' ', space + 1) >= 0 || line.indexOf('\t') >= 0) {
+    line = element.replace(/\s*([/;=:])\s*/g, '$1').replace(/\s+/, ' ');
+    space = line.indexOf(' ');
+  }
+  let slash = 7;
+  if (line.slice(0, 8) !== 'SIP/2.0/' || line.indexOf('/', 8) >= 0) {
+    slash = line.lastIndexOf('/', space);
+    if (!/^sip\/(2\.0\/|[\d.]+\/$)/i.test(line.slice(0, slash + 1))) return undefined;
+  }
+  let end = line.indexOf(';');
   if (end < 0) end = line.length;
-  if (space - slash < 2 || (!line.startsWith('SIP/2.0/') && !/^sip\/[\d.]+$/i.test(line.slice(0, slash))) || line.includes(';;')) return undefined;
-  const colon = line.lastIndexOf(':', end), ported = colon > space && line.lastIndexOf(']', end) < colon;
-  let host = line.slice(space + 1, ported ? colon : end);
+  if (space - slash < 2 || end < space) return undefined;
+  let colon = line.indexOf(':', line[space + 1] === '[' ? line.indexOf(']', space) : space);
+  if (colon < 0 || colon > end) colon = end;
+  let host = line.slice(space + 1, colon);
   if (host[0] === '[' && host.endsWith(']')) host = host.slice(1, -1);
-  else if (host.includes(':')) return undefined;
-  const port = ported ? wholeNumber(line.slice(colon + 1, end)) ?? 0 : undefined;
-  const params = parseParams(line.slice(end));
+  const port = colon < end ? wholeNumber(line.slice(colon + 1, end)) ?? 0 : undefined;
+  const params = parseParams(line.slice(end), true);
   if (params === undefined || !isHost(host) || port === 0 || (port ?? 1) > 65_535) return undefined;
-  return { transport: line.slice(slash + 1, space).toUpperCase(), host, port, params };
+  const transport = line.slice(slash + 1, space);
+  return { transport: transport === 'UDP' ? transport : transport.toUpperCase(), host, port, params };
 }
 
 /** The topmost Via, whoever sent the message. Read once: a request is asked for it at each of its responses. */
@@ -189,10 +203,17 @@ export function formatVia(transport: string, host: string, port: number, branch:
   return `SIP/2.0/${transport.toUpperCase()} ${hostPort(host, port)};branch=${branch};rport`;
 }
 
+const isWhite = (c: number): boolean => c === 32 || c === 9 || c === 13 || c === 10; // a fold too
+
 /** CSeq: a number below 2^31 and a method (RFC 3261 §8.1.1.5). */
 export function cseqOf(message: Message): CSeq | undefined {
-  const match = /^(\d{1,10})\s+(\S+)$/.exec(text(message, 'cseq') ?? '');
-  return match === null || Number(match[1]) >= 2 ** 31 ? undefined : { number: Number(match[1]), method: match[2]! };
+  const i = find(message, 'cseq');
+  if (i < 0) return undefined;
+  const { bytes, spans } = message, word = lastWord(message, i);
+  let gap = word;
+  while (gap > spans[i + 2]! && isWhite(bytes[gap - 1]!)) gap--;
+  const number = gap < word ? digits(bytes, spans[i + 2]!, gap, 10) : -1;
+  return number < 0 || number >= 2 ** 31 ? undefined : { number, method: methodAt(bytes, word, spans[i + 3]!) };
 }
 
 /** A header that is one whole number (Expires, Min-Expires, Max-Forwards, RSeq); undefined when absent, malformed or above 2^32-1. */
@@ -207,7 +228,14 @@ export function retryAfterOf(message: Message): number | undefined {
 
 /** What a string of digits says; undefined above 2^32-1. */
 export function wholeNumber(source: string | undefined): number | undefined {
-  return source !== undefined && /^\d{1,10}$/.test(source) && Number(source) < 2 ** 32 ? Number(source) : undefined;
+  if (source === undefined || source === '' || source.length > 10) return undefined;
+  let n = 0;
+  for (let i = 0; i < source.length; i++) {
+    const digit = source.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    n = n * 10 + digit;
+  }
+  return n < 2 ** 32 ? n : undefined;
 }
 
 /** Option tags, methods and such, as written: Allow, Supported, Require, Proxy-Require. */

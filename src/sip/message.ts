@@ -62,30 +62,37 @@ const CR = 13, LF = 10, SP = 32, TAB = 9, COLON = 58, COMMA = 44, QUOTE = 34, BA
  */
 export function parseMessage(bytes: Buffer, stream = false): Message | Malformed {
   const length = bytes.length;
+  if (length > MAX_BYTES) return fault('the message is too long', undefined, false, 513);
+  // The string is for its quick indexOf, and for what is asked of this message next
+  const chars = bytes.toString('latin1');
+  lastRead = Buffer.byteLength(chars) === length ? bytes : undefined; // ASCII throughout, as nearly always
+  lastChars = chars;
+  lastFolded = false;
   let at = 0;
   while (at < length && (bytes[at] === CR || bytes[at] === LF)) at++; // RFC 3261 §7.5
-  if (length > MAX_BYTES) return fault('the message is too long', undefined, false, 513);
 
   // Start line
   const start = at;
-  const lineFeed = bytes.indexOf(LF, at);
-  if (lineFeed < 0) return fault('the start line does not end');
-  const lineEnd = bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
-  const second = bytes.indexOf(SP, at) + 1;
+  let feed = chars.indexOf('\n', at);
+  if (feed < 0) return fault('the start line does not end');
+  const lineEnd = bytes[feed - 1] === CR ? feed - 1 : feed;
+  const second = chars.indexOf(' ', at) + 1;
   if (second <= 0 || second >= lineEnd) return fault('the start line is one word');
   let wrong = '';
   let method = '';
   let status = 0;
-  let third = bytes.indexOf(SP, second) + 1;
+  let third = 0;
   if (isVersion(bytes, start, second - 1)) {
+    third = chars.indexOf(' ', second) + 1;
     if (third <= 0 || third > lineEnd) third = lineEnd; // no reason phrase and its space forgotten: harmless
-    for (let i = second; i < second + 3; i++) status = status * 10 + (bytes[i]! - 48);
     const tight = third === lineEnd && bytes[lineEnd - 1] !== SP ? lineEnd : third - 1;
-    if (tight - second !== 3 || !(status >= 100 && status <= 699)) return fault('the status line has no status between 100 and 699');
+    if (tight - second === 3) status = digits(bytes, second, tight);
+    if (status < 100 || status > 699) return fault('the status line has no status between 100 and 699');
   } else {
     let last = lineEnd;
     while (isSpace(bytes[last - 1]!)) last--;
-    third = bytes.lastIndexOf(SP, last - 1) + 1; // a stray space is a fault that can be answered, RFC 4475 §3.1.2.8 to §3.1.2.10
+    third = last; // a stray space is a fault that can be answered, RFC 4475 §3.1.2.8 to §3.1.2.10
+    while (third > second && bytes[third - 1] !== SP) third--;
     if (third <= second + 1 || !isVersion(bytes, third, last)) return fault('the start line is neither a request nor a response');
     if (!isToken(bytes, start, second - 1)) return fault('the method is no token');
     method = methodAt(bytes, start, second - 1);
@@ -93,83 +100,97 @@ export function parseMessage(bytes: Buffer, stream = false): Message | Malformed
     for (let i = second; i < third - 1; i++) if (bytes[i]! <= SP || bytes[i] === LESS) wrong = 'the Request-URI contains a space or "<"';
   }
 
-  // Header lines; a line that begins with white space goes on the one before (§7.3.1). The string is for its quick indexOf, and for what is asked of this message next
-  const chars = bytes.toString('latin1');
-  lastRead = Buffer.byteLength(chars) === length ? bytes : undefined; // ASCII throughout, as nearly always
-  lastChars = chars;
-  const spans: number[] = [];
-  at = lineFeed + 1;
+  // Header lines; a line that begins with white space goes on the one before (§7.3.1)
+  const offsets = scratch;
+  let size = 0;
   let body = -1;
-  let declared = -1;
   let count = 0;
-  let strayCr = chars.indexOf('\r', lineEnd);
+  let lengthAt = -1; // where Content-Length may first stand
+  let strayCr = lineEnd;
   let astray = false; // the line before is no header: what is folded onto it belongs to nothing
-  while (at < length) {
-    const feed = chars.indexOf('\n', at);
+  let c = 0;
+  for (at = feed + 1; at < length; at = feed + 1) {
+    feed = chars.indexOf('\n', at);
     if (feed < 0) break;
     const end = bytes[feed - 1] === CR ? feed - 1 : feed;
-    if (end <= at) {
-      body = feed + 1;
+    if (end <= at || count === MAX_LINES) {
+      body = end <= at ? feed + 1 : at;
       break;
     }
-    if (++count > MAX_LINES) {
-      body = at;
-      return fault('there are too many header lines', make(at), false, 513);
-    }
-    if (strayCr >= 0 && strayCr < at) strayCr = chars.indexOf('\r', at);
+    count++;
     let stop = end;
-    while (stop > at && isSpace(bytes[stop - 1]!)) stop--;
-    if (isSpace(bytes[at]!)) {
-      if (spans.length === 0) wrong ||= 'the first header line begins with white space';
+    while (stop > at && ((c = bytes[stop - 1]!) === SP || c === TAB)) stop--;
+    if ((c = bytes[at]!) === SP || c === TAB) {
+      if (size === 0) wrong ||= 'the first header line begins with white space';
       else if (!astray && stop > at) {
-        const i = spans.length - 2;
-        if (spans[i]! >= spans[i + 1]!) { // an empty line so far: the value begins here
+        lastFolded = true;
+        if (offsets[size - 2]! >= offsets[size - 1]!) { // an empty line so far: the value begins here
           while (isSpace(bytes[at]!)) at++;
-          spans[i] = at;
+          offsets[size - 2] = at;
         }
-        spans[i + 1] = stop;
+        offsets[size - 1] = stop;
       }
     } else {
-      let nameEnd = at;
-      while (TOKEN[bytes[nameEnd]!] === 1) nameEnd++;
-      let from = nameEnd;
-      while (isSpace(bytes[from]!)) from++;
-      astray = bytes[from] !== COLON || nameEnd === at;
+      let from = at;
+      while (TOKEN[bytes[from]!] === 1) from++;
+      const nameEnd = from;
+      while ((c = bytes[from]!) === SP || c === TAB) from++;
+      astray = c !== COLON || nameEnd === at;
       if (astray) wrong ||= `header line ${count} is not "name: value"`;
       else {
-        for (from++; from < stop && isSpace(bytes[from]!);) from++;
-        spans.push(at, nameEnd, from, Math.max(from, stop));
+        for (from++; from < stop && ((c = bytes[from]!) === SP || c === TAB);) from++;
+        if (lengthAt < 0 && (nameEnd === at + 14 || nameEnd === at + 1)) lengthAt = size;
+        offsets[size] = at;
+        offsets[size + 1] = nameEnd;
+        offsets[size + 2] = from;
+        offsets[size + 3] = stop > from ? stop : from;
+        size += 4;
       }
     }
-    if (strayCr >= at && strayCr < end && !astray && spans.length > 0) wrong ||= `header line ${spans.length / 4} contains a bare carriage return`;
-    at = feed + 1;
+    if (strayCr < at && strayCr >= 0) strayCr = chars.indexOf('\r', at);
+    if (strayCr < end && strayCr >= at && !astray && size > 0) wrong ||= `header line ${size / 4} contains a bare carriage return`;
   }
-  if (body < 0) {
+  const spans = size > 256 ? offsets.splice(0) : offsets.slice(0, size); // many lines are rare, their room is not kept
+  let lost = '';
+  let answer: 400 | 513 = 400;
+  if (body === at) {
+    lost = 'there are too many header lines';
+    answer = 513;
+  } else if (body < 0) {
     wrong ||= 'the header does not end with an empty line';
     body = length;
   }
-  for (let i = 0; i < spans.length; i += 4) {
-    const size = spans[i + 1]! - spans[i]!;
-    if (size !== 14 && size !== 1) continue;
-    if (!spells(bytes, spans[i]!, spans[i + 1]!, size === 1 ? 'l' : 'content-length')) continue;
+
+  // Where the body ends
+  let declared = -1;
+  for (let i = lengthAt; i >= 0 && i < size && lost === ''; i += 4) {
+    const name = spans[i]!, n = spans[i + 1]! - name;
+    if ((n !== 14 && n !== 1) || !spells(bytes, name, name + n, n === 1 ? 'l' : 'content-length')) continue;
     const said = digits(bytes, spans[i + 2]!, spans[i + 3]!);
-    if (said < 0 || (declared >= 0 && said !== declared)) return fault('Content-Length is not one number', make(body), false);
+    if (said < 0 || (declared >= 0 && said !== declared)) lost = 'Content-Length is not one number';
     declared = said;
   }
-
-  function make(bodyEnd: number): Message {
-    return { kind: status === 0 ? 'request' : 'response', bytes, line: [start, second, third, lineEnd], method, status, spans, bodyStart: body, bodyEnd };
+  let bodyEnd = body;
+  if (lost === '' && stream && declared < 0) lost = wrong || 'Content-Length is missing on a stream';
+  else if (lost === '' && declared > MAX_BYTES - body) {
+    lost = 'the body is too long';
+    answer = 513;
+  } else if (lost === '') {
+    bodyEnd = declared < 0 ? length : body + declared;
+    if (!stream && bodyEnd > length) {
+      wrong ||= `Content-Length says ${declared} bytes, ${length - body} came`;
+      bodyEnd = length;
+    }
   }
-  if (stream && declared < 0) return fault(wrong || 'Content-Length is missing on a stream', make(body), false);
-  if (declared > MAX_BYTES - body) return fault('the body is too long', make(body), false, 513);
-  const bodyEnd = declared < 0 ? length : body + declared;
-  if (!stream && bodyEnd > length) wrong ||= `Content-Length says ${declared} bytes, ${length - body} came`;
-  const message = make(stream || bodyEnd <= length ? bodyEnd : length);
-  return wrong === '' ? message : fault(wrong, message, true);
+  const message: Message = { kind: status === 0 ? 'request' : 'response', bytes, line: [start, second, third, lineEnd], method, status, spans, bodyStart: body, bodyEnd };
+  return lost !== '' ? fault(lost, message, false, answer) : wrong === '' ? message : fault(wrong, message, true);
 }
 
+/** Where the offsets of a message's lines are gathered. */
+const scratch: number[] = [];
+
 /** The message read last as characters: what is asked of it next costs no way into the buffer. */
-let lastRead: Buffer | undefined, lastChars = '';
+let lastRead: Buffer | undefined, lastChars = '', lastFolded = false;
 
 const charsOf = (bytes: Buffer, from: number, to: number): string => (bytes === lastRead ? lastChars.slice(from, to) : bytes.toString('utf8', from, to));
 
@@ -182,17 +203,20 @@ export function methodOf(message: Message): string {
   if (message.kind === 'request') return message.method;
   const i = find(message, 'cseq');
   if (i < 0) return '';
+  return methodAt(message.bytes, lastWord(message, i), message.spans[i + 3]!);
+}
+
+/** Where the last word of the line at index `i` of spans begins. */
+export function lastWord(message: Message, i: number): number {
   const { bytes, spans } = message;
-  const end = spans[i + 3]!;
-  let start = end;
+  let start = spans[i + 3]!;
   while (start > spans[i + 2]! && bytes[start - 1]! > SP) start--;
-  return methodAt(bytes, start, end);
+  return start;
 }
 
 /** The Request-URI as written; '' for a response. */
 export function requestUri(message: Message): string {
-  const [, second, third] = message.line;
-  return message.kind === 'request' ? charsOf(message.bytes, second, third - 1) : '';
+  return message.kind === 'request' ? charsOf(message.bytes, message.line[1], message.line[2] - 1) : '';
 }
 
 /** The status of a response; 0 for a request. */
@@ -213,13 +237,25 @@ export function versionOf(message: Message): string {
 /** Index into spans of the next line of header `name` (lower case) at or after `from`; -1 when there is none. */
 export function find(message: Message, name: string, from = 0): number {
   const { bytes, spans } = message;
-  const { length } = name;
-  const first = name.charCodeAt(0);
-  for (let i = from; i < spans.length; i += 4) {
+  const length = name.length, first = name.charCodeAt(0) | 0x20, end = spans.length;
+  let letter = -1;
+  for (let i = from; i < end; i += 4) {
     const start = spans[i]!, size = spans[i + 1]! - start;
-    if (size === length ? (bytes[start]! | 0x20) === first && spells(bytes, start, start + size, name) : size === 1 && COMPACT.includes(` ${String.fromCharCode(bytes[start]! | 0x20)}${name} `)) return i;
+    if (size === length) {
+      if ((bytes[start]! | 0x20) === first && spells(bytes, start, start + size, name)) return i;
+    } else if (size === 1) {
+      if (letter < 0) letter = letterOf(name);
+      if ((bytes[start]! | 0x20) === letter) return i;
+    }
   }
   return -1;
+}
+
+/** The compact form of header `name`, 0 when it has none. */
+function letterOf(name: string): number {
+  let i = COMPACT.indexOf(`${name} `);
+  while (i >= 0 && COMPACT.charCodeAt(i - 2) !== SP) i = COMPACT.indexOf(`${name} `, i + 1);
+  return i < 0 ? 0 : COMPACT.charCodeAt(i - 1);
 }
 
 /** A view of the first value of header `name` (lower case, compact form found too), folds and all. */
@@ -253,7 +289,8 @@ export function texts(message: Message, name: string): string[] {
 
 /** The line at index `i` of spans, as found by find(), unfolded. */
 export function lineText(message: Message, i: number): string {
-  return unfold(charsOf(message.bytes, message.spans[i + 2]!, message.spans[i + 3]!));
+  const { bytes, spans } = message, from = spans[i + 2]!, to = spans[i + 3]!;
+  return bytes === lastRead && !lastFolded ? lastChars.slice(from, to) : unfold(charsOf(bytes, from, to));
 }
 
 /** Folds become one space (RFC 3261 §7.3.1). */
@@ -268,8 +305,10 @@ export function unfold(value: string): string {
 
 /** A view of the body. */
 export function bodyOf(message: Message): Buffer {
-  return message.bytes.subarray(message.bodyStart, message.bodyEnd);
+  return message.bodyStart === message.bodyEnd ? NOTHING : message.bytes.subarray(message.bodyStart, message.bodyEnd);
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** The elements of a comma-separated list, trimmed, empty ones left out; commas in quotes and in <> do not count. */
 export function splitList(list: string): string[] {
@@ -304,15 +343,17 @@ export function elementEnd(list: string, from = 0): number {
 function spells(bytes: Buffer, start: number, end: number, lower: string): boolean {
   if (end - start !== lower.length) return false;
   for (let i = 0; i < lower.length; i++) {
-    const c = bytes[start + i]!;
-    if ((c >= 65 && c <= 90 ? c | 0x20 : c) !== lower.charCodeAt(i)) return false;
+    const c = bytes[start + i]!, wanted = lower.charCodeAt(i);
+    if (c !== wanted && (c | 0x20) !== wanted) return false; // of a token's bytes only a capital is another's lower case
   }
   return true;
 }
 
-function methodAt(bytes: Buffer, start: number, end: number): string {
+/** bytes[start..end) as a method's name. */
+export function methodAt(bytes: Buffer, start: number, end: number): string {
   const size = end - start, first = bytes[start], third = bytes[start + 2];
-  next: for (const method of METHODS) {
+  next: for (let m = 0; m < METHODS.length; m++) {
+    const method = METHODS[m]!;
     if (size !== method.length || first !== method.charCodeAt(0) || third !== method.charCodeAt(2)) continue;
     for (let i = 1; i < size; i++) if (bytes[start + i] !== method.charCodeAt(i)) continue next; // methods mind their case
     return method;
@@ -322,7 +363,7 @@ function methodAt(bytes: Buffer, start: number, end: number): string {
 
 /** 'SIP/' digits '.' digits; whether it is 2.0 is decided by screen.ts. */
 function isVersion(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start < 7 || !spells(bytes, start, start + 4, 'sip/')) return false;
+  if (end - start < 7 || bytes[start + 3] !== 47 || !spells(bytes, start, start + 3, 'sip')) return false;
   let dots = 0;
   for (let i = start + 4; i < end; i++) {
     if (bytes[i] === 46) dots++;
@@ -343,9 +384,9 @@ function isToken(bytes: Buffer, start: number, end: number): boolean {
   return i === end && end > start;
 }
 
-/** The number that bytes[start..end) spell; -1 when it is none or has more than nine digits. */
-function digits(bytes: Buffer, start: number, end: number): number {
-  if (end <= start || end - start > 9) return -1;
+/** The number that bytes[start..end) spell; -1 when it is none or has more than `most` digits. */
+export function digits(bytes: Buffer, start: number, end: number, most = 9): number {
+  if (end <= start || end - start > most) return -1;
   let n = 0;
   for (let i = start; i < end; i++) {
     const c = bytes[i]!;

@@ -1,5 +1,6 @@
 // The user agent alone, on real sockets: answers whatever ua.js sends. Argument: the port, and 'flags' for the flags of V8 that the phone ships with.
 
+import { writeHeapSnapshot } from 'node:v8';
 import { createAgent } from '../../src/sip/agent.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemResolver } from '../../src/system/dns.ts';
@@ -17,7 +18,9 @@ const agent = createAgent(
 );
 await agent.start();
 console.log('ready');
-process.on('message', () => {
+process.on('message', (file: string) => {
   globalThis.gc?.();
-  process.send?.({ heap: process.memoryUsage().heapUsed, calls: agent.calls.length });
+  const { heapUsed: heap } = process.memoryUsage();
+  writeHeapSnapshot(file);
+  process.send?.({ heap, calls: agent.calls.length });
 });

@@ -43,32 +43,13 @@ const heap = async () => {
   for (let i = 0; i < 3; i++) gc();
   return process.memoryUsage();
 };
-/** Of V8's kinds of things in the heap those that code makes as it gets warm: bytecode, feedback, handlers, machine code, hidden classes, what links them. */
-const NO_DATA = new Set(['code', 'object shape', 'hidden', 'synthetic', 'native']);
-/** Bytes of data in the heap. Code is left out, and so is text that only code refers to: it comes and goes as functions are compiled and dropped. */
+const { dataOf } = await import('./data-bytes.js');
 const dataBytes = async () => {
   await heap();
   const file = writeHeapSnapshot(join(tmpdir(), `offhook-budget-${process.pid}.heapsnapshot`));
   const text = readFileSync(file, 'utf8');
   unlinkSync(file);
-  const { snapshot: { meta: { node_fields: fields, node_types: [kinds], edge_fields: { length: edgeStep } } }, nodes, edges } = JSON.parse(text);
-  const step = fields.length;
-  const [type, size, edgeCount] = ['type', 'self_size', 'edge_count'].map((field) => fields.indexOf(field));
-  const isData = kinds.map((kind) => !NO_DATA.has(kind));
-  const isText = kinds.map((kind) => kind === 'string');
-  const told = new Uint8Array(nodes.length / step);
-  let bytes = 0;
-  for (let i = 0, edge = 2; i < nodes.length; i += step) {
-    const data = isData[nodes[i + type]] && !isText[nodes[i + type]];
-    if (data) bytes += nodes[i + size];
-    for (let end = edge + nodes[i + edgeCount] * edgeStep; edge < end; edge += edgeStep) {
-      const to = edges[edge];
-      if (!data || !isText[nodes[to + type]] || told[to / step] === 1) continue;
-      told[to / step] = 1;
-      bytes += nodes[to + size];
-    }
-  }
-  return bytes;
+  return dataOf(text);
 };
 const require = createRequire(import.meta.url);
 const warm = async () => {

@@ -55,11 +55,13 @@ describe('Via (RFC 3261 §20.42)', () => {
     ['SIP/2.0/UDP erlang.bell-telephone.com:5060;branch=z9hG4bK87asdks7', { transport: 'UDP', host: 'erlang.bell-telephone.com', port: 5060 }],
     ['sip / 2.0 / udp [2001:db8::9]:5080 ; rport;branch=z9hG4bK1', { transport: 'UDP', host: '2001:db8::9', port: 5080 }],
     ['SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK56', { transport: 'WSS', port: undefined }],
+    ['sip/3.1/tls-sctp [::1]', { transport: 'TLS-SCTP', host: '::1', port: undefined }],
+    ['SIP/2.0/UDP a;BRANCH=z9hG4bK/1;Received=::1;', { host: 'a', params: new Map([['branch', 'z9hG4bK/1'], ['received', '::1']]) }],
   ])('%s', (source, expected) => {
     expect(parseVia(source)).toMatchObject(expected);
   });
 
-  test.each(['', 'SIP/2.0/UDP', 'SIP/2.0/UDP a:0', 'SIP/2.0/UDP a:70000', 'SIP/2.0/UDP a b', 'SIP/2.0/UDP a;;x', 'SIP/2.0/UDP [::1'])('%j is none', (source) => {
+  test.each(['', 'SIP/2.0/UDP', 'SIP/2.0/UDP a:0', 'SIP/2.0/UDP a:70000', 'SIP/2.0/UDP a b', 'SIP/2.0/UDP a;;x', 'SIP/2.0/UDP a;;', 'SIP/2.0/UDP [::1', 'SIP/2.0/UDP ::1', 'SIP/2.0/UDP a:1:2', 'SIP/2.0/UDP/ a', 'SIP/2.0/UDP;; a', 'SIP/UDP a'])('%j is none', (source) => {
     expect(parseVia(source)).toBeUndefined();
   });
 
@@ -71,6 +73,8 @@ describe('Via (RFC 3261 §20.42)', () => {
 
 test('CSeq is a number below 2^31 and a method (§8.1.1.5)', () => {
   expect(['1 INVITE', '2147483647\t INVITE', '2147483648 INVITE', '-1 INVITE', '1', 'INVITE', '1 A B', ''].map((v) => cseqOf(message(`CSeq: ${v}`))?.number)).toEqual([1, 2147483647, ...Array(6).fill(undefined)]);
+  expect(['314159   PRACK', '1\r\n FROB', '0000000001 é'].map((v) => cseqOf(message(`CSeq: ${v}`))?.method)).toEqual(['PRACK', 'FROB', Buffer.from('é').toString('latin1')]);
+  expect(['1\x1bINVITE', '1 \x1bINVITE', '1 IN\x0eVITE', '00000000001 ACK', '1 \x00'].map((v) => cseqOf(message(`CSeq: ${v}`)))).toEqual(Array(5).fill(undefined));
 });
 
 test('numbers: Expires, Retry-After with comment and duration', () => {
@@ -109,5 +113,5 @@ test('challenges: several lines, several on one line, quoted commas, either head
 
 test('parameters: white space, quotes, the first of two; broken ones are none', () => {
   expect(parseParams(' ; a = 1 ;B="x;y\\"" ;c; a=2')).toEqual(map({ a: '1', b: '"x;y\\""', c: '' }));
-  expect([';a=="', 'a', ';a b', ';a="x"y'].map(parseParams)).toEqual(Array(4).fill(undefined));
+  expect([';a=="', 'a', ';a b', ';a="x"y'].map((p) => parseParams(p))).toEqual(Array(4).fill(undefined));
 });

@@ -71,6 +71,8 @@ test.each([
   ['SIP/2.0 700 x\r\n\r\n', 'the status line has no status between 100 and 699'],
   ['SIP/2.0 4294967301 better not\r\n\r\n', 'the status line has no status between 100 and 699'],
   ['SIP/2.0 2x0 x\r\n\r\n', 'the status line has no status between 100 and 699'],
+  ['SIP/2.0 20K\r\n\r\n', 'the status line has no status between 100 and 699'],
+  ['SIP/2.0 1:0 x\r\n\r\n', 'the status line has no status between 100 and 699'],
   ['A sip:a SIP/2.0\r\n x\r\n\r\n', 'the first header line begins with white space'],
   ['A sip:a SIP/2.0\r\nFrom\r\n\r\n', 'header line 1 is not "name: value"'],
   ['A sip:a SIP/2.0\r\nX: 1\r\n: x\r\n\r\n', 'header line 2 is not "name: value"'],
@@ -103,6 +105,22 @@ test('line breaks before the start line are skipped (§7.5), and a bare LF ends 
 test('a value may begin on the line after its name, and end in empty folds (§7.3.1)', () => {
   const m = read('BYE sip:a SIP/2.0\r\nTo :\r\n  x\r\n  \r\nFrom: z\r\nSubject:\r\n\r\n');
   expect([text(m, 'to'), text(m, 'from'), text(m, 'subject')]).toEqual(['x', 'z', '']);
+});
+
+test('each compact letter stands for its own header, and for no other (§7.3.3)', () => {
+  const letters = {
+    v: 'via', f: 'from', t: 'to', i: 'call-id', m: 'contact', c: 'content-type', e: 'content-encoding', s: 'subject', k: 'supported', r: 'refer-to', b: 'referred-by',
+    o: 'event', u: 'allow-events', x: 'session-expires', a: 'accept-contact', j: 'reject-contact', d: 'request-disposition', y: 'identity',
+  };
+  const m = read(`A sip:a SIP/2.0\r\n${Object.keys(letters).map((l) => `${l}: ${l}\r\n`).join('')}l: 0\r\n_X_: 1\r\n\r\n`);
+  for (const [letter, name] of Object.entries(letters)) expect(text(m, name)).toBe(letter);
+  expect([text(m, 'content-length'), text(m, 'events'), text(m, 'length'), text(m, 'route'), text(m, '_x_')]).toEqual(['0', undefined, undefined, undefined, '1']);
+});
+
+test('a message keeps its lines when the next is read, however many each has', () => {
+  const long = read(`A sip:a SIP/2.0\r\n${'v: 1\r\n'.repeat(200)}\r\n`), short = read('A sip:b SIP/2.0\r\nTo: b\r\n\r\n'), folded = read('A sip:c SIP/2.0\r\nTo: c\r\n d\r\nVia: e\r\n\r\n');
+  read('A sip:x SIP/2.0\r\nSubject: 1\r\nFrom: 2\r\n\r\n');
+  expect([texts(long, 'via').length, text(short, 'to'), texts(short, 'via'), text(folded, 'to'), text(folded, 'via'), text(long, 'via')]).toEqual([200, 'b', [], 'c d', 'e', '1']);
 });
 
 test('limits: size and number of header lines', () => {
