@@ -116,6 +116,13 @@ export interface MediaSettings {
   readonly rtpTimeoutS: number;
 }
 
+/** A file for a call's sound, and how long and large it may become. */
+export interface RecordTo {
+  readonly path: string;
+  readonly maxS: number;
+  readonly maxBytes: number;
+}
+
 export type MediaCommand =
   /**
    * Reserve an even RTP port and the next one for RTCP on `host`; answers `opened` or `failed`. With `group` join that multicast group instead and hear whoever
@@ -129,6 +136,11 @@ export type MediaCommand =
   | { readonly do: 'mute'; readonly stream: StreamId; readonly muted: boolean }
   /** Send `digit` as telephone-event, or as in-band DTMF where the other side does not take events. */
   | { readonly do: 'digit'; readonly stream: StreamId; readonly digit: string; readonly ms: number }
+  /**
+   * Record it, with a notice to both sides, or no longer; answers `recording`. What is not talked is not recorded: while either side holds the other, and while
+   * it is routed to no place, it pauses.
+   */
+  | { readonly do: 'record'; readonly stream: StreamId; readonly to: RecordTo | undefined }
   /** Sends RTCP BYE and frees the ports. */
   | { readonly do: 'close'; readonly stream: StreamId }
   /** Play at a place, mixed with whatever stream is routed there; replaces the tone before. `id` comes back in `tone ended`. */
@@ -184,6 +196,8 @@ export type MediaEvent =
   /** First RTP packet of the stream, or the first after `silent`. */
   | { readonly event: 'heard'; readonly stream: StreamId }
   | { readonly event: 'silent'; readonly stream: StreamId; readonly seconds: number }
+  /** A recording begins or ends; `why` is a sentence where it ended by itself, or could not begin. May come after the stream was closed. */
+  | { readonly event: 'recording'; readonly stream: StreamId; readonly on: boolean; readonly path: string; readonly seconds: number; readonly why: string }
   | { readonly event: 'tone ended'; readonly place: Place; readonly id: number }
   | { readonly event: 'device'; readonly place: Place; readonly device: string; readonly status: AudioStatus }
   | { readonly event: 'stats'; readonly stream: StreamId; readonly ask: number; readonly stats: StreamStats }

@@ -4,7 +4,7 @@
 import type { AudioStatus } from '../ports/audio.ts';
 import type { CryptoUse } from '../sdp/types.ts';
 import type { ComfortNoise } from './comfort.ts';
-import type { RoomReport, RoomSettings, WavProgram } from './door.ts';
+import type { MediaCommand, MediaEvent, RoomReport, RoomSettings, WavProgram } from './door.ts';
 import type { DtmfDetector } from './dtmf-detector.ts';
 import type { Probe } from './probe.ts';
 import type { Sounding } from './tones.ts';
@@ -56,6 +56,22 @@ export interface Seam {
   join(queue: Int16Array, at: number, count: number): number;
 }
 
+/** Takes part in what is said and heard: both once in each period of the card. */
+export interface Tap {
+  /** What to send in place of `count` samples, and in place of silence where the microphone is muted; good until the next call. */
+  say(samples: Int16Array, count: number, muted: boolean): Int16Array;
+  /** Take what is heard; may add to it. */
+  hear(samples: Int16Array, count: number, nowMs: number): void;
+  end(): void;
+}
+
+/** The stream that a tap is in. */
+export interface Tapped {
+  readonly placed: boolean;
+  readonly talks: boolean;
+  tap: Tap | undefined;
+}
+
 /** Mends what a receiver plays (conceal.ts, scale.ts): counts are samples of the sound being made, and each gives how many there are then. */
 export interface Repair {
   /** Whether the newest sound is made up, by conceal(). */
@@ -78,6 +94,7 @@ export interface MediaExtras {
   readonly comfort: (rateHz: number) => ComfortNoise;
   /** The test of a sound card. */
   readonly probe: (rateHz: number) => Probe;
+  record(stream: Tapped, command: Extract<MediaCommand, { do: 'record' }>, tell: (event: MediaEvent) => void): void;
   room(options: RoomOptions, trouble: Tell): RoomControl;
   /** For a change of codec: `sound` is what was heard last. */
   readonly createSeam: (sound: Int16Array, rateHz: number) => Seam;

@@ -6,7 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, CryptoUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
-import type { MediaExtras, Srtp } from './extras.ts';
+import type { MediaExtras, Srtp, Tap } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -40,6 +40,10 @@ const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e
 export class Stream {
   /** Hears, and is heard by, the others at its place. */
   meets = false;
+  /** A person speaks and listens here; the other side is sent to and heard. */
+  placed = false;
+  talks = false;
+  tap: Tap | undefined;
   readonly #id: StreamId;
   readonly #ports: StreamPorts;
   readonly #settings: MediaSettings;
@@ -183,7 +187,8 @@ export class Stream {
     if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
     const noise = codec === undefined || codec.name === 'opus' ? undefined : session.noiseSend; // Opus has a way of its own
     this.#sender.suppress(noise === undefined ? undefined : this.#ports.extras?.().createSilence(codec!.rateHz), noise ?? 0);
-    const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
+    this.talks = session.direction === 'sendrecv';
+    const hearing = this.talks || session.direction === 'recvonly';
     if (hearing && !this.#hearing) this.#receiver.reset();
     this.#hearing = hearing;
     this.#heardMs = clock.now();
@@ -209,7 +214,9 @@ export class Stream {
 
   /** Take `count` samples of 16 kHz to send. */
   say(samples: Int16Array, count: number): void {
-    this.#sender.push(samples, count);
+    const { tap } = this;
+    if (tap === undefined) this.#sender.push(samples, count);
+    else this.#sender.push(tap.say(samples, count, this.#sender.muted), count, false);
   }
 
   /** Give `count` samples of 16 kHz to hear. */
@@ -218,6 +225,7 @@ export class Stream {
     if (this.#hearing) {
       this.#receiver.pull(out, count, nowMs);
       this.#listener?.take(out, count);
+      this.tap?.hear(out, count, nowMs);
     } else out.fill(0, 0, count);
   }
 
@@ -253,6 +261,7 @@ export class Stream {
     if (this.#closed) return;
     if (this.#session !== undefined) this.#report(true);
     this.#closed = true;
+    this.tap?.end();
     this.#stopReports();
     this.#stopWatch();
     this.#rtp?.close();
