@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path' | 'sidetone' | 'hold music' | 'ring tone';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path' | 'sidetone' | 'hold music' | 'ring tone' | 'folder';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -73,6 +73,8 @@ const WAV = '[A-Za-z0-9_-][A-Za-z0-9._-]*\\.(wav|WAV)';
 /** What Alert-Info may call a ring, and what may be rung. */
 const RING_NAME = '^[a-z][a-z0-9-]{0,31}$';
 const RING_TONE = `^(bell|warble|trill|chime|marimba|buzzer|${WAV})$`;
+/** An absolute path. */
+const FOLDER = '^$|^/[^\\u0000-\\u001f\\u007f]*$';
 const HOLD_MUSIC = `^(off|tone|${WAV})$`;
 /** Digits that call somebody. */
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
@@ -86,7 +88,7 @@ const COUNTRIES = [
 
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
-  [URL_PATH]: 'URL path', [SIDETONE]: 'sidetone', [HOLD_MUSIC]: 'hold music', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
+  [URL_PATH]: 'URL path', [SIDETONE]: 'sidetone', [HOLD_MUSIC]: 'hold music', [CALLER]: 'caller', [FOLDER]: 'folder', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
 };
 
 export const accountSchema = Type.Object({
@@ -230,6 +232,13 @@ export const settingsSchema = Type.Object({
     howlerS: whole(60, 10, 600, { title: 'Howler', description: 'A handset left off for this long after a dead line howls.', unit: 's', applies: 'now' }),
     holdMusic: text('tone', { title: 'Held callers hear', description: 'off: nothing. tone: three soft notes every five seconds. Or a WAV file in the folder sounds of the state folder, as hold.wav.', applies: 'next call' }, HOLD_MUSIC, 64),
     logSize: whole(200, 0, 5_000, { title: 'Call log', description: 'How many calls are remembered.', applies: 'now' }),
+  }),
+  recording: group('Recording', {
+    mode: choice('off', ['off', 'on-demand', 'always'], { title: 'Record calls', description: 'off: never. on-demand: when asked for on the page, by "offhook record" or by *45 after a hook flash. always: each call from its answer on. Both sides hear a beep of half a second at the beginning and every 15 s, which cannot be switched off. In many countries all who talk must agree. Emergency calls are never recorded.', applies: 'next call' }),
+    folder: text('', { title: 'Folder', description: 'Where recordings lie; empty: the folder recordings of the state folder. The service may write elsewhere only where its unit says so (ReadWritePaths).', applies: 'next call' }, FOLDER),
+    maxMinutes: whole(120, 1, 360, { title: 'Longest recording', description: 'A recording ends after this, the call goes on.', unit: 'min', applies: 'next call' }),
+    keepDays: whole(30, 0, 3_650, { title: 'Kept for', description: 'Older recordings are removed; 0 keeps them.', unit: 'd', applies: 'now' }),
+    maxMegabytes: whole(1_000, 100, 1_000_000, { title: 'All recordings', description: 'The oldest are removed where all together are larger. A minute has 4 MB.', unit: 'MB', applies: 'now' }),
   }),
   intercom: group('Intercom', {
     enabled: flag(false, { title: 'Intercom', description: 'Let allowed callers be answered by itself, when they ask for it or the account says so.', applies: 'next call' }),

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { extras } from '../../../src/main/media-extras.ts';
+import { createRecord } from '../../../src/media/recording.ts';
 import { createPaging } from '../../../src/phone/paging.ts';
 import * as dialled from '../../../src/main/dialled.ts';
 import { reportOf } from '../../../src/media/probe.ts';
@@ -27,6 +28,7 @@ import { request } from '../../../src/sip/outside.ts';
 import { Subscriptions } from '../../../src/sip/subscriptions.ts';
 import { FakeAudio } from '../../fakes/audio.ts';
 import { FakeClock, settle } from '../../fakes/clock.ts';
+import { FakeDisk } from '../../fakes/disk.ts';
 import { FakeLog } from '../../fakes/log.ts';
 import { FakeResolver, Wire } from '../../fakes/network.ts';
 import { FakeRandom } from '../../fakes/random.ts';
@@ -63,6 +65,8 @@ export interface Subject {
   readonly events: PhoneEvent[];
   readonly sent: MediaCommand[];
   readonly store: ReturnType<typeof fakeStore>;
+  /** Where its recordings go. */
+  readonly disk: FakeDisk;
   readonly builtIn: BuiltIn | undefined;
   settings: Settings;
   dial(keys: string): Promise<void>;
@@ -93,14 +97,17 @@ export function createLab(seed = 1): Lab {
       const events: PhoneEvent[] = [];
       const sent: MediaCommand[] = [];
       const store = fakeStore();
+      const disk = new FakeDisk();
+      let recordings = 0;
       const box = { settings: make({ media: { codecs: ['PCMA', 'PCMU'] as Settings['media']['codecs'] }, sip: { allowAddresses: ['192.0.2.0/24'] }, ...settings }) };
-      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => extras }, mediaSettings(box.settings));
+      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => ({ ...extras, record: createRecord(disk.make) }) }, mediaSettings(box.settings));
       const media: Media = { ...engine, command(command) { sent.push(command); engine.command(command); } };
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
         clock, log, random, media, store, sounds: { ...toneTables, dtmfProgram, national: () => nationalIn(box.settings.phone.country), file: (name) => `sounds/${name}` }, opus: false, sdes: () => createSdes(random),
         dialled: () => dialled,
+        recordings: async () => ({ place: async (_, direction, who) => ({ path: `/recordings/${++recordings}-${direction}-${who}.wav`, maxBytes: 1e9 }) }),
         beyond: async () => ({ request, Subscriptions, reportOf, createPaging, ringOf }),
         texts: (invite, name) => texts(invite, name),
         hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
@@ -114,12 +121,15 @@ export function createLab(seed = 1): Lab {
       };
       const line: BuiltIn | undefined = builtIn === undefined ? undefined : createBuiltIn(ports, () => phone, agent(address, port + 10));
       const phone: Phone = createPhone(ports, line);
-      phone.subscribe((e) => events.push(e));
+      phone.subscribe((e) => {
+        events.push(e);
+        if (e.event === 'answered' && box.settings.recording.mode === 'always') void phone.command({ do: 'record', on: true, call: e.call }); // as main/run.ts does
+      });
       await line?.start();
       await phone.start();
       await run(50);
       return {
-        phone, bench, audio, log, events, sent, store, builtIn: line,
+        phone, bench, audio, log, events, sent, store, disk, builtIn: line,
         get settings() { return box.settings; },
         set settings(next) {
           box.settings = next;
