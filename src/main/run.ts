@@ -127,7 +127,7 @@ async function start(making: Making): Promise<void> {
   let house: House | undefined = undefined as House | undefined;
   const settings = () => house?.withOwnAccount(store.settings) ?? store.settings;
   const ring = new MessageRing();
-  const { media, ready, begin } = mediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp, realTime: settings().media.realTime }, log, (error) => {
+  const { media, ready, begin } = mediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp, realTime: settings().media.realTime, stunServer: settings().media.stunServer, nameServers: settings().sip.nameServers }, log, (error) => {
     log.error({ code: error.code }, error.message);
     end(1);
   }, (thread) => {

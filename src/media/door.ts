@@ -126,9 +126,9 @@ export interface RecordTo {
 export type MediaCommand =
   /**
    * Reserve an even RTP port and the next one for RTCP on `host`; answers `opened` or `failed`. With `group` join that multicast group instead and hear whoever
-   * speaks there; `silent` then says that a page is over.
+   * speaks there; `silent` then says that a page is over. `far`: whom it is for, an address or the server that leads there, so that a NAT in between is known.
    */
-  | { readonly do: 'open'; readonly stream: StreamId; readonly host: string; readonly cname: string; readonly group?: Endpoint }
+  | { readonly do: 'open'; readonly stream: StreamId; readonly host: string; readonly cname: string; readonly group?: Endpoint; readonly far?: string }
   /** Begin, or go on differently after a new offer and answer. */
   | { readonly do: 'negotiated'; readonly stream: StreamId; readonly session: StreamSession }
   | { readonly do: 'route'; readonly stream: StreamId; readonly route: Route }
@@ -189,7 +189,8 @@ export interface StreamStats {
 }
 
 export type MediaEvent =
-  | { readonly event: 'opened'; readonly stream: StreamId; readonly port: number; readonly rtcpPort: number }
+  /** `host`: the address at a NAT, where it is another; the ports are its too then. */
+  | { readonly event: 'opened'; readonly stream: StreamId; readonly port: number; readonly rtcpPort: number; readonly host?: string }
   | { readonly event: 'failed'; readonly stream: StreamId; readonly code: string; readonly message: string }
   /** A DTMF digit arrived as telephone-event; once per digit, at its end. */
   | { readonly event: 'digit'; readonly stream: StreamId; readonly digit: string; readonly ms: number }

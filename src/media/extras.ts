@@ -7,6 +7,7 @@ import type { ComfortNoise } from './comfort.ts';
 import type { MediaCommand, MediaEvent, RoomReport, RoomSettings, WavProgram } from './door.ts';
 import type { DtmfDetector } from './dtmf-detector.ts';
 import type { Probe } from './probe.ts';
+import type { Sender } from './sender.ts';
 import type { Sounding } from './tones.ts';
 
 /** Encryption of one stream both ways (srtp.ts). */
@@ -58,8 +59,8 @@ export interface Seam {
 
 /** Takes part in what is said and heard: both once in each period of the card. */
 export interface Tap {
-  /** What to send in place of `count` samples, and in place of silence where the microphone is muted; good until the next call. */
-  say(samples: Int16Array, count: number, muted: boolean): Int16Array;
+  /** Send `count` samples, or silence where the microphone is muted, with what is to be added. */
+  say(samples: Int16Array, count: number, to: Pick<Sender, 'push' | 'muted'>): void;
   /** Take what is heard; may add to it. */
   hear(samples: Int16Array, count: number, nowMs: number): void;
   end(): void;

@@ -8,6 +8,7 @@
 // at every instant, and the disk is made to keep it seldom enough for a memory card. Left is what the other side was sent, beeps included.
 
 import type { MediaExtras, Tap, Tapped } from './extras.ts';
+import type { Sender } from './sender.ts';
 import { ToneGenerator } from './tones.ts';
 import type { MediaEvent, RecordTo, ToneProgram } from './door.ts';
 import { PhoneError } from '../ports/errors.ts';
@@ -85,15 +86,17 @@ class Recording implements Tap {
     void this.#drain();
   }
 
-  say(samples: Int16Array, count: number, muted: boolean): Int16Array {
+  say(samples: Int16Array, count: number, to: Pick<Sender, 'push' | 'muted'>): void {
+    if (this.#ended || !this.#talked) return to.push(samples, count);
     if (this.#out.length !== count) this.#out = new Int16Array(count);
-    const out = this.#out;
+    const out = this.#out, { muted } = to;
     for (let i = 0; i < count; i++) out[i] = muted ? 0 : samples[i]!;
-    if (this.#ended || !this.#talked) return out;
     this.#toFar.mix(out);
     this.#keep(out, count, 0, this.#said);
     this.#said += count;
-    return out;
+    to.muted = false; // the notice is heard also of one who is muted
+    to.push(out, count);
+    to.muted = muted;
   }
 
   hear(samples: Int16Array, count: number, nowMs: number): void {

@@ -112,13 +112,13 @@ export class Sender {
     return this.#digits.length < QUEUE && this.#digits.push({ digit, ms }) > 0;
   }
 
-  /** Take `count` samples captured last; silence in their place where `muted`. */
-  push(samples: Int16Array, count: number, muted = this.muted): void {
+  /** Take `count` samples captured last. */
+  push(samples: Int16Array, count: number): void {
     const codec = this.#codec;
     if (codec === undefined) return;
     let from = samples;
     if (this.#eventType === undefined && this.#inBand(count)) from = this.#toneBuffer;
-    else if (muted) from = silence;
+    else if (this.muted) from = silence;
     this.#fill(codec, from, count);
   }
 

@@ -214,9 +214,8 @@ export class Stream {
 
   /** Take `count` samples of 16 kHz to send. */
   say(samples: Int16Array, count: number): void {
-    const { tap } = this;
-    if (tap === undefined) this.#sender.push(samples, count);
-    else this.#sender.push(tap.say(samples, count, this.#sender.muted), count, false);
+    if (this.tap === undefined) this.#sender.push(samples, count);
+    else this.tap.say(samples, count, this.#sender);
   }
 
   /** Give `count` samples of 16 kHz to hear. */

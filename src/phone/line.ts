@@ -114,7 +114,8 @@ export class Line {
 
   #open(host: string): void {
     this.#host = host;
-    this.#ports.media.command({ do: 'open', stream: this.stream, host, cname: this.#ports.cname });
+    const { account, target } = this.#plan?.to[0] ?? { account: this.call?.account, target: this.call?.remote.host ?? '' };
+    this.#ports.media.command({ do: 'open', stream: this.stream, host, cname: this.#ports.cname, far: account?.options.server ?? target });
   }
 
   #invite(): void {
@@ -317,6 +318,7 @@ export class Line {
 
   onMedia(event: MediaEvent): void {
     if (event.event === 'opened') {
+      this.#host = event.host ?? this.#host;
       this.#port = { rtp: event.port, rtcp: event.rtcpPort };
       if (this.muted) this.mute(true);
       if (this.#leaving || this.state === 'ended') return;
