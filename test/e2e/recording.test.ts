@@ -5,8 +5,9 @@ import { lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBaresip, type Baresip } from './lab/baresip.ts';
+import { openBrowser } from './lab/browser.ts';
 import { startPhone, type Phone } from './lab/phone.ts';
-import { pause, scratch, until } from './lab/process.ts';
+import { freePort, pause, scratch, until } from './lab/process.ts';
 import { concat, find, readWav, resample, silence, speech, writeWav, type Sound } from './lab/wav.ts';
 
 const RATE = 16_000, NOTICE_HZ = 1_400;
@@ -137,6 +138,38 @@ test('kill -9 in the middle leaves a file that sox reads, at most two seconds sh
   expect(seconds).toBeGreaterThanOrEqual(7);
   expect(find(channel(path!, 1), words(ours)).correlation).toBeGreaterThan(0.9);
   expect(statSync(path!).size).toBeGreaterThanOrEqual(44 + seconds * 4 * RATE);
+});
+
+test('on the page of a phone a call is recorded by a button, and its recording is played and deleted', async () => {
+  const web = await freePort(), visitor = await openBrowser(), { page } = visitor;
+  try {
+    const phone = await up(startPhone(folder.path, { name: `page-${Date.now()}`, set: { 'web.enabled': true, 'web.host': '127.0.0.1', 'web.port': web, 'recording.mode': 'on-demand', 'sound.handset.device': `wav:${file('ours-loop.wav')},` } }));
+    await page.goto(`http://127.0.0.1:${web}/`);
+    await page.getByLabel('Password').fill('correct horse');
+    await page.getByLabel('Once more').fill('correct horse');
+    await page.keyboard.press('Enter');
+    await page.getByLabel('Number or address to call').fill('*43');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.getByRole('button', { name: 'Record', exact: true }).click();
+    await page.getByText('Recorded; both sides hear a beep').waitFor();
+    await pause(3_500);
+    await visitor.picture('recorded-call');
+    await page.getByRole('button', { name: 'Stop recording' }).click();
+    await page.getByRole('button', { name: 'Record', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Hang up' }).click();
+    await phone.waitFor('ended');
+    await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Calls' }).click();
+    const list = page.getByRole('region', { name: 'Recordings' });
+    await list.getByRole('button', { name: 'Play the call with _43' }).click();
+    await expect.poll(() => page.evaluate('document.querySelector("audio").duration'), { timeout: 10_000 }).toBeGreaterThan(3);
+    await visitor.picture('recorded-calls');
+    await list.getByRole('button', { name: 'Delete the call with _43' }).click();
+    await list.getByRole('button', { name: 'Really delete' }).click();
+    await expect.poll(() => recordingsOf(phone)).toEqual([]);
+    expect(visitor.complaints).toEqual([]);
+  } finally {
+    await visitor.close();
+  }
 });
 
 test('a disk that fills up ends the recording with a clear line, and the call goes on', async () => {
