@@ -41,8 +41,10 @@ import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
 import { nationalTones } from './national.ts';
 import { networkOptions } from './reach.ts';
+import { recordedLamp } from './recorded-lamp.ts';
 import { watchPrecedence } from './precedence.ts';
 import { mediaThread } from './remote-media.ts';
+import { towards } from './towards.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
 import { welcome } from './welcome.ts';
@@ -187,8 +189,11 @@ async function start(making: Making): Promise<void> {
   let shelved: Promise<Shelf> | undefined;
   const shelf = (): Promise<Shelf> => shelved ??= openShelf(making);
   const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
+  const lamp = hardware.lamp === undefined ? undefined : recordedLamp(hardware.lamp);
   const ports: PhonePorts = {
-    clock, log, random, media, hardware, texts, settings,
+    clock, log, random, texts, settings,
+    media: settings().media.stunServer === '' ? media : towards(media, () => made),
+    hardware: lamp === undefined ? hardware : { ...hardware, lamp },
     get opus() { return opus ??= opusAvailable(); },
     dialled: () => dialled ??= beside('./dialled.cjs') as Dialled,
     sdes: () => sdes ??= (beside('./sdes.cjs') as { readonly createSdes: typeof createSdes }).createSdes(random), // at once, for an answer cannot wait
@@ -206,9 +211,14 @@ async function start(making: Making): Promise<void> {
   };
   const builtIn: BuiltIn = createBuiltIn(ports, () => made, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
   const made: Phone = createPhone(ports, builtIn);
+  const recorded = new Set<string>();
   made.subscribe((event) => {
     if (event.event === 'answered' && settings().recording.mode === 'always') void made.command({ do: 'record', on: true, call: event.call });
-    else if (event.event === 'recording') void shelf().then(({ running }) => running(event.path, event.on));
+    if (event.event !== 'recording') return;
+    void shelf().then(({ running }) => running(event.path, event.on));
+    if (event.on) recorded.add(event.call);
+    else recorded.delete(event.call);
+    lamp?.recorded(recorded.size > 0);
   });
   await made.start().catch((error: unknown) => { throw withSetting(error); });
   later(() => made.close());

@@ -137,8 +137,8 @@ export type MediaCommand =
   /** Send `digit` as telephone-event, or as in-band DTMF where the other side does not take events. */
   | { readonly do: 'digit'; readonly stream: StreamId; readonly digit: string; readonly ms: number }
   /**
-   * Record it, with a notice to both sides, or no longer; answers `recording`. What is not talked is not recorded: while either side holds the other, and while
-   * it is routed to no place, it pauses.
+   * Record it, with a notice to both sides, or no longer; answers `recording`. Pauses while either side holds the other: what is not both said and heard is not
+   * recorded.
    */
   | { readonly do: 'record'; readonly stream: StreamId; readonly to: RecordTo | undefined }
   /** Sends RTCP BYE and frees the ports. */

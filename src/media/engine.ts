@@ -81,7 +81,6 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
     leave(entry);
     entry.route = route;
     entry.program = route.to === 'program' ? sounding(route.program) : undefined;
-    entry.stream.placed = route.to === 'place';
     entry.stream.meets = route.to === 'place' && route.meets === true;
     if (route.to === 'place') {
       states[route.place].streams.push(entry.stream);

@@ -57,19 +57,17 @@ export interface Seam {
   join(queue: Int16Array, at: number, count: number): number;
 }
 
-/** Takes part in what is said and heard: both once in each period of the card. */
+/** Takes part in what is said and, while that may be, heard: both once in each period of the card. */
 export interface Tap {
   /** Send `count` samples, or silence where the microphone is muted, with what is to be added. */
-  say(samples: Int16Array, count: number, to: Pick<Sender, 'push' | 'muted'>): void;
+  say(samples: Int16Array, count: number, to: Pick<Sender, 'push' | 'muted' | 'enabled'>): void;
   /** Take what is heard; may add to it. */
-  hear(samples: Int16Array, count: number, nowMs: number): void;
+  hear(samples: Int16Array, count: number): void;
   end(): void;
 }
 
 /** The stream that a tap is in. */
 export interface Tapped {
-  readonly placed: boolean;
-  readonly talks: boolean;
   tap: Tap | undefined;
 }
 

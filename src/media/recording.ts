@@ -7,7 +7,7 @@
 // The card's period only copies samples; files are written beside it. After each chunk the header tells what is there, so that the file is whole
 // at every instant, and the disk is made to keep it seldom enough for a memory card. Left is what the other side was sent, beeps included.
 
-import type { MediaExtras, Tap, Tapped } from './extras.ts';
+import type { MediaExtras, Tap } from './extras.ts';
 import type { Sender } from './sender.ts';
 import { ToneGenerator } from './tones.ts';
 import type { MediaEvent, RecordTo, ToneProgram } from './door.ts';
@@ -24,8 +24,6 @@ const CHUNK = 2 * RATE_HZ, RING = 4 * CHUNK;
 const SYNC_CHUNKS = 5;
 /** Left free for settings, log and all else. */
 const RESERVE_BYTES = 32_000_000;
-/** After a pause as long as this the notice begins anew: the call was held. */
-const PAUSED_MS = 500;
 
 /** Header of a 16-bit stereo WAV file with `dataBytes` of sound. */
 export function stereoHeader(rateHz: number, dataBytes: number): Buffer {
@@ -50,14 +48,13 @@ type News = Pick<Extract<MediaEvent, { event: 'recording' }>, 'on' | 'path' | 's
 /** Carries out the door's command 'record'. */
 export const createRecord = (make: MakeSoundFile): MediaExtras['record'] => (stream, { stream: id, to }, tell) => {
   stream.tap?.end();
-  stream.tap = to && new Recording(stream, to, make, (news) => tell({ event: 'recording', stream: id, ...news }));
+  stream.tap = to && new Recording(to, make, (news) => tell({ event: 'recording', stream: id, ...news }));
 };
 
 /** Begins at once: the notice with the next sample, the file as soon as it is there. */
 class Recording implements Tap {
   readonly #make: MakeSoundFile;
   readonly #tell: (news: News) => void;
-  readonly #stream: Tapped;
   readonly #path: string;
   /** Frames, left and right in turn. */
   readonly #ring = new Int16Array(CHANNELS * RING);
@@ -71,14 +68,15 @@ class Recording implements Tap {
   #heard = 0;
   #written = 0;
   #kept = 0;
-  #heardMs = -1;
+  /** The other side is sent to; it was not, or not heard, and nothing is kept until it is. */
+  #sends = true;
+  #paused = false;
   #busy = false;
   #ended = false;
   #over = false;
   #why = '';
 
-  constructor(stream: Tapped, { path, maxS, maxBytes }: RecordTo, make: MakeSoundFile, tell: (news: News) => void) {
-    this.#stream = stream;
+  constructor({ path, maxS, maxBytes }: RecordTo, make: MakeSoundFile, tell: (news: News) => void) {
     this.#path = path;
     this.#make = make;
     this.#tell = tell;
@@ -86,8 +84,14 @@ class Recording implements Tap {
     void this.#drain();
   }
 
-  say(samples: Int16Array, count: number, to: Pick<Sender, 'push' | 'muted'>): void {
-    if (this.#ended || !this.#talked) return to.push(samples, count);
+  say(samples: Int16Array, count: number, to: Pick<Sender, 'push' | 'muted' | 'enabled'>): void {
+    this.#sends = to.enabled;
+    if (!to.enabled) this.#paused = true;
+    if (this.#said > this.#heard) { // what was said last met nothing heard: we hold the other side
+      this.#said = this.#heard;
+      this.#paused = true;
+    }
+    if (this.#paused || this.#ended) return to.push(samples, count);
     if (this.#out.length !== count) this.#out = new Int16Array(count);
     const out = this.#out, { muted } = to;
     for (let i = 0; i < count; i++) out[i] = muted ? 0 : samples[i]!;
@@ -99,13 +103,14 @@ class Recording implements Tap {
     to.muted = muted;
   }
 
-  hear(samples: Int16Array, count: number, nowMs: number): void {
-    if (this.#ended || !this.#talked) return;
-    if (this.#heardMs >= 0 && nowMs - this.#heardMs > PAUSED_MS) {
+  hear(samples: Int16Array, count: number): void {
+    if (this.#ended || !this.#sends) return;
+    if (this.#paused) { // both talk again, from the next period on
+      this.#paused = false;
       this.#toFar = new ToneGenerator(NOTICE, RATE_HZ);
       this.#toNear = new ToneGenerator(NOTICE, RATE_HZ);
+      return;
     }
-    this.#heardMs = nowMs;
     this.#keep(samples, count, 1, this.#heard);
     this.#heard += count;
     this.#toNear.mix(samples.length === count ? samples : samples.subarray(0, count));
@@ -124,11 +129,6 @@ class Recording implements Tap {
     this.#ended = true;
     this.#why = why;
     void this.#drain();
-  }
-
-  /** Both sides are sent to and heard, so that none is recorded who does not hear of it. */
-  get #talked(): boolean {
-    return this.#stream.placed && this.#stream.talks;
   }
 
   /** Frames of which both channels are there. */

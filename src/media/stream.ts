@@ -40,9 +40,7 @@ const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e
 export class Stream {
   /** Hears, and is heard by, the others at its place. */
   meets = false;
-  /** A person speaks and listens here; the other side is sent to and heard. */
-  placed = false;
-  talks = false;
+  /** Takes part in the sound, set by whoever makes it. */
   tap: Tap | undefined;
   readonly #id: StreamId;
   readonly #ports: StreamPorts;
@@ -187,8 +185,7 @@ export class Stream {
     if (codec !== undefined) this.#sender.configure(codec, session.send.payloadType, session.ptimeMs, session.eventSend, session.eventHz);
     const noise = codec === undefined || codec.name === 'opus' ? undefined : session.noiseSend; // Opus has a way of its own
     this.#sender.suppress(noise === undefined ? undefined : this.#ports.extras?.().createSilence(codec!.rateHz), noise ?? 0);
-    this.talks = session.direction === 'sendrecv';
-    const hearing = this.talks || session.direction === 'recvonly';
+    const hearing = session.direction === 'sendrecv' || session.direction === 'recvonly';
     if (hearing && !this.#hearing) this.#receiver.reset();
     this.#hearing = hearing;
     this.#heardMs = clock.now();
@@ -224,7 +221,7 @@ export class Stream {
     if (this.#hearing) {
       this.#receiver.pull(out, count, nowMs);
       this.#listener?.take(out, count);
-      this.tap?.hear(out, count, nowMs);
+      this.tap?.hear(out, count);
     } else out.fill(0, 0, count);
   }
 

@@ -114,8 +114,7 @@ export class Line {
 
   #open(host: string): void {
     this.#host = host;
-    const { account, target } = this.#plan?.to[0] ?? { account: this.call?.account, target: this.call?.remote.host ?? '' };
-    this.#ports.media.command({ do: 'open', stream: this.stream, host, cname: this.#ports.cname, far: account?.options.server ?? target });
+    this.#ports.media.command({ do: 'open', stream: this.stream, host, cname: this.#ports.cname });
   }
 
   #invite(): void {

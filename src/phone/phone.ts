@@ -49,8 +49,6 @@ const NO_HANDSET: Handset = {
 const BLINK = [250, 250] as const;
 /** In a call whose sound is encrypted. */
 const LONG_BLINK = [900, 100] as const;
-/** In a call that is recorded. */
-const DOUBLE_BLINK = [100, 150, 100, 650] as const;
 const SLOW_BLINK = [200, 1_800] as const;
 /** Voice messages wait. */
 const LAZY_BLINK = [1_000, 1_000] as const;
@@ -302,8 +300,8 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     }
     if (hardware.lamp === undefined || closed) return;
     const talks = [...lines].filter((l) => !l.leaving);
-    const want = !rings && talks.some((l) => l.recording) ? 'recorded' : rings || talks.length > 0 ? rings || talks.some((l) => l.suite === '') ? 'busy' : 'secret' : accounts.trouble() !== undefined ? 'trouble' : messagesWaiting() ? 'messages' : 'well';
-    if (want !== lamp) hardware.lamp.show(want === 'busy' ? BLINK : want === 'secret' ? LONG_BLINK : want === 'recorded' ? DOUBLE_BLINK : want === 'well' ? true : want === 'messages' ? LAZY_BLINK : SLOW_BLINK);
+    const want = rings || talks.length > 0 ? rings || talks.some((l) => l.suite === '') ? 'busy' : 'secret' : accounts.trouble() !== undefined ? 'trouble' : messagesWaiting() ? 'messages' : 'well';
+    if (want !== lamp) hardware.lamp.show(want === 'busy' ? BLINK : want === 'secret' ? LONG_BLINK : want === 'well' ? true : want === 'messages' ? LAZY_BLINK : SLOW_BLINK);
     lamp = want;
   }
 

@@ -242,19 +242,4 @@ describe('behind a NAT', () => {
     r.line.pickUp('handset');
     expect(text(r.last('accept'))).toEqual(TOLD);
   });
-
-  test('the engine gets to know whom a stream is for: the other side of a direct call', async () => {
-    const r = rig('out');
-    void r.line.dial({ to: [{ target: 'sip:b@192.0.2.9', account: undefined }], user: 'a', display: 'A' }, { to: 'place', place: 'handset' });
-    await settle();
-    expect(r.commands[0]).toMatchObject({ do: 'open', host: '192.0.2.1', far: 'sip:b@192.0.2.9' });
-    expect(answered().commands[0]).toMatchObject({ do: 'open', far: '192.0.2.9' });
-  });
-
-  test('or the server of its account', async () => {
-    const r = rig('out');
-    void r.line.dial({ to: [{ target: '201', account: { id: 'x', options: { server: 'pbx.example' } } as never }], user: 'a', display: 'A' }, { to: 'place', place: 'handset' });
-    await settle();
-    expect(r.commands[0]).toMatchObject({ do: 'open', far: 'pbx.example' });
-  });
 });

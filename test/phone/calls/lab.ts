@@ -10,6 +10,7 @@ import { createBench, type Bench } from '../../../src/hardware/bench.ts';
 import { createCodec } from '../../../src/media/codec.ts';
 import type { Media, MediaCommand } from '../../../src/media/door.ts';
 import { dtmfProgram } from '../../../src/media/dtmf.ts';
+import { recordedLamp } from '../../../src/main/recorded-lamp.ts';
 import { createEngine } from '../../../src/media/engine.ts';
 import { readNational } from '../../../src/media/national.ts';
 import * as toneTables from '../../../src/media/tone-tables.ts';
@@ -97,7 +98,7 @@ export function createLab(seed = 1): Lab {
       const events: PhoneEvent[] = [];
       const sent: MediaCommand[] = [];
       const store = fakeStore();
-      const disk = new FakeDisk();
+      const disk = new FakeDisk(), lamp = recordedLamp(bench.hardware.lamp!);
       let recordings = 0;
       const box = { settings: make({ media: { codecs: ['PCMA', 'PCMU'] as Settings['media']['codecs'] }, sip: { allowAddresses: ['192.0.2.0/24'] }, ...settings }) };
       const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => ({ ...extras, record: createRecord(disk.make) }) }, mediaSettings(box.settings));
@@ -110,7 +111,7 @@ export function createLab(seed = 1): Lab {
         recordings: async () => ({ place: async (_, direction, who) => ({ path: `/recordings/${++recordings}-${direction}-${who}.wav`, maxBytes: 1e9 }) }),
         beyond: async () => ({ request, Subscriptions, reportOf, createPaging, ringOf }),
         texts: (invite, name) => texts(invite, name),
-        hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
+        hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? { ...bench.hardware, lamp },
         settings: () => box.settings,
         change: (key, value) => {
           const [group, name] = key.split('.') as [keyof Settings, string];
@@ -123,7 +124,8 @@ export function createLab(seed = 1): Lab {
       const phone: Phone = createPhone(ports, line);
       phone.subscribe((e) => {
         events.push(e);
-        if (e.event === 'answered' && box.settings.recording.mode === 'always') void phone.command({ do: 'record', on: true, call: e.call }); // as main/run.ts does
+        if (e.event === 'recording') lamp.recorded(e.on); // as main/run.ts does, both
+        if (e.event === 'answered' && box.settings.recording.mode === 'always') void phone.command({ do: 'record', on: true, call: e.call });
       });
       await line?.start();
       await phone.start();
