@@ -19,6 +19,7 @@ offhook join                              the call on hold joins the one talked 
 offhook transfer TARGET [--call ID]       blind; with --to CALL instead of TARGET attended
 offhook dtmf DIGITS [--ms N] [--call ID]
 offhook mute on|off [CALL]
+offhook record on|off [CALL]              the sound of a call into a file; both sides hear a beep (setting recording.mode)
 offhook message TARGET TEXT [--account ID]   a text; the other side took it when this succeeds
 offhook lift|hang|flash|key KEY           the handset's own hook and keys
 offhook status                            what the phone says of itself, as JSON
@@ -80,7 +81,7 @@ const alone: Takes = { words: 0, options: ['state', 'json'] };
 const TAKES: Readonly<Record<string, Takes>> = {
   run: { words: 0, options: ['state', 'config', 'set', 'log', 'welcome'] }, exchange: { words: 0, options: ['state', 'config', 'set', 'log'] }, devices: { words: 0, options: [] }, 'audio-test': { words: 1, options: ['state', 'config', 'set', 'json'] }, settings: { words: 0, options: ['state', 'config', 'set'] },
   call: { words: 1, options: ['state', 'json', 'until', 'intercom', 'anonymous', 'account', 'header'] }, transfer: { words: 1, options: ['state', 'json', 'call', 'to'] },
-  message: { words: 2, options: ['state', 'json', 'account'] }, dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
+  message: { words: 2, options: ['state', 'json', 'account'] }, dtmf: { words: 1, options: ['state', 'json', 'call', 'ms'] }, mute: { words: 2, options: ['state', 'json'] }, record: { words: 2, options: ['state', 'json'] }, key: { words: 1, options: ['state', 'json'] },
   trace: { words: 0, options: ['state', 'last', 'follow', 'full'] },
   answer: one, hangup: one, hold: one, resume: one, measure: one, status: alone, join: alone, quit: alone, lift: alone, hang: alone, flash: alone,
 };
@@ -119,6 +120,8 @@ function command(word: string, rest: readonly string[], v: Values): Record<strin
       return { do: word, target: needed(rest[0], 'a number or address'), text: needed(rest[1], 'a text'), ...(v.account === undefined ? {} : { account: v.account }) };
     case 'mute':
       return { do: word, muted: onlyOf(rest[0], 'on', 'off') === 'on', ...(rest[1] === undefined ? {} : { call: rest[1] }) };
+    case 'record':
+      return { do: word, on: onlyOf(rest[0], 'on', 'off') === 'on', ...(rest[1] === undefined ? {} : { call: rest[1] }) };
     case 'key':
       return { do: word, key: needed(rest[0], 'a key') };
     case 'lift': case 'hang': case 'flash': case 'status': case 'join': case 'quit':

@@ -58,6 +58,7 @@ const kinds: Readonly<Record<Kind, { readonly words: string; readonly wrong?: (v
   emergency: { words: '2 to 8 digits' },
   'multicast group': { words: 'a multicast address with a port, such as 239.1.1.1:5004', wrong: (v) => wrongPort(v) ?? (addressBits(v.replace(/^\[([^\]]*)\].*|:\d*$/, '$1')) > 0 ? undefined : 'no such address') },
   'hold music': { words: 'off, tone, or the name of a WAV file without a folder' },
+  folder: { words: 'the whole path of a folder, beginning with /' },
   'ring tone': { words: 'bell, warble, trill, chime, marimba, buzzer, or the name of a WAV file without a folder' },
   'name server': { words: 'an IP address, optionally :port', wrong: (v) => wrongPort(v) ?? (addressBits(v.replace(/^\[([^\]]*)\].*|^([^:]*):\d*$/, '$1$2')) > 0 ? undefined : 'no such address') },
   pins: { words: 'a pin number from 0 to 1023, or a list of them' },

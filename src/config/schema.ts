@@ -17,7 +17,7 @@ interface Words {
 }
 
 /** What a text is, where its pattern alone would not make a sentence; check.ts has the sentence and what a pattern cannot see. */
-export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path' | 'sidetone' | 'hold music' | 'ring tone';
+export type Kind = 'id' | 'user' | 'ha1' | 'host:port' | 'host name' | 'address' | 'network' | 'line' | 'board' | 'device' | 'caller' | 'dial pattern' | 'emergency' | 'multicast group' | 'name server' | 'pins' | 'URL path' | 'sidetone' | 'hold music' | 'ring tone' | 'folder';
 
 const text = (value: string, words: Words, pattern?: string, maxLength = 255) =>
   Type.String({ default: value, maxLength, ...(pattern === undefined ? {} : { pattern }), ...(kinds[pattern ?? ''] === undefined ? {} : { kind: kinds[pattern ?? ''] }), ...words });
@@ -74,6 +74,8 @@ const WAV = '[A-Za-z0-9_-][A-Za-z0-9._-]*\\.(wav|WAV)';
 const RING_NAME = '^[a-z][a-z0-9-]{0,31}$';
 const RING_TONE = `^(bell|warble|trill|chime|marimba|buzzer|${WAV})$`;
 const COLLECTOR = '^([sS][iI][pP][sS]?:[^\\s<>"]+)?$';
+/** An absolute path. */
+const FOLDER = '^$|^/[^\\u0000-\\u001f\\u007f]*$';
 const HOLD_MUSIC = `^(off|tone|${WAV})$`;
 /** Digits that call somebody. */
 const SPEED_DIAL = '^[0-9*#]{1,4}$';
@@ -87,7 +89,7 @@ const COUNTRIES = [
 
 const kinds: Readonly<Record<string, Kind>> = {
   [ID]: 'id', [USER]: 'user', [EXTENSION]: 'user', [HA1]: 'ha1', [HOST_PORT]: 'host:port', [HOST]: 'address', [HOST_NAME]: 'host name', [NETWORK]: 'network', [LINE]: 'line', [BOARD]: 'board', [DEVICE]: 'device',
-  [URL_PATH]: 'URL path', [SIDETONE]: 'sidetone', [HOLD_MUSIC]: 'hold music', [CALLER]: 'caller', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
+  [URL_PATH]: 'URL path', [SIDETONE]: 'sidetone', [HOLD_MUSIC]: 'hold music', [CALLER]: 'caller', [FOLDER]: 'folder', [DIAL_PATTERN]: 'dial pattern', [EMERGENCY]: 'emergency', [GROUP_PORT]: 'multicast group',
 };
 
 export const accountSchema = Type.Object({
@@ -198,6 +200,7 @@ export const settingsSchema = Type.Object({
     rtpPortMin: whole(16_384, 1_024, 65_534, { title: 'Lowest RTP port', description: 'First port used for sound.', applies: 'next call' }),
     rtpPortMax: whole(32_766, 1_025, 65_535, { title: 'Highest RTP port', description: 'Last port used for sound.', applies: 'next call' }),
     encryption: choice('offered', ['never', 'offered', 'preferred', 'always'], { title: 'Encryption', description: 'Whether the sound of calls is encrypted (SRTP). offered: where the other side wants it. preferred: this phone asks for it, and does without where the other side cannot. always: calls without it are refused, emergency calls apart. The keys travel in the messages: without the transport tls whoever reads those can listen.', applies: 'next call' }),
+    stunServer: text('', { title: 'STUN server', description: 'For a phone behind a router whose server does not relay the sound: a STUN server, optionally with :port, that tells the address of a call at the router, which is then told to the other side. Not asked for servers and phones of the own network. A router that gives each destination another port is not got through. Empty: none.', applies: 'on restart' }, HOST_PORT),
     dscp: whole(46, 0, 63, { title: 'Priority of sound', description: 'DSCP mark on RTP packets: 46 is EF (expedited forwarding), 0 none.', applies: 'on restart' }),
     realTime: flag(true, { title: 'Sound first', description: 'Sound goes before every other program of this machine, where the system lets it.', applies: 'on restart' }),
     jitterMinMs: whole(0, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for, even where none was seen.', unit: 'ms', applies: 'next call' }),
@@ -233,6 +236,13 @@ export const settingsSchema = Type.Object({
     holdMusic: text('tone', { title: 'Held callers hear', description: 'off: nothing. tone: three soft notes every five seconds. Or a WAV file in the folder sounds of the state folder, as hold.wav.', applies: 'next call' }, HOLD_MUSIC, 64),
     qualityReport: text('', { title: 'Report quality to', description: 'SIP address of a collector that is told at the end of each call how it was (RFC 6035), as sip:quality@pbx.example; empty: nobody.', applies: 'next call' }, COLLECTOR),
     logSize: whole(200, 0, 5_000, { title: 'Call log', description: 'How many calls are remembered.', applies: 'now' }),
+  }),
+  recording: group('Recording', {
+    mode: choice('off', ['off', 'on-demand', 'always'], { title: 'Record calls', description: 'off: never. on-demand: when asked for on the page, by "offhook record" or by *45 after a hook flash. always: each call from its answer on. Both sides hear a beep of half a second at the beginning and every 15 s, which cannot be switched off. In many countries all who talk must agree. Emergency calls are never recorded.', applies: 'next call' }),
+    folder: text('', { title: 'Folder', description: 'Where recordings lie; empty: the folder recordings of the state folder. The service may write elsewhere only where its unit says so (ReadWritePaths).', applies: 'next call' }, FOLDER),
+    maxMinutes: whole(120, 1, 360, { title: 'Longest recording', description: 'A recording ends after this, the call goes on.', unit: 'min', applies: 'next call' }),
+    keepDays: whole(30, 0, 3_650, { title: 'Kept for', description: 'Older recordings are removed; 0 keeps them.', unit: 'd', applies: 'now' }),
+    maxMegabytes: whole(1_000, 100, 1_000_000, { title: 'All recordings', description: 'The oldest are removed where all together are larger. A minute has 4 MB.', unit: 'MB', applies: 'now' }),
   }),
   intercom: group('Intercom', {
     enabled: flag(false, { title: 'Intercom', description: 'Let allowed callers be answered by itself, when they ask for it or the account says so.', applies: 'next call' }),

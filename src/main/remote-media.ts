@@ -17,6 +17,9 @@ export interface ThreadOptions {
   readonly settings: MediaSettings;
   /** Mark of RTP and RTCP packets, 0 for none. */
   readonly dscp: number;
+  /** STUN server to ask for the address at a NAT, and name servers that know it; '' for none. */
+  readonly stunServer: string;
+  readonly nameServers: readonly string[];
   /** Ask for real-time priority. */
   readonly realTime: boolean;
 }

@@ -18,6 +18,7 @@ import type { Command } from '../phone/status.ts';
 import { PhoneError } from '../ports/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Files } from '../ports/files.ts';
+import type { Shelf } from '../ports/recordings.ts';
 import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
 import type { createSdes } from '../sdp/sdes.ts';
@@ -40,8 +41,10 @@ import { instanceOf } from './instance.ts';
 import { MessageRing } from './message-ring.ts';
 import { nationalTones } from './national.ts';
 import { networkOptions } from './reach.ts';
+import { recordedLamp } from './recorded-lamp.ts';
 import { watchPrecedence } from './precedence.ts';
 import { mediaThread } from './remote-media.ts';
+import { towards } from './towards.ts';
 import { blanked } from './trace.ts';
 import { startWatchdog } from './watchdog.ts';
 import { welcome } from './welcome.ts';
@@ -126,7 +129,7 @@ async function start(making: Making): Promise<void> {
   let house: House | undefined = undefined as House | undefined;
   const settings = () => house?.withOwnAccount(store.settings) ?? store.settings;
   const ring = new MessageRing();
-  const { media, ready, begin } = mediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp, realTime: settings().media.realTime }, log, (error) => {
+  const { media, ready, begin } = mediaThread({ settings: mediaSettings(settings()), dscp: settings().media.dscp, realTime: settings().media.realTime, stunServer: settings().media.stunServer, nameServers: settings().sip.nameServers }, log, (error) => {
     log.error({ code: error.code }, error.message);
     end(1);
   }, (thread) => {
@@ -183,9 +186,14 @@ async function start(making: Making): Promise<void> {
   let opus: boolean | undefined, sdes: Sdes | undefined, dialled: Dialled | undefined;
   const beside = createRequire(import.meta.url);
   const telephone = (handlers: AgentHandlers) => createAgent(sip, { ...about, instance, trace, listen: settings().sip, tcp: settings().sip.tcp, tlsPort: settings().sip.tlsPort }, handlers);
+  let shelved: Promise<Shelf> | undefined;
+  const shelf = (): Promise<Shelf> => shelved ??= openShelf(making);
   const watched = settings().sip.watchers === 'nobody' ? undefined : await import('./watched.ts');
+  const lamp = hardware.lamp === undefined ? undefined : recordedLamp(hardware.lamp);
   const ports: PhonePorts = {
-    clock, log, random, media, hardware, texts, settings,
+    clock, log, random, texts, settings,
+    media: settings().media.stunServer === '' ? media : towards(media, () => made),
+    hardware: lamp === undefined ? hardware : { ...hardware, lamp },
     get opus() { return opus ??= opusAvailable(); },
     dialled: () => dialled ??= beside('./dialled.cjs') as Dialled,
     sdes: () => sdes ??= (beside('./sdes.cjs') as { readonly createSdes: typeof createSdes }).createSdes(random), // at once, for an answer cannot wait
@@ -194,6 +202,7 @@ async function start(making: Making): Promise<void> {
     change: (key, value) => void changeOne(store, log, key, value),
     confirmed: (account, kept) => void confirmed(account, kept),
     store: textStore(making.files, making.state),
+    recordings: shelf,
     agent: (handlers) => watched === undefined ? telephone(handlers) : watched.watchedAgent(telephone, handlers, settings),
   };
   const confirmed: NonNullable<PhonePorts['confirmed']> = async (account, kept) => {
@@ -202,6 +211,15 @@ async function start(making: Making): Promise<void> {
   };
   const builtIn: BuiltIn = createBuiltIn(ports, () => made, (handlers) => createAgent(sip, { ...about, listen: { host: '127.0.0.1', port: 0 }, tcp: false }, handlers));
   const made: Phone = createPhone(ports, builtIn);
+  const recorded = new Set<string>();
+  made.subscribe((event) => {
+    if (event.event === 'answered' && settings().recording.mode === 'always') void made.command({ do: 'record', on: true, call: event.call });
+    if (event.event !== 'recording') return;
+    void shelf().then(({ running }) => running(event.path, event.on));
+    if (event.on) recorded.add(event.call);
+    else recorded.delete(event.call);
+    lamp?.recorded(recorded.size > 0);
+  });
   await made.start().catch((error: unknown) => { throw withSetting(error); });
   later(() => made.close());
   await firstAnswer(clock, made, ALONE_MS);
@@ -235,7 +253,8 @@ async function start(making: Making): Promise<void> {
     made.networkChanged();
   }));
 
-  const page = settings().web.enabled ? await openPage(making, made, hardware, house) : undefined;
+  const page = settings().web.enabled ? await openPage(making, made, hardware, house, shelf) : undefined;
+  if (settings().recording.mode !== 'off') void shelf(); // what is too old goes
   const keys = hardware.bench === undefined ? undefined : readTerminal(hardware.bench, end, later);
 
   const patMs = watchdogIntervalMs();
@@ -274,6 +293,14 @@ function firstAnswer(clock: Clock, phone: Phone, withinMs: number): Promise<void
     const forget = phone.subscribe(({ event }) => { if ((event === 'registered' || event === 'registration failed') && !waits()) done(); });
     if (!waits()) done();
   });
+}
+
+/** Loaded where calls are recorded, or the page asks for those that were. */
+async function openShelf({ clock, log, state, store, later }: Making): Promise<Shelf> {
+  const { createShelf } = await import('../system/recordings.ts');
+  const shelf = createShelf(clock, log, state, () => store.settings.recording);
+  later(() => shelf.close());
+  return shelf;
 }
 
 async function openHouse(making: Making): Promise<House> {
@@ -378,7 +405,7 @@ async function changeOne(store: Store, log: Log, key: string, value: unknown): P
 }
 
 /** Where the page is; undefined when it cannot be served, which must not stop the phone. */
-async function openPage(making: Making, phone: Phone, hardware: OpenedHardware, house: House | undefined): Promise<string | undefined> {
+async function openPage(making: Making, phone: Phone, hardware: OpenedHardware, house: House | undefined, recordings: () => Promise<Shelf>): Promise<string | undefined> {
   const { clock, random, files, log, store, state, later, end } = making;
   const types: Readonly<Record<string, string>> = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' };
   const assets = new Map<string, Asset>();
@@ -391,7 +418,7 @@ async function openPage(making: Making, phone: Phone, hardware: OpenedHardware, 
     const page = await createPage({ clock, random, log, files }, {
       host: store.settings.web.host, port: store.settings.web.port, stateDir: state, assets, names: [hostname()], version: OFFHOOK_VERSION,
     }, {
-      phone, store,
+      phone, store, recordings,
       devices: () => createAudioSystem({ clock }).list(),
       ...(hardware.bench === undefined ? {} : { bench: hardware.bench }),
       ...(house === undefined ? {} : { exchange: house }),

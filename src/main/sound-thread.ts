@@ -6,11 +6,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { rehearseCards } from '../audio/rehearsal.ts';
 import { createAudioSystem } from '../audio/system.ts';
 import { createCodec, type CodecFactory } from '../media/codec.ts';
+import type { Media } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
 import type { MediaExtras } from '../media/extras.ts';
 import { rehearse } from '../media/rehearsal.ts';
-import type { Network } from '../ports/net.ts';
 import type { Log, LogFields, LogLevel } from '../ports/log.ts';
+import type { Network } from '../ports/net.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemNetwork } from '../system/network.ts';
 import { systemRandom } from '../system/random.ts';
@@ -25,7 +26,7 @@ const REHEARSED_PERIODS = 400;
 if (parentPort === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
 const port = parentPort;
 const post = (message: ThreadMessage) => port.postMessage(message);
-const { settings, dscp, realTime } = workerData as ThreadOptions;
+const { settings, dscp, realTime, stunServer, nameServers } = workerData as ThreadOptions;
 
 const say = (level: LogLevel) => (fields: LogFields, fact: string) => post({ kind: 'log', level, fields, fact });
 const log: Log = { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') };
@@ -51,7 +52,8 @@ async function begin(): Promise<void> {
 
   const load = createRequire(import.meta.url);
   const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
-  const engine = createEngine({ clock, random: systemRandom(), log, udp, audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
+  const make = (sockets: Network): Media => createEngine({ clock, random, log, udp: sockets, audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
+  const engine = stunServer === '' ? make(udp) : (await import('./mapped.ts')).mappedEngine({ clock, random, log, udp }, stunServer, nameServers, make);
 
   engine.subscribe((event) => post({ kind: 'event', event }));
   port.on('message', (commands: ThreadWork) => {

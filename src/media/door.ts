@@ -118,12 +118,19 @@ export interface MediaSettings {
   readonly rtpTimeoutS: number;
 }
 
+/** A file for a call's sound, and how long and large it may become. */
+export interface RecordTo {
+  readonly path: string;
+  readonly maxS: number;
+  readonly maxBytes: number;
+}
+
 export type MediaCommand =
   /**
    * Reserve an even RTP port and the next one for RTCP on `host`; answers `opened` or `failed`. With `group` join that multicast group instead and hear whoever
-   * speaks there; `silent` then says that a page is over.
+   * speaks there; `silent` then says that a page is over. `far`: whom it is for, an address or the server that leads there, so that a NAT in between is known.
    */
-  | { readonly do: 'open'; readonly stream: StreamId; readonly host: string; readonly cname: string; readonly group?: Endpoint }
+  | { readonly do: 'open'; readonly stream: StreamId; readonly host: string; readonly cname: string; readonly group?: Endpoint; readonly far?: string }
   /** Begin, or go on differently after a new offer and answer. */
   | { readonly do: 'negotiated'; readonly stream: StreamId; readonly session: StreamSession }
   | { readonly do: 'route'; readonly stream: StreamId; readonly route: Route }
@@ -131,6 +138,11 @@ export type MediaCommand =
   | { readonly do: 'mute'; readonly stream: StreamId; readonly muted: boolean }
   /** Send `digit` as telephone-event, or as in-band DTMF where the other side does not take events. */
   | { readonly do: 'digit'; readonly stream: StreamId; readonly digit: string; readonly ms: number }
+  /**
+   * Record it, with a notice to both sides, or no longer; answers `recording`. Pauses while either side holds the other: what is not both said and heard is not
+   * recorded.
+   */
+  | { readonly do: 'record'; readonly stream: StreamId; readonly to: RecordTo | undefined }
   /** Sends RTCP BYE and frees the ports. */
   | { readonly do: 'close'; readonly stream: StreamId }
   /** Play at a place, mixed with whatever stream is routed there; replaces the tone before. `id` comes back in `tone ended`. */
@@ -224,13 +236,16 @@ export interface CallQuality {
 }
 
 export type MediaEvent =
-  | { readonly event: 'opened'; readonly stream: StreamId; readonly port: number; readonly rtcpPort: number }
+  /** `host`: the address at a NAT, where it is another; the ports are its too then. */
+  | { readonly event: 'opened'; readonly stream: StreamId; readonly port: number; readonly rtcpPort: number; readonly host?: string }
   | { readonly event: 'failed'; readonly stream: StreamId; readonly code: string; readonly message: string }
   /** A DTMF digit arrived as telephone-event; once per digit, at its end. */
   | { readonly event: 'digit'; readonly stream: StreamId; readonly digit: string; readonly ms: number }
   /** First RTP packet of the stream, or the first after `silent`. */
   | { readonly event: 'heard'; readonly stream: StreamId }
   | { readonly event: 'silent'; readonly stream: StreamId; readonly seconds: number }
+  /** A recording begins or ends; `why` is a sentence where it ended by itself, or could not begin. May come after the stream was closed. */
+  | { readonly event: 'recording'; readonly stream: StreamId; readonly on: boolean; readonly path: string; readonly seconds: number; readonly why: string }
   | { readonly event: 'tone ended'; readonly place: Place; readonly id: number }
   | { readonly event: 'device'; readonly place: Place; readonly device: string; readonly status: AudioStatus }
   | { readonly event: 'stats'; readonly stream: StreamId; readonly ask: number; readonly stats: StreamStats }

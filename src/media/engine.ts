@@ -155,6 +155,8 @@ export function createEngine(ports: EnginePorts, settings: MediaSettings): Media
       case 'digit':
         if (!stream.digit(command.digit, command.ms)) tell({ event: 'trouble', code: 'DIGIT_REFUSED', message: 'A key that is no DTMF digit, or too many at once, was not sent.' });
         return;
+      case 'record':
+        return ports.extras?.().record(stream, command, tell);
       case 'measure':
         return tell({ event: 'stats', stream: command.stream, ask: command.ask, stats: stream.stats() });
       case 'close':

@@ -5,11 +5,12 @@ import type { AudioStatus } from '../ports/audio.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CryptoUse } from '../sdp/types.ts';
 import type { ComfortNoise } from './comfort.ts';
-import type { CallQuality, MediaEvent, MediaSettings, RoomReport, RoomSettings, StreamId, StreamSession, StreamStats, WavProgram } from './door.ts';
+import type { CallQuality, MediaCommand, MediaEvent, MediaSettings, RoomReport, RoomSettings, StreamId, StreamSession, StreamStats, WavProgram } from './door.ts';
 import type { DtmfDetector } from './dtmf-detector.ts';
 import type { JitterBuffer } from './jitter.ts';
 import type { Probe } from './probe.ts';
 import type { RtpPacket } from './rtp.ts';
+import type { Sender } from './sender.ts';
 import type { Sounding } from './tones.ts';
 
 /** Encryption of one stream both ways (srtp.ts). */
@@ -59,6 +60,20 @@ export interface Seam {
   join(queue: Int16Array, at: number, count: number): number;
 }
 
+/** Takes part in what is said and, while that may be, heard: both once in each period of the card. */
+export interface Tap {
+  /** Send `count` samples, or silence where the microphone is muted, with what is to be added. */
+  say(samples: Int16Array, count: number, to: Pick<Sender, 'push' | 'muted' | 'enabled'>): void;
+  /** Take what is heard; may add to it. */
+  hear(samples: Int16Array, count: number): void;
+  end(): void;
+}
+
+/** The stream that a tap is in. */
+export interface Tapped {
+  tap: Tap | undefined;
+}
+
 /** Mends what a receiver plays (conceal.ts, scale.ts): counts are samples of the sound being made, and each gives how many there are then. */
 export interface Repair {
   /** Whether the newest sound is made up, by conceal(). */
@@ -104,6 +119,7 @@ export interface MediaExtras {
   createQuality(stream: Measured, id: StreamId, ours: number, jitter: JitterBuffer, settings: MediaSettings, ports: QualityPorts): Quality;
   /** The test of a sound card. */
   readonly probe: (rateHz: number) => Probe;
+  record(stream: Tapped, command: Extract<MediaCommand, { do: 'record' }>, tell: (event: MediaEvent) => void): void;
   room(options: RoomOptions, trouble: Tell): RoomControl;
   /** For a change of codec: `sound` is what was heard last. */
   readonly createSeam: (sound: Int16Array, rateHz: number) => Seam;

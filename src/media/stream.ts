@@ -6,7 +6,7 @@ import type { DatagramSocket, Endpoint, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Codec, CodecFactory } from './codec.ts';
 import type { CodecUse, CryptoUse, MediaEvent, MediaSettings, StreamId, StreamSession, StreamStats } from './door.ts';
-import type { MediaExtras, Quality, Srtp } from './extras.ts';
+import type { MediaExtras, Quality, Srtp, Tap } from './extras.ts';
 import { Latch } from './latch.ts';
 import { Receiver } from './receiver.ts';
 import { arrive, lostOf, readRtcp, reception, roundTripMs, rtcpIntervalMs, rtcpNews, writeRtcp } from './rtcp.ts';
@@ -42,6 +42,8 @@ const unspecified = (e: Endpoint): boolean => e.port === 0 || e.host === '' || e
 export class Stream {
   /** Hears, and is heard by, the others at its place. */
   meets = false;
+  /** Takes part in the sound, set by whoever makes it. */
+  tap: Tap | undefined;
   readonly #id: StreamId;
   readonly #ports: StreamPorts;
   readonly #settings: MediaSettings;
@@ -217,7 +219,8 @@ export class Stream {
 
   /** Take `count` samples of 16 kHz to send. */
   say(samples: Int16Array, count: number): void {
-    this.#sender.push(samples, count);
+    if (this.tap === undefined) this.#sender.push(samples, count);
+    else this.tap.say(samples, count, this.#sender);
   }
 
   /** Give `count` samples of 16 kHz to hear. */
@@ -228,6 +231,7 @@ export class Stream {
     if (this.#hearing) {
       this.#receiver.pull(out, count, nowMs);
       this.#listener?.take(out, count);
+      this.tap?.hear(out, count);
     } else out.fill(0, 0, count);
   }
 
@@ -265,6 +269,7 @@ export class Stream {
     if (this.#session !== undefined) this.#report(true);
     this.#quality?.close();
     this.#closed = true;
+    this.tap?.end();
     this.#stopReports();
     this.#stopWatch();
     this.#rtp?.close();

@@ -20,7 +20,7 @@ export const no = (code: string, why: string, status = 0): Outcome => ({ ok: fal
 
 /** What each command must say; any may name a call. */
 const NEEDED: Readonly<Record<Command['do'], readonly string[]>> = {
-  call: ['target'], answer: [], hangup: [], hold: [], resume: [], join: [], 'audio test': ['place'], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], measure: [], sound: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
+  call: ['target'], answer: [], hangup: [], hold: [], resume: [], join: [], 'audio test': ['place'], transfer: [], dtmf: ['digits'], message: ['target', 'text'], mute: [], record: [], measure: [], sound: [], status: [], lift: [], hang: [], flash: [], key: ['key'],
 };
 const TEXTS = ['target', 'call', 'to', 'account', 'digits', 'key', 'text'] as const;
 /** Header lines that a request must have once, and the agent writes. */
@@ -170,6 +170,7 @@ export function createCommands(desk: Desk, handset: Handset, status: () => Phone
         case 'mute':
           line.mute(command.muted);
           return { ok: true, call: line.id, state: command.muted ? 'muted' : 'unmuted' };
+        case 'record': return further().record(line, command.on);
         case 'measure':
           return question((stats: StreamStats) => ({ ok: true, call: line.id, stats }), (id) => ({ do: 'measure', stream: line.stream, ask: id }));
       }

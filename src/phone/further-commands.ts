@@ -7,6 +7,7 @@ import type { Line } from './line.ts';
 import type { LineEvent } from './line-types.ts';
 import { destinations, plan } from './outgoing.ts';
 import type { Beyond } from './ports.ts';
+import { recorderOf } from './record.ts';
 import type { Command, Outcome } from './status.ts';
 import type { MediaEvent } from '../media/door.ts';
 import type { Reply, RequestOptions } from '../sip/outside.ts';
@@ -35,6 +36,7 @@ export interface FurtherCommands {
   audioTest(place: string): Promise<Outcome>;
   transfer(line: Line, command: Extract<Command, { do: 'transfer' }>): Promise<Outcome>;
   message(command: Extract<Command, { do: 'message' }>): Promise<Outcome>;
+  record(line: Line, on: boolean): Promise<Outcome>;
   onProbed(event: Extract<MediaEvent, { event: 'probed' }>): void;
 }
 
@@ -125,5 +127,5 @@ export function createFurther(desk: Desk, handset: Handset, tools: Tools): Furth
     return said < 300 ? { ok: true, state: 'sent' } : no('NOT_SENT', reason === '' ? 'the other side did not take it' : reason, said);
   };
 
-  return { call, join, audioTest, transfer, message, onProbed: ({ ask, heard }) => probes.get(ask)?.(heard) };
+  return { call, join, audioTest, transfer, message, record: (line, on) => recorderOf(desk).record(line, on), onProbed: ({ ask, heard }) => probes.get(ask)?.(heard) };
 }

@@ -46,6 +46,8 @@ export class Line {
   muted = false;
   /** In a conference with another call of this phone. */
   joined = false;
+  /** Kept by record.ts. */
+  recording = false;
   intercom = false;
   emergency = false;
   /** Answered without a person: where, and with what caution. */
@@ -304,7 +306,7 @@ export class Line {
     return {
       id: this.id, callId: this.call?.callId, quality: this.quality, direction: this.direction, state: this.state === 'ended' ? 'established' : this.state, remote: this.remote, remoteName: this.name,
       account: this.call?.account?.id ?? this.destination?.account?.id ?? '', codec: this.codec, place: this.place, seconds: this.seconds, held: this.held,
-      remoteHeld: this.remoteHeld, muted: this.muted, joined: this.joined, encrypted: this.suite !== '', suite: this.suite, keysInClear: this.keysInClear, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
+      remoteHeld: this.remoteHeld, muted: this.muted, joined: this.joined, recording: this.recording, encrypted: this.suite !== '', suite: this.suite, keysInClear: this.keysInClear, intercom: this.intercom, emergency: this.emergency, ...this.diverted,
     };
   }
 
@@ -316,6 +318,7 @@ export class Line {
 
   onMedia(event: MediaEvent): void {
     if (event.event === 'opened') {
+      this.#host = event.host ?? this.#host;
       this.#port = { rtp: event.port, rtcp: event.rtcpPort };
       if (this.muted) this.mute(true);
       if (this.#leaving || this.state === 'ended') return;

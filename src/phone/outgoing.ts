@@ -3,12 +3,13 @@
 import { hostOf } from './addresses.ts';
 import { groupOf } from './paging-group.ts';
 import { settle } from './dialplan.ts';
+import { recorderOf } from './record.ts';
 import type { Desk, Planned } from './desk.ts';
 import type { Destination, Outgoing } from './line-types.ts';
 import type { Account } from '../sip/agent-types.ts';
 
 /** Service codes of the telephone itself. */
-export const CODES = ['*43', '*44', '*66', '*69', '*78', '*79', 'A'] as const;
+export const CODES = ['*43', '*44', '*45', '*66', '*69', '*78', '*79', 'A'] as const;
 
 /** The address a text means: a SIP URI, user@host, or a host with dots; undefined for a number. */
 export function addressOf(text: string): string | undefined {
@@ -103,6 +104,13 @@ function service(desk: Desk, code: string): Planned {
   switch (code) {
     case '*43': return own(services.echo);
     case '*44': return own(services.state);
+    case '*45': { // after a flash: the call that waits
+      const line = [...desk.lines].find((each) => each.held && each.state === 'established' && !each.leaving);
+      if (line === undefined) return none('there is no call to record: flash first');
+      if (desk.settings().recording.mode === 'off') return none('recording is switched off: setting recording.mode');
+      void recorderOf(desk).record(line, !line.recording);
+      return { done: code };
+    }
     case 'A':
     case '*66': return memory.redial === '' ? none('nothing was dialled before') : plan(desk, memory.redial);
     case '*69': return memory.lastCaller === '' ? none('nobody has called') : outgoing(desk, memory.lastCaller, false, memory.lastCaller, memory.lastCaller, {});

@@ -8,6 +8,7 @@ import type { Cadence, Hardware } from '../ports/hardware.ts';
 import type { Log } from '../ports/log.ts';
 import type { Endpoint } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
+import type { Shelf } from '../ports/recordings.ts';
 import type { Sdes } from '../sdp/types.ts';
 import type { Account, Agent, AgentHandlers, Call } from '../sip/agent-types.ts';
 import type { reportOf } from '../media/probe.ts';
@@ -80,6 +81,8 @@ export interface PhonePorts {
   readonly opus: boolean;
   /** Keys for encrypted sound, loaded with the first call that wants them; absent: there is none. */
   readonly sdes?: (() => Sdes) | undefined;
+  /** Where recorded calls lie, loaded with the first; absent: there are none. */
+  readonly recordings?: () => Promise<Pick<Shelf, 'place'>>;
   /** What a handset needs, and whoever calls: loaded at once when first asked for. */
   readonly dialled: () => Dialled;
 }

@@ -58,6 +58,8 @@ export interface CallStatus {
   readonly muted: boolean;
   /** In a conference with another call of this phone. */
   readonly joined: boolean;
+  /** Its sound goes into a file, and both sides hear a beep every 15 s. */
+  readonly recording: boolean;
   readonly encrypted: boolean;
   /** How (RFC 4568 §6.2); '' while it is not. */
   readonly suite: string;
@@ -122,6 +124,8 @@ export type PhoneEvent = { readonly at: number } & (
   /** In the middle of a call; '' when it ended. */
   | { readonly event: 'encryption'; readonly call: string; readonly encrypted: string }
   | { readonly event: 'held' | 'resumed'; readonly call: string; readonly by: 'us' | 'them' }
+  /** `why`: it ended by itself, or could not begin. May come after the call's end. */
+  | { readonly event: 'recording'; readonly call: string; readonly on: boolean; readonly path: string; readonly seconds: number; readonly why: string }
   | { readonly event: 'transferred'; readonly call: string; readonly to: string }
   | { readonly event: 'ended'; readonly call: string; readonly remote: string; readonly by: 'us' | 'them' | 'network'; readonly why: string; readonly status: number; readonly seconds: number }
   /** A page begins or ends to be heard on the loudspeaker. */
@@ -171,6 +175,8 @@ export type Command =
   /** Sends a text (RFC 3428); ok when the other side took it. */
   | { readonly do: 'message'; readonly target: string; readonly text: string; readonly account?: string }
   | { readonly do: 'mute'; readonly muted: boolean; readonly call?: string }
+  /** Keep the sound of a call, or no longer; ok when the file is there, or whole. */
+  | { readonly do: 'record'; readonly on: boolean; readonly call?: string }
   | { readonly do: 'measure'; readonly call?: string }
   /** How sound is doing where there are calls: echo control, levels, sidetone. */
   | { readonly do: 'sound' }

@@ -17,7 +17,7 @@ const REFUSED: Readonly<Record<string, readonly [code: string, words: string]>> 
 };
 
 /** `written`, its usual failures as words for the owner. */
-const telling = <T>(path: string, written: Promise<T>): Promise<T> => written.catch((error: unknown) => {
+export const telling = <T>(path: string, written: Promise<T>): Promise<T> => written.catch((error: unknown) => {
   const [code, words] = REFUSED[codeOf(error) ?? ''] ?? [];
   throw code === undefined ? error : new PhoneError(code, `${words} (${path})`, error);
 });

@@ -11,7 +11,7 @@ import { isNear } from './guard.ts';
 import { PASSWORD_MAX, PASSWORD_MIN, type Password } from './password.ts';
 import { withSecrets } from './secrets.ts';
 import { csrfToken, isOpen, type Sessions } from './sessions.ts';
-import type { BenchAction, BenchDoor, CallsView, PageDoors, PageOptions, Refusal, SessionView, SettingsView, StateView } from './types.ts';
+import type { BenchAction, BenchDoor, CallsView, PageDoors, PageOptions, RecordingsView, Refusal, SessionView, SettingsView, StateView } from './types.ts';
 
 interface Rooms {
   readonly log: Log;
@@ -106,6 +106,29 @@ export function routes(app: FastifyInstance, { log, doors, options, password, op
 
   app.get('/api/calls', async (): Promise<CallsView> => ({ calls: (await phone.callLog()).slice(0, MAX_CALLS) }));
 
+  // --- recorded calls ---
+
+  app.get('/api/recordings', async (): Promise<RecordingsView> => ({ recordings: await (await doors.recordings?.())?.list() ?? [] }));
+
+  app.get('/api/recordings/:name', async (request, reply) => {
+    const { name } = request.params as { readonly name: string };
+    const found = await (await doors.recordings?.())?.open(name);
+    if (found === undefined) return reply.code(404).send(refuse('There is no such recording.'));
+    const range = rangeOf(request.headers.range, found.bytes);
+    if (range === undefined) return reply.code(416).header('content-range', `bytes */${found.bytes}`).send(refuse('There is nothing there.'));
+    const [from, to] = range, save = fieldsOf(request.query)['save'] !== undefined;
+    if (request.headers.range !== undefined) reply.code(206).header('content-range', `bytes ${from}-${to}/${found.bytes}`);
+    reply.type('audio/wav').header('accept-ranges', 'bytes').header('content-length', to - from + 1);
+    return reply.header('content-disposition', `${save ? 'attachment' : 'inline'}; filename="${name}"`).send(found.stream(from, to));
+  });
+
+  app.delete('/api/recordings/:name', async (request, reply) => {
+    const { name } = request.params as { readonly name: string };
+    if (await (await doors.recordings?.())?.remove(name) !== true) return reply.code(404).send(refuse('There is no such recording, or it is being made.'));
+    log.info({ from: request.ip, recording: name }, 'recording removed on the page');
+    return {};
+  });
+
   app.get('/api/devices', async () => ({ devices: await doors.devices?.() ?? [] }));
 
   app.post('/api/phone', async (request, reply) => {
@@ -154,6 +177,14 @@ export function routes(app: FastifyInstance, { log, doors, options, password, op
 
 const isWord = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 255 && !/[\r\n\0]/.test(value);
 
+/** First and last byte asked for of a file of `size` (RFC 9110 §14.1.2), all of it where there is no one range; undefined when there is nothing there. */
+export function rangeOf(header: string | undefined, size: number): readonly [from: number, to: number] | undefined {
+  const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? [];
+  if (first === undefined || last === undefined || (first === '' && last === '')) return [0, size - 1];
+  const from = first === '' ? Math.max(0, size - Number(last)) : Number(first), to = first === '' || last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  return from <= to && from < size ? [from, to] : undefined;
+}
+
 /** A command as the browser may send it; undefined for anything else. It waits until the other side rings, not for an answer. */
 function readCommand(body: unknown): Command | undefined {
   const fields = fieldsOf(body);
@@ -168,6 +199,7 @@ function readCommand(body: unknown): Command | undefined {
     case 'transfer': return isWord(fields['target']) ? { do: 'transfer', target: fields['target'], ...call } : isWord(fields['to']) ? { do: 'transfer', to: fields['to'], ...call } : undefined;
     case 'dtmf': return isWord(fields['digits']) && /^[0-9*#A-D]{1,64}$/.test(fields['digits']) ? { do: 'dtmf', digits: fields['digits'], ...call } : undefined;
     case 'mute': return typeof fields['muted'] === 'boolean' ? { do: 'mute', muted: fields['muted'], ...call } : undefined;
+    case 'record': return typeof fields['on'] === 'boolean' ? { do: 'record', on: fields['on'], ...call } : undefined;
     case 'audio test': return isWord(fields['place']) ? { do: 'audio test', place: fields['place'] } : undefined;
     case 'status': case 'sound': case 'join': return { do: fields['do'] };
     default: return undefined;

@@ -57,7 +57,7 @@ export async function buildPage(ports: PagePorts, options: PageOptions, doors: P
   const { phone, store, bench, exchange } = doors;
   const password = pagePassword(ports, options.stateDir);
   const open = sessions(clock);
-  const state = (): StateView => ({ phone: phone.status(), bench: bench?.state ?? null, exchange: exchange?.status() ?? null, problems: store.problems, revision: store.revision });
+  const state = (): StateView => ({ phone: phone.status(), bench: bench?.state ?? null, exchange: exchange?.status() ?? null, recording: store.settings.recording.mode, problems: store.problems, revision: store.revision });
   const events = liveEvents(clock, state);
   open.onEnd((id) => events.endSession(id));
 
@@ -85,7 +85,7 @@ export async function buildPage(ports: PagePorts, options: PageOptions, doors: P
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
-        defaultSrc: ["'none'"], scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'", 'data:'], connectSrc: ["'self'"],
+        defaultSrc: ["'none'"], scriptSrc: ["'self'"], styleSrc: ["'self'"], imgSrc: ["'self'", 'data:'], mediaSrc: ["'self'"], connectSrc: ["'self'"],
         formAction: ["'self'"], frameAncestors: ["'none'"], baseUri: ["'none'"],
       },
     },

@@ -5,6 +5,7 @@ import type { CallLogEntry, PhoneDoor, PhoneStatus } from '../phone/status.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Files } from '../ports/files.ts';
 import type { BenchDoor, BenchState, Key } from '../ports/hardware.ts';
+import type { Recorded, Shelf } from '../ports/recordings.ts';
 import type { Log } from '../ports/log.ts';
 import type { Random } from '../ports/random.ts';
 
@@ -72,6 +73,8 @@ export interface PageDoors {
   readonly bench?: BenchDoor;
   /** Only where this phone is an exchange. */
   readonly exchange?: ExchangeDoor;
+  /** Recorded calls. */
+  readonly recordings?: () => Promise<Pick<Shelf, 'list' | 'open' | 'remove'>>;
   readonly devices?: () => readonly SoundDevice[] | Promise<readonly SoundDevice[]>;
   /** Ends the phone so that it is started again; the page offers it after a change that needs it. */
   readonly restart?: () => void;
@@ -101,6 +104,8 @@ export interface StateView {
   readonly phone: PhoneStatus;
   readonly bench: BenchState | null;
   readonly exchange: ExchangeView | null;
+  /** Whether calls may be recorded, or are. */
+  readonly recording: 'off' | 'on-demand' | 'always';
   /** Settings that were found wrong at the start. */
   readonly problems: readonly FoundProblem[];
   readonly revision: number;
@@ -140,6 +145,10 @@ export interface Refusal {
 
 export interface CallsView {
   readonly calls: readonly CallLogEntry[];
+}
+
+export interface RecordingsView {
+  readonly recordings: readonly Recorded[];
 }
 
 export type BenchAction =

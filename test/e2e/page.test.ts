@@ -1,8 +1,9 @@
 // The page in a real browser, with a telephone behind it that is only played.
 
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stereoHeader } from '../../src/media/recording.ts';
 import { startDemo, type Demo } from '../web/demo.ts';
 
 const PASSWORD = 'correct horse';
@@ -81,7 +82,7 @@ test('the bell shows while it sounds, says who calls, and lifting answers', asyn
   demo.bench.hardware.bell?.ring([2_000, 4_000]);
   demo.phone.happen({ at: 0, event: 'incoming', call: 'd', from: '204', name: 'Workshop', account: '' }, {
     state: 'ringing', bell: true,
-    calls: [{ id: 'd', direction: 'in', state: 'ringing', remote: '204', remoteName: 'Workshop', account: '', codec: '', place: 'handset', seconds: 0, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false }],
+    calls: [{ id: 'd', direction: 'in', state: 'ringing', remote: '204', remoteName: 'Workshop', account: '', codec: '', place: 'handset', seconds: 0, held: false, remoteHeld: false, muted: false, joined: false, recording: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false }],
   });
   await headline().filter({ hasText: 'Workshop is calling' }).waitFor();
   await page.locator('.telephone.sounding').waitFor();
@@ -96,7 +97,7 @@ test('a call\'s row says how it sounds and what the other side hears, the call l
   const heard = { words: 'fair', mosLq: 3.9, mosCq: 3.7, r: 72, rLq: 77, lossPercent: 4.8, discardPercent: 0.4 } as const;
   const path = { burstPercent: 35, gapPercent: 1, burstMs: 260, gapMs: 4_000, jitterMs: 6, roundTripMs: 80, endSystemMs: 60, oneWayMs: 100, playoutDelayMs: 40, jitterNominalMs: 38, jitterMaximumMs: 40, jitterAbsoluteMs: 300 };
   const there = { lossPercent: 0, discardPercent: 0, burstPercent: 0, gapPercent: 0, burstMs: 0, gapMs: 9_000, gmin: 16, roundTripMs: 80, endSystemMs: 60, signalDb: 127, noiseDb: 127, echoDb: 127, r: 92, mosLq: 4.4, mosCq: 4.4, concealment: 2, adaptive: 3, rate: 0, jitterNominalMs: 40, jitterMaximumMs: 40, jitterAbsoluteMs: 300 };
-  const call = { id: 'q', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'PCMA', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false } as const;
+  const call = { id: 'q', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'PCMA', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false, recording: false } as const;
   demo.phone.happen({ at: 0, event: 'answered', call: 'q', remote: '201', codec: 'PCMA', intercom: false, encrypted: '' }, { state: 'in call', bell: false, hook: 'off', calls: [call] });
   await page.locator('.live .time').waitFor();
   expect(await page.locator('.live .quality').count()).toBe(0); // nothing is known yet
@@ -115,7 +116,7 @@ test('a call\'s row says how it sounds and what the other side hears, the call l
 test('a call is held, muted, handed on and ended from its row; privacy is a switch', async () => {
   demo.phone.happen({ at: 0, event: 'answered', call: 'e', remote: '201', codec: 'opus', intercom: false, encrypted: '' }, {
     state: 'in call', bell: false, hook: 'off',
-    calls: [{ id: 'e', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'opus', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false }],
+    calls: [{ id: 'e', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'opus', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, recording: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false }],
   });
   await headline().filter({ hasText: 'Talking to Kitchen' }).waitFor();
   expect(await page.locator('.live .time').textContent()).toMatch(/^1:0[5-9]$/);
@@ -137,6 +138,54 @@ test('a call is held, muted, handed on and ended from its row; privacy is a swit
   await page.getByRole('button', { name: 'Privacy off' }).click();
   await page.getByRole('button', { name: 'Privacy on' }).waitFor();
   expect(demo.bench.state.privacy).toBe(true);
+});
+
+test('a call is recorded by a button where that is allowed, and its row says so', async () => {
+  const call = { id: 'r', direction: 'out', state: 'established', remote: '201', remoteName: 'Kitchen', account: '', codec: 'opus', place: 'handset', seconds: 65, held: false, remoteHeld: false, muted: false, joined: false, recording: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false } as const;
+  demo.phone.happen({ at: 0, event: 'answered', call: 'r', remote: '201', codec: 'opus', intercom: false, encrypted: '' }, { state: 'in call', bell: false, hook: 'off', calls: [call] });
+  const row = page.locator('.live');
+  await row.getByRole('button', { name: 'Mute' }).waitFor();
+  expect(await row.getByRole('button', { name: 'Record' }).count()).toBe(0);
+  await demo.store.change({ recording: { mode: 'on-demand' } });
+  await row.getByRole('button', { name: 'Record', exact: true }).click();
+  await expect.poll(() => demo.phone.commands.at(-1)).toEqual({ do: 'record', on: true, call: 'r' });
+  demo.phone.happen({ at: 0, event: 'recording', call: 'r', on: true, path: 'x', seconds: 0, why: '' }, { calls: [{ ...call, recording: true }] });
+  await row.getByText('Recorded; both sides hear a beep').waitFor();
+  await page.screenshot({ path: 'build/screenshots/recording.png', fullPage: true });
+  await row.getByRole('button', { name: 'Stop recording' }).click();
+  await expect.poll(() => demo.phone.commands.at(-1)).toEqual({ do: 'record', on: false, call: 'r' });
+  demo.phone.happen({ at: 0, event: 'hook', off: false }, { hook: 'on', state: 'on hook', calls: [] });
+});
+
+test('recordings are listed, played, saved and, when asked twice, deleted', async () => {
+  const folder = `${demo.stateDir}/recordings`, sound = Buffer.alloc(64_000 * 3);
+  for (let i = 0; i < sound.length / 2; i++) sound.writeInt16LE(Math.round(3_000 * Math.sin(i / 8)), 2 * i);
+  await mkdir(folder);
+  for (const name of ['20261129T101500Z-in-bob_pbx.home.wav', '20261130T080000Z-out-201.wav']) await writeFile(`${folder}/${name}`, Buffer.concat([stereoHeader(16_000, sound.length), sound]));
+  await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Calls' }).click();
+  const list = page.getByRole('region', { name: 'Recordings' });
+  await list.getByText('bob_pbx.home').waitFor();
+  expect(await list.locator('.who strong').allTextContents()).toEqual(['201', 'bob_pbx.home']);
+  expect(await list.locator('.how').first().textContent()).toBe('0:03, 0.2 MB');
+
+  await list.getByRole('button', { name: 'Play the call with 201' }).click();
+  await expect.poll(() => page.evaluate('document.querySelector("audio").duration'), { timeout: 10_000 }).toBeCloseTo(3, 1);
+  await page.evaluate('document.querySelector("audio").currentTime = 2');
+  await expect.poll(() => page.evaluate('document.querySelector("audio").currentTime')).toBeGreaterThanOrEqual(2);
+  await page.screenshot({ path: 'build/screenshots/recordings.png', fullPage: true });
+  const [saved] = await Promise.all([page.waitForEvent('download'), list.getByRole('link', { name: 'Save the call with 201' }).click()]);
+  expect(saved.suggestedFilename()).toBe('20261130T080000Z-out-201.wav');
+  expect((await readFile(await saved.path())).length).toBe(44 + sound.length);
+
+  await list.getByRole('button', { name: 'Delete the call with bob_pbx.home' }).click();
+  expect(await readdir(folder)).toHaveLength(2);
+  await list.getByRole('button', { name: 'Really delete' }).click();
+  await expect.poll(() => readdir(folder)).toEqual(['20261130T080000Z-out-201.wav']);
+  await expect.poll(() => list.locator('.who strong').allTextContents()).toEqual(['201']);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.screenshot({ path: 'build/screenshots/recordings-phone.png', fullPage: true });
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  await page.setViewportSize({ width: 1_200, height: 860 });
 });
 
 test('a bad setting is refused at its field and nothing is saved; the mended one is', async () => {

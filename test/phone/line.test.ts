@@ -12,7 +12,7 @@ import { settings } from './settings.ts';
 const far: LocalMedia = { host: '192.0.2.9', port: 30_000, rtcpPort: 30_001, codecs: ['PCMA'], ptimeMs: 20, direction: 'sendrecv', sessionId: 9, version: 1 };
 
 /** A line between a scripted call and an engine that obeys at once. */
-function rig(direction: 'in' | 'out') {
+function rig(direction: 'in' | 'out', opened: { readonly port: number; readonly rtcpPort: number; readonly host?: string } = { port: 20_000, rtcpPort: 20_001 }) {
   const clock = new FakeClock();
   const commands: MediaCommand[] = [];
   const said: LineEvent[] = [];
@@ -32,7 +32,7 @@ function rig(direction: 'in' | 'out') {
   const media: Media = {
     command(command) {
       commands.push(command);
-      if (command.do === 'open') line.onMedia({ event: 'opened', stream: 1, port: 20_000, rtcpPort: 20_001 });
+      if (command.do === 'open') line.onMedia({ event: 'opened', stream: 1, ...opened });
     },
     subscribe: () => undefined, close: () => undefined,
   };
@@ -217,5 +217,29 @@ describe('ending', () => {
     r.line.hangUp();
     r.clock.advance(600_000);
     expect(r.said.filter((e) => e.is === 'ended')).toHaveLength(1);
+  });
+});
+
+describe('behind a NAT', () => {
+  const NAT = { host: '198.51.100.7', port: 50_123, rtcpPort: 50_777 };
+  const text = (sdp: Buffer | undefined) => sdp!.toString('latin1').split('\r\n').filter((line) => /^(c=|m=|a=rtcp:)/.test(line));
+  const TOLD = ['c=IN IP4 198.51.100.7', 'm=audio 50123 RTP/AVP 8 101', 'a=rtcp:50777'];
+
+  test('an offer tells address and ports as the NAT has them (RFC 3605 for that of RTCP), and so does the next one', async () => {
+    const r = rig('out', NAT);
+    void r.line.dial({ to: [{ target: 'sip:b@192.0.2.9', account: undefined }], user: 'a', display: 'A' }, { to: 'place', place: 'handset' });
+    await settle();
+    expect(text(r.last('call'))).toEqual(TOLD);
+    r.event({ event: 'answer', body: r.answer(r.last('call')!), early: false });
+    r.event({ event: 'established' });
+    r.line.hold(true);
+    expect(text(r.last('offer'))).toEqual(TOLD);
+  });
+
+  test('so does an answer', () => {
+    const r = rig('in', NAT);
+    r.ring(60, makeOffer(far));
+    r.line.pickUp('handset');
+    expect(text(r.last('accept'))).toEqual(TOLD);
   });
 });

@@ -8,6 +8,7 @@ import { openStore, type Store } from '../../src/config/store.ts';
 import { createBench, type Bench } from '../../src/hardware/bench.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { systemFiles } from '../../src/system/files.ts';
+import { createShelf } from '../../src/system/recordings.ts';
 import { createPage } from '../../src/web/server.ts';
 import type { Asset, ExchangeView, Page } from '../../src/web/types.ts';
 import { FakeLog } from '../fakes/log.ts';
@@ -59,8 +60,9 @@ export async function startDemo(): Promise<Demo> {
   const watchers = new Set<() => void>();
   const exchange = { status: () => house, subscribe: (on: () => void) => { watchers.add(on); return () => { watchers.delete(on); }; } };
 
+  const shelf = createShelf(clock, log, stateDir, () => store.settings.recording);
   const page = await createPage({ clock, random: new FakeRandom(3), log, files }, { host: '127.0.0.1', port: 0, stateDir, assets: await pageAssets(), version: '0.1.0' }, {
-    phone, store, bench, exchange, restart: () => { log.info({}, 'restarted'); },
+    phone, store, bench, exchange, recordings: async () => shelf, restart: () => { log.info({}, 'restarted'); },
     devices: () => [{ name: 'alsa:default', description: 'Default device', input: true, output: true }, { name: 'alsa:hw:1,0', description: 'USB handset', input: true, output: true }],
   });
   return {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openStore, type Store } from '../../src/config/store.ts';
@@ -47,7 +48,7 @@ class Browser {
     this.#host = host;
   }
 
-  async ask(method: 'GET' | 'POST' | 'PUT', url: string, body?: unknown, headers: Record<string, string> = {}) {
+  async ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, headers: Record<string, string> = {}) {
     const answer = await app.inject({
       method, url, remoteAddress: this.#address,
       headers: { host: this.#host, cookie: [...this.cookies].map(([k, v]) => `${k}=${v}`).join('; '), ...(method === 'GET' ? {} : { 'x-csrf-token': this.csrf }), ...headers },
@@ -252,7 +253,7 @@ describe('strange requests', () => {
 
   test('each answer forbids foreign scripts, frames and sniffing', async () => {
     const { headers } = await new Browser().ask('GET', '/');
-    expect(headers['content-security-policy']).toBe("default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;connect-src 'self';form-action 'self';frame-ancestors 'none';base-uri 'none'");
+    expect(headers['content-security-policy']).toBe("default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;media-src 'self';connect-src 'self';form-action 'self';frame-ancestors 'none';base-uri 'none'");
     expect(headers['x-content-type-options']).toBe('nosniff');
     expect(headers['x-frame-options']).toBe('DENY');
     expect(headers['referrer-policy']).toBe('no-referrer');
@@ -444,5 +445,65 @@ describe('on a socket', () => {
     await browser.ask('POST', '/api/logout', {});
     while (!(await reader.read()).done);
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe('recorded calls', () => {
+  const NAME = '20261130T070512Z-in-201.wav';
+  let there: string[];
+  const recordings = async () => ({
+    list: async () => there.map((name) => ({ name, at: 1, direction: 'in' as const, who: '201', seconds: 1, bytes: 10, running: false })),
+    open: async (name: string) => (there.includes(name) ? { bytes: 10, stream: (from: number, to: number) => Readable.from([Buffer.from('0123456789').subarray(from, to + 1)]) } : undefined),
+    remove: async (name: string) => there.includes(name) && there.splice(there.indexOf(name), 1).length > 0,
+  });
+  beforeEach(async () => {
+    there = [NAME];
+    await close();
+    await start({ recordings });
+  });
+
+  test('are listed, played, saved and removed by whoever is logged in', async () => {
+    const browser = await loggedIn();
+    expect((await browser.ask('GET', '/api/recordings')).json()).toMatchObject({ recordings: [{ name: NAME, who: '201' }] });
+    const played = await browser.ask('GET', `/api/recordings/${NAME}`);
+    expect([played.statusCode, played.body, played.headers['content-type'], played.headers['content-length'], played.headers['accept-ranges'], played.headers['cache-control']]).toEqual([200, '0123456789', 'audio/wav', '10', 'bytes', 'no-store']);
+    expect((await browser.ask('GET', `/api/recordings/${NAME}?save`)).headers['content-disposition']).toBe(`attachment; filename="${NAME}"`);
+    expect((await browser.ask('DELETE', `/api/recordings/${NAME}`, {})).statusCode).toBe(200);
+    expect(there).toEqual([]);
+    expect((await browser.ask('DELETE', `/api/recordings/${NAME}`, {})).statusCode).toBe(404);
+    expect((await browser.ask('GET', `/api/recordings/${NAME}`)).statusCode).toBe(404);
+    expect(log.lines.filter(({ fact }) => fact === 'recording removed on the page')).toHaveLength(1);
+  });
+
+  test('are nobody else\'s: without a login, without the token, from another site', async () => {
+    const stranger = new Browser(), browser = await loggedIn();
+    await stranger.visit();
+    for (const url of ['/api/recordings', `/api/recordings/${NAME}`]) expect((await stranger.ask('GET', url)).statusCode).toBe(401);
+    expect((await stranger.ask('DELETE', `/api/recordings/${NAME}`, {})).statusCode).toBe(401);
+    expect((await browser.ask('DELETE', `/api/recordings/${NAME}`, {}, { 'x-csrf-token': 'x' })).statusCode).toBe(403);
+    expect((await browser.ask('DELETE', `/api/recordings/${NAME}`, {}, { origin: 'http://evil.example' })).statusCode).toBe(403);
+    expect(there).toEqual([NAME]);
+  });
+
+  test('are given in part, as a player asks that jumps (RFC 9110 §14.2)', async () => {
+    const browser = await loggedIn();
+    const part = async (range: string) => {
+      const answer = await browser.ask('GET', `/api/recordings/${NAME}`, undefined, { range });
+      return [answer.statusCode, answer.statusCode < 300 ? answer.body : '', answer.headers['content-range']];
+    };
+    expect(await part('bytes=2-4')).toEqual([206, '234', 'bytes 2-4/10']);
+    expect(await part('bytes=7-')).toEqual([206, '789', 'bytes 7-9/10']);
+    expect(await part('bytes=-2')).toEqual([206, '89', 'bytes 8-9/10']);
+    expect(await part('bytes=5-99')).toEqual([206, '56789', 'bytes 5-9/10']);
+    expect(await part('bytes=10-')).toEqual([416, '', 'bytes */10']);
+    expect(await part('bytes=4-2')).toEqual([416, '', 'bytes */10']);
+  });
+
+  test('are begun and ended by a command of the page', async () => {
+    const browser = await loggedIn();
+    await browser.ask('POST', '/api/phone', { do: 'record', on: true, call: '3' });
+    expect(phone.commands).toEqual([{ do: 'record', on: true, call: '3' }]);
+    expect((await browser.ask('POST', '/api/phone', { do: 'record', on: 'yes' })).statusCode).toBe(400);
+    expect((await browser.ask('GET', '/api/state')).json()).toMatchObject({ recording: 'off' });
   });
 });

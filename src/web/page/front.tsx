@@ -36,7 +36,7 @@ export function Front({ state, since, calls, onTrouble }: Props) {
         </section>
 
         {phone.calls.length > 0 && <section class="panel" aria-label="Calls">
-          <ul class="live">{phone.calls.map((call) => <LiveCall key={call.id} call={call} joinable={call.held && phone.calls.some((other) => other !== call && other.state === 'established' && !other.held)} since={since} hook={phone.hook} onCommand={command} />)}</ul>
+          <ul class="live">{phone.calls.map((call) => <LiveCall key={call.id} call={call} joinable={call.held && phone.calls.some((other) => other !== call && other.state === 'established' && !other.held)} since={since} hook={phone.hook} recordable={state.recording !== 'off'} onCommand={command} />)}</ul>
         </section>}
 
         {problems.length > 0 && <section class="panel warn">
@@ -88,7 +88,7 @@ function Fact({ name, value, mood }: { readonly name: string; readonly value: st
 
 const Lock = () => <svg class="lock" viewBox="0 0 16 16" aria-hidden="true"><path d="M4 7V5a4 4 0 0 1 8 0v2h1v8H3V7h1Zm2 0h4V5a2 2 0 0 0-4 0v2Z" /></svg>;
 
-function LiveCall({ call, joinable, since, hook, onCommand }: { readonly call: PhoneStatus['calls'][number]; readonly joinable: boolean; readonly since: number; readonly hook: PhoneStatus['hook']; readonly onCommand: (body: object) => void }) {
+function LiveCall({ call, joinable, since, hook, recordable, onCommand }: { readonly call: PhoneStatus['calls'][number]; readonly joinable: boolean; readonly since: number; readonly hook: PhoneStatus['hook']; readonly recordable: boolean; readonly onCommand: (body: object) => void }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1_000);
@@ -103,6 +103,7 @@ function LiveCall({ call, joinable, since, hook, onCommand }: { readonly call: P
       <div class="who"><strong>{call.remoteName || call.remote}</strong>{call.remoteName !== '' && call.remoteName !== call.remote && <span class="aside"> {call.remote}</span>}
         <span class="time">{established ? clockTime(seconds) : call.state}</span></div>
       <div class="aside">{facts.filter(Boolean).join(' · ')}</div>
+      {call.recording && <div class="aside recorded"><span class="dot" aria-hidden="true" />{call.held || call.remoteHeld ? 'Recording waits while this call is on hold' : 'Recorded; both sides hear a beep'}</div>}
       {call.encrypted && <div class={call.keysInClear ? 'aside secret half' : 'aside secret'}><Lock />{secrecyWords(call)}</div>}
       {established && <CallQuality call={call} />}
       <div class="acts">
@@ -110,6 +111,7 @@ function LiveCall({ call, joinable, since, hook, onCommand }: { readonly call: P
         {established && <button type="button" onClick={() => onCommand({ do: call.held ? 'resume' : 'hold', call: call.id })}>{call.held ? 'Resume' : 'Hold'}</button>}
         {joinable && <button type="button" title="All three talk" onClick={() => onCommand({ do: 'join' })}>Join</button>}
         {established && <button type="button" aria-pressed={call.muted} onClick={() => onCommand({ do: 'mute', muted: !call.muted, call: call.id })}>{call.muted ? 'Microphone on' : 'Mute'}</button>}
+        {established && (call.recording || (recordable && !call.emergency)) && <button type="button" aria-pressed={call.recording} onClick={() => onCommand({ do: 'record', on: !call.recording, call: call.id })}>{call.recording ? 'Stop recording' : 'Record'}</button>}
         {established && <button type="button" aria-expanded={target !== undefined} onClick={() => setTarget(target === undefined ? '' : undefined)}>Transfer</button>}
         <button type="button" class="end" onClick={() => onCommand({ do: 'hangup', call: call.id })}>{call.direction === 'in' && !established ? 'Decline' : 'Hang up'}</button>
       </div>

@@ -8,6 +8,7 @@ import { Calls } from './calls.tsx';
 import { Front } from './front.tsx';
 import { Door, Handset } from './login.tsx';
 import './page.css';
+import { Recordings } from './recordings.tsx';
 import { Settings } from './settings.tsx';
 import { readiness } from './words.ts';
 
@@ -79,7 +80,7 @@ function House({ session, onLeave }: { readonly session: SessionView; readonly o
       <main>
         {/* Once opened it stays, so that what was typed survives a look at the phone. */}
         {seen.current && <div hidden={view !== 'settings'}><Settings revision={state?.revision} onTrouble={setTrouble} /></div>}
-        {view === 'settings' ? null : view === 'calls' ? <Calls calls={calls} onCall={call} />
+        {view === 'settings' ? null : view === 'calls' ? <><Calls calls={calls} onCall={call} /><Recordings mode={state?.recording ?? 'off'} running={state?.phone.calls.filter((each) => each.recording).length ?? 0} onTrouble={setTrouble} /></>
           : state === undefined ? <p class="empty">Loading …</p> : <Front state={state} since={since} calls={calls} onTrouble={setTrouble} />}
       </main>
       <footer>Offhook {session.version}</footer>

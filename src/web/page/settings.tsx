@@ -9,9 +9,10 @@ import { Entries, Field, type Form } from './fields.tsx';
 import { applyWords } from './words.ts';
 
 /** In the order in which people need them. */
-const SECTIONS = ['accounts', 'phone', 'dialing', 'calls', 'intercom', 'paging', 'exchange', 'sound', 'media', 'sip', 'hardware', 'web', 'log'] as const;
+const SECTIONS = ['accounts', 'phone', 'dialing', 'calls', 'recording', 'intercom', 'paging', 'exchange', 'sound', 'media', 'sip', 'hardware', 'web', 'log'] as const;
 const LEAD: Readonly<Record<string, string>> = {
   accounts: 'Where this phone registers, so that it can be called.', phone: 'Its name, and which country’s tones it has.', dialing: 'What happens to the digits.', calls: 'Ringing, waiting, answering.',
+  recording: 'The sound of calls in files, for those who log in here. Both sides always hear that they are recorded.',
   intercom: 'Calls that are answered by themselves. Off unless you say so; always with a beep.', paging: 'Announcements to many phones at once, by multicast in this network. To speak to a group, dial page:239.1.1.1:5004, best as a speed dial.', exchange: 'An exchange for the phones of the house, in place of a PBX. Each of them is a user here and registers at this machine.', sound: 'Microphones, loudspeakers and their volume.', media: 'Codecs, ports and buffers.',
   sip: 'How the phone is reached, and by whom.', hardware: 'Hook, keys and pins.', web: 'This page.', log: 'What the phone writes down.',
 };

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { extras } from '../../../src/main/media-extras.ts';
+import { createRecord } from '../../../src/media/recording.ts';
 import { createPaging } from '../../../src/phone/paging.ts';
 import * as dialled from '../../../src/main/dialled.ts';
 import { reportOf } from '../../../src/media/probe.ts';
@@ -9,6 +10,7 @@ import { createBench, type Bench } from '../../../src/hardware/bench.ts';
 import { createCodec } from '../../../src/media/codec.ts';
 import type { Media, MediaCommand } from '../../../src/media/door.ts';
 import { dtmfProgram } from '../../../src/media/dtmf.ts';
+import { recordedLamp } from '../../../src/main/recorded-lamp.ts';
 import { createEngine } from '../../../src/media/engine.ts';
 import { readNational } from '../../../src/media/national.ts';
 import * as toneTables from '../../../src/media/tone-tables.ts';
@@ -27,6 +29,7 @@ import { request } from '../../../src/sip/outside.ts';
 import { Subscriptions } from '../../../src/sip/subscriptions.ts';
 import { FakeAudio } from '../../fakes/audio.ts';
 import { FakeClock, settle } from '../../fakes/clock.ts';
+import { FakeDisk } from '../../fakes/disk.ts';
 import { FakeLog } from '../../fakes/log.ts';
 import { FakeResolver, Wire } from '../../fakes/network.ts';
 import { FakeRandom } from '../../fakes/random.ts';
@@ -63,6 +66,8 @@ export interface Subject {
   readonly events: PhoneEvent[];
   readonly sent: MediaCommand[];
   readonly store: ReturnType<typeof fakeStore>;
+  /** Where its recordings go. */
+  readonly disk: FakeDisk;
   readonly builtIn: BuiltIn | undefined;
   settings: Settings;
   dial(keys: string): Promise<void>;
@@ -93,17 +98,20 @@ export function createLab(seed = 1): Lab {
       const events: PhoneEvent[] = [];
       const sent: MediaCommand[] = [];
       const store = fakeStore();
+      const disk = new FakeDisk(), lamp = recordedLamp(bench.hardware.lamp!);
+      let recordings = 0;
       const box = { settings: make({ media: { codecs: ['PCMA', 'PCMU'] as Settings['media']['codecs'] }, sip: { allowAddresses: ['192.0.2.0/24'] }, ...settings }) };
-      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => extras }, mediaSettings(box.settings));
+      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => ({ ...extras, record: createRecord(disk.make) }) }, mediaSettings(box.settings));
       const media: Media = { ...engine, command(command) { sent.push(command); engine.command(command); } };
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
       const ports: PhonePorts = {
         clock, log, random, media, store, sounds: { ...toneTables, dtmfProgram, national: () => nationalIn(box.settings.phone.country), file: (name) => `sounds/${name}` }, opus: false, sdes: () => createSdes(random),
         dialled: () => dialled,
+        recordings: async () => ({ place: async (_, direction, who) => ({ path: `/recordings/${++recordings}-${direction}-${who}.wav`, maxBytes: 1e9 }) }),
         beyond: async () => ({ request, Subscriptions, reportOf, createPaging, ringOf }),
         texts: (invite, name) => texts(invite, name),
-        hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? bench.hardware,
+        hardware: hardware === 'none' ? { board: 'none', close: () => undefined } : hardware ?? { ...bench.hardware, lamp },
         settings: () => box.settings,
         change: (key, value) => {
           const [group, name] = key.split('.') as [keyof Settings, string];
@@ -114,12 +122,16 @@ export function createLab(seed = 1): Lab {
       };
       const line: BuiltIn | undefined = builtIn === undefined ? undefined : createBuiltIn(ports, () => phone, agent(address, port + 10));
       const phone: Phone = createPhone(ports, line);
-      phone.subscribe((e) => events.push(e));
+      phone.subscribe((e) => {
+        events.push(e);
+        if (e.event === 'recording') lamp.recorded(e.on); // as main/run.ts does, both
+        if (e.event === 'answered' && box.settings.recording.mode === 'always') void phone.command({ do: 'record', on: true, call: e.call });
+      });
       await line?.start();
       await phone.start();
       await run(50);
       return {
-        phone, bench, audio, log, events, sent, store, builtIn: line,
+        phone, bench, audio, log, events, sent, store, disk, builtIn: line,
         get settings() { return box.settings; },
         set settings(next) {
           box.settings = next;

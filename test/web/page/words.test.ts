@@ -5,7 +5,7 @@ import { restingPhone } from '../fake-phone.ts';
 
 type Call = PhoneStatus['calls'][number];
 type Registration = PhoneStatus['registrations'][number];
-const call = (part: Partial<Call>): Call => ({ id: 'a', direction: 'out', state: 'established', remote: '201', remoteName: '', account: '', codec: 'PCMA', place: 'handset', seconds: 1, held: false, remoteHeld: false, muted: false, joined: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false, ...part });
+const call = (part: Partial<Call>): Call => ({ id: 'a', direction: 'out', state: 'established', remote: '201', remoteName: '', account: '', codec: 'PCMA', place: 'handset', seconds: 1, held: false, remoteHeld: false, muted: false, joined: false, recording: false, encrypted: false, suite: '', keysInClear: false, intercom: false, emergency: false, ...part });
 const account = (part: Partial<Registration>): Registration => ({ account: '202@pbx', user: '202', server: 'pbx', second: false, state: 'registered', trouble: '', why: '', nextS: 1, ...part });
 
 describe('the line in plain words', () => {
