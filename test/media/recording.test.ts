@@ -130,6 +130,16 @@ describe('the notice', () => {
     expect(toneIn(card(r.b).played, 1_400, (far[0]!.at + 1) * 1_600, 4_800)).toBeGreaterThan(1_500);
   });
 
+  test('is heard where silence is not sent (RFC 3389)', async () => {
+    const r = await rig({ microphone: quiet, session: { noiseSend: 13, noiseReceive: 13 } });
+    await r.clock.run(3_000);
+    const sent = r.wire.sent.length;
+    r.record(true);
+    await r.clock.run(20_000);
+    expect(notices(card(r.b).played)).toHaveLength(2);
+    expect(r.wire.sent.slice(sent).filter(({ from, bytes }) => from.host === r.a.host && bytes.length === 172).length).toBeLessThan(500); // silence is still not sent
+  });
+
   test('comes with sound of every codec', async () => {
     for (const send of [{ name: 'G722', payloadType: 9 }, { name: 'L16', payloadType: 97 }] as const) {
       const r = await rig({ microphone: quiet, session: { send, receive: [send] } });
