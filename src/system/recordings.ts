@@ -13,7 +13,7 @@ import type { Recorded, Shelf, SoundFile } from '../ports/recordings.ts';
 const HEADER_BYTES = 44, FRAME_BYTES = 4;
 /** Where the header has the size of the whole and of the sound. */
 const RIFF_SIZE_AT = 4, RATE_AT = 24, DATA_SIZE_AT = 40;
-const NAME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(in|out)-([\w.+-]{1,48}?)(?:~\d{1,3})?\.wav$/;
+const NAME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(in|out)-([\w.+=-]{1,48}?)(?:~\d{1,3})?\.wav$/;
 const TIDY_MS = 600_000;
 const DAY_MS = 86_400_000;
 const NO_LINK = constants.O_NOFOLLOW;
@@ -44,8 +44,9 @@ export interface ShelfSettings {
 }
 
 const stampOf = (at: number): string => new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
-/** The other side, as a file may be called. */
-const spelt = (who: string): string => who.replace(/^sips?:/i, '').replace(/[^\w.+-]+/g, '_').slice(0, 48) || 'unknown';
+/** The other side, as a file may be called on any system: *43 is =2A43. */
+const spelt = (who: string): string => who.replace(/^sips?:/i, '').replace(/[^ -~]+/g, '_').replace(/[^\w.+-]/g, (c) => `=${c.charCodeAt(0).toString(16).toUpperCase()}`).slice(0, 48) || 'unknown';
+const read = (spelt: string): string => spelt.replace(/=([2-7][0-9A-F])/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 
 export function createShelf(clock: Clock, log: Log, state: string, settings: () => ShelfSettings): Shelf {
   const folder = (): string => settings().folder || join(state, 'recordings');
@@ -64,7 +65,7 @@ export function createShelf(clock: Clock, log: Log, state: string, settings: () 
       const path = join(folder(), name), stat = await lstat(path).catch(() => undefined);
       if (stat?.isFile() !== true) continue;
       const at = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second)), running = under.has(path);
-      all.push({ name, at, direction: direction as 'in' | 'out', who: who!, bytes: stat.size, running, seconds: running || whole.has(path) ? secondsOf(stat.size, 16_000) : await mend(path) });
+      all.push({ name, at, direction: direction as 'in' | 'out', who: read(who!), bytes: stat.size, running, seconds: running || whole.has(path) ? secondsOf(stat.size, 16_000) : await mend(path) });
     }
     return all;
   };

@@ -160,10 +160,10 @@ test('on the page of a phone a call is recorded by a button, and its recording i
     await phone.waitFor('ended');
     await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Calls' }).click();
     const list = page.getByRole('region', { name: 'Recordings' });
-    await list.getByRole('button', { name: 'Play the call with _43' }).click();
+    await list.getByRole('button', { name: 'Play the call with *43' }).click();
     await expect.poll(() => page.evaluate('document.querySelector("audio").duration'), { timeout: 10_000 }).toBeGreaterThan(3);
     await visitor.picture('recorded-calls');
-    await list.getByRole('button', { name: 'Delete the call with _43' }).click();
+    await list.getByRole('button', { name: 'Delete the call with *43' }).click();
     await list.getByRole('button', { name: 'Really delete' }).click();
     await expect.poll(() => recordingsOf(phone)).toEqual([]);
     expect(visitor.complaints).toEqual([]);

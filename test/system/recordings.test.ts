@@ -32,7 +32,7 @@ afterEach(() => {
 describe('a new recording', () => {
   test('lies in the state folder, for its owner alone, and is called by time, direction and caller', async () => {
     const { path, maxBytes } = await shelf.place(NOW, 'in', 'sip:bob smith@192.0.2.3');
-    expect(path).toBe(file('20261130T070512Z-in-bob_smith_192.0.2.3.wav'));
+    expect(path).toBe(file('20261130T070512Z-in-bob=20smith=40192.0.2.3.wav'));
     expect(maxBytes).toBe(100_000_000);
     const made = await makeSoundFile(path);
     await made.write(Buffer.from('abc'), 0);
@@ -57,6 +57,14 @@ describe('a new recording', () => {
     writeFileSync(join(state, 'stands'), '');
     settings = { ...settings, folder: join(state, 'stands/here') };
     await expect(shelf.place(NOW, 'in', '1')).rejects.toThrow(/recordings have no place: a file stands where a folder is needed .*setting recording.folder/);
+  });
+
+  test('gives back who it was, a number with a star as any', async () => {
+    for (const who of ['*43', 'anna@pbx.example', '+49 30/1', '=2A']) {
+      const { path } = await shelf.place(NOW, 'out', who);
+      put(path.slice(`${state}/recordings/`.length), 4);
+      expect((await shelf.list()).map((each) => each.who)).toContain(who);
+    }
   });
 
   test('cannot lead out of the folder whatever the caller calls himself', async () => {

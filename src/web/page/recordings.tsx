@@ -32,7 +32,7 @@ export function Recordings({ mode, running, onTrouble }: Props) {
           <svg viewBox="0 0 16 16" aria-hidden="true"><path d={direction === 'out' ? 'M4 12 12 4M6 4h6v6' : 'M12 4 4 12M10 12H4V6'} /></svg>
           <span class="who"><strong>{who}</strong><span class="visually-hidden">{direction === 'in' ? ', incoming' : ', outgoing'}</span>{now && <span class="badge">recording</span>}</span>
           <span class="how">{clockTime(seconds)}, {(bytes / 1_000_000).toFixed(1)} MB</span>
-          <time class="aside" dateTime={new Date(at).toISOString()}>{when(at, Date.now())}</time>
+          <time class="when aside" dateTime={new Date(at).toISOString()}>{when(at, Date.now())}</time>
           <span class="acts">
             <button type="button" class="quiet" aria-label={`Play the call with ${who}`} aria-expanded={played === name} onClick={() => setPlayed(played === name ? undefined : name)}>{played === name ? 'Close' : 'Play'}</button>
             <a class="button quiet" href={`/api/recordings/${name}?save`} download={name} aria-label={`Save the call with ${who}`}>Save</a>
