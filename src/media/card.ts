@@ -196,8 +196,8 @@ export class Card {
    * thread that stood still itself gives the card its turn first.
    */
   readonly #watch = (): void => {
-    const { clock } = this.#ports, { periodMs, periods } = this.#settings;
-    if (clock.now() - this.#beatMs >= periodMs * periods + HANGS_MS) {
+    const { clock } = this.#ports, { periodMs, periods } = this.#settings, sinceMs = clock.now() - this.#beatMs, hangsMs = periodMs * periods + HANGS_MS;
+    if (sinceMs >= hangsMs) {
       if (this.#suspectMs === this.#beatMs && !this.#hangs && this.#device !== undefined) {
         this.#hangs = true;
         this.#stand.start(this.#beatMs);
@@ -206,7 +206,7 @@ export class Card {
       }
       this.#suspectMs = this.#beatMs;
     }
-    this.#cancelWatch = clock.after(WATCH_MS, this.#watch);
+    this.#cancelWatch = clock.after(Math.max(WATCH_MS, hangsMs - sinceMs), this.#watch);
   };
 
   #beat(captured: Int16Array, playback: Int16Array): void {

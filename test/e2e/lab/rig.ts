@@ -139,8 +139,8 @@ export async function callRig(rig: Rig, codec: RigCodec): Promise<RigCall> {
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address(), type = PAYLOAD_TYPE[codec];
-  const body = ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0', `m=audio ${port} RTP/AVP ${type}`, `a=rtpmap:${type} ${codec === 'opus' ? 'opus/48000/2' : 'PCMU/8000'}`,
-    ...(codec === 'opus' ? [`a=fmtp:${type} useinbandfec=1`] : []), 'a=ptime:20', 'a=sendrecv', ''].join('\r\n');
+  const body = ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0', `m=audio ${port} RTP/AVP ${type} 101`, `a=rtpmap:${type} ${codec === 'opus' ? 'opus/48000/2' : 'PCMU/8000'}`,
+    ...(codec === 'opus' ? [`a=fmtp:${type} useinbandfec=1`] : []), `a=rtpmap:101 telephone-event/${codec === 'opus' ? 48_000 : 8_000}`, 'a=ptime:20', 'a=sendrecv', ''].join('\r\n');
   talk.request('INVITE', { body, uri: `sip:bench@127.0.0.1:${rig.sipPort}` });
   const answer = await peer.next(/^SIP\/2\.0 200 .*INVITE/, 10_000);
   talk.learn(answer);
