@@ -4,15 +4,18 @@ import { fork } from 'node:child_process';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setFlagsFromString, writeHeapSnapshot } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { phonePorts } from './phone-ports.js';
+import { createHandset, phonePorts } from './phone-ports.js';
 import * as ports from './ports.js';
 
+const [, , dist, what] = process.argv;
+const { handset, phases: names } = JSON.parse(what);
+
 // The flags that the shipped phone sets for itself, and every module of this script, are part of the baseline.
-const { compileLate, compileSoon, dropOldCode } = await import(pathToFileURL(process.argv[2].replace(/core\.cjs$/, 'flags.js')).href);
+const { compileLate, compileSoon, dropOldCode } = await import(pathToFileURL(join(dist, 'flags.js')).href);
 
 const { loadFile } = await import(process.env.BUDGET_LOADER);
 // Not a flag of the process: with it V8 would not take the code that was compiled without.
@@ -99,7 +102,7 @@ const snap = async (name) => {
 await snap('baseline again'); // what measuring itself costs
 
 const module = { exports: {} };
-loadFile(dirname(process.argv[2]), 'core.cjs')(require, module);
+loadFile(dist, 'core.cjs')(require, module);
 const core = module.exports;
 const settings = JSON.parse(process.env.BUDGET_SETTINGS);
 settings.sip.host = '127.0.0.1';
@@ -121,7 +124,17 @@ await rehearse();
 const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec }, {
   places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'auto', rtpTimeoutS: 0,
 });
-const phone = core.createPhone(...phonePorts(core, { clock, media, settings, ports }));
+const worked = handset ? createHandset() : undefined;
+let dialledOnce;
+const dialled = () => {
+  if (dialledOnce === undefined) {
+    const beside = { exports: {} };
+    loadFile(dist, 'dialled.cjs')(require, beside, beside.exports);
+    dialledOnce = beside.exports;
+  }
+  return dialledOnce;
+};
+const phone = core.createPhone(...phonePorts(core, { clock, media, settings, ports, dialled, handset: worked?.handset }));
 const happened = (event) => new Promise((resolve) => {
   const end = phone.subscribe((e) => {
     if (e.event !== event) return;
@@ -129,63 +142,124 @@ const happened = (event) => new Promise((resolve) => {
     resolve(e);
   });
 });
-await snap('loaded');
-
-const registered = happened('registered');
-await phone.start();
-await registered;
-await snap('registered');
-// As the phone does at rest. It does so on its main thread alone: the media thread keeps what it rehearsed.
-await dropOldCode(turn);
-await warm();
-await rehearse();
-await snap('at rest');
-
-await tell('ring');
-await snap('ringing');
-
-const answered = happened('answered');
-const there = tell('answered');
-await phone.command({ do: 'answer' });
-await Promise.all([answered, there]);
-await pause(3_000);
-await snap('one G.711 call with media');
-
-await tell('ring');
-const second = tell('answered');
-const first = phone.status().calls[0];
-await phone.command({ do: 'hold', call: first.id });
-await phone.command({ do: 'answer' });
-await second;
-await pause(1_000);
-await snap('two calls');
-
-await tell('bye');
-settings.calls.answer = 'auto';
 const over = async () => {
   clock.skip(40_000);
   await pause(300);
   clock.skip(40_000);
 };
-await tell('calls', { number: 100 });
-await over();
-await snap('after 100 calls');
-await dataBytes(); // once for nothing: reading warms code of Node's own
-// Now and then 15 kB of Node's own text come or go at once; what leaks comes in every stretch: the middle one of three counts.
+/** A number by the keys, and the peer answers. */
+const callByKeys = async () => {
+  const answered = happened('answered');
+  worked.hook('lifted');
+  worked.press('102#');
+  await answered;
+};
+const hangUp = async () => {
+  const ended = happened('ended');
+  worked.hook('hung up');
+  await ended;
+};
 const grown = [];
-for (let before = await dataBytes(), stretch = 1; stretch <= 3; stretch++) {
-  await tell('calls', { number: 300 });
-  await over();
-  if (stretch === 3) await snap('after 1,000 calls');
-  const now = await dataBytes();
-  grown.push((now - before) / 300);
-  before = now;
-}
-const slopeBytesPerCall = grown.sort((one, other) => one - other)[1];
-await tell('nonsense', { number: 1_000 });
-await pause(300);
-await over();
-await snap('after 1,000 malformed messages');
 
-console.log(JSON.stringify({ phases, slopeBytesPerCall, rss: process.memoryUsage().rss }));
+// All of it is one function, so that the measured heap is not charged with code of the scenario's own.
+for (const name of names) {
+  switch (name) {
+    case 'loaded': break;
+    case 'registered': {
+      const registered = happened('registered');
+      await phone.start();
+      await registered;
+      break;
+    }
+    // As the phone does at rest. It does so on its main thread alone: the media thread keeps what it rehearsed.
+    case 'at rest': {
+      await dropOldCode(turn);
+      await warm();
+      await rehearse();
+      break;
+    }
+    case 'ringing':
+      await tell('ring');
+      break;
+    case 'one G.711 call with media': {
+      const answered = happened('answered');
+      const there = tell('answered');
+      await phone.command({ do: 'answer' });
+      await Promise.all([answered, there]);
+      await pause(3_000);
+      break;
+    }
+    case 'two calls': {
+      await tell('ring');
+      const second = tell('answered');
+      if (handset) worked.hook('flash'); // the one is held, who waits is talked with
+      else {
+        await phone.command({ do: 'hold', call: phone.status().calls[0].id });
+        await phone.command({ do: 'answer' });
+      }
+      await second;
+      await pause(1_000);
+      break;
+    }
+    case 'lifted, a call with media': {
+      const answered = happened('answered');
+      const there = tell('answered');
+      worked.hook('lifted');
+      await Promise.all([answered, there]);
+      await pause(3_000);
+      break;
+    }
+    case 'hung up': {
+      await hangUp();
+      await over();
+      break;
+    }
+    case 'dialled, a call of ours with media': {
+      await callByKeys();
+      await pause(3_000);
+      break;
+    }
+    case 'after 10 calls of ours': {
+      await tell('bye');
+      worked.hook('hung up');
+      for (let i = 0; i < 10; i++) {
+        await callByKeys();
+        await hangUp();
+      }
+      await over();
+      break;
+    }
+    case 'after 100 calls': {
+      await tell('bye');
+      settings.calls.answer = 'auto';
+      await tell('calls', { number: 100 });
+      await over();
+      break;
+    }
+    // Now and then 15 kB of Node's own text come or go at once; what leaks comes in every stretch: the middle one of three counts.
+    case 'after 1,000 calls': {
+      await dataBytes(); // once for nothing: reading warms code of Node's own
+      for (let before = await dataBytes(), stretch = 1; stretch <= 3; stretch++) {
+        await tell('calls', { number: 300 });
+        await over();
+        if (stretch === 3) await snap('after 1,000 calls');
+        const now = await dataBytes();
+        grown.push((now - before) / 300);
+        before = now;
+      }
+      continue;
+    }
+    case 'after 1,000 malformed messages': {
+      await tell('nonsense', { number: 1_000 });
+      await pause(300);
+      await over();
+      break;
+    }
+    default: throw new Error(`nothing brings the phone to: ${name}`);
+  }
+  await snap(name);
+}
+const slope = grown.length === 0 ? {} : { slopeBytesPerCall: grown.sort((one, other) => one - other)[1] };
+
+console.log(JSON.stringify({ phases, ...slope, rss: process.memoryUsage().rss }));
 process.exit(0);
