@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 import { compileAhead } from './compile-ahead.js';
 import { nested } from './nested.js';
-import { asBody, pack } from './packs.js';
+import { pack } from './packs.js';
+import { plainLoops } from './plain-loops.js';
 import { plainNumbers } from './plain-numbers.js';
 import { plainSchema } from './plain-schema.js';
 
@@ -84,16 +85,16 @@ const phone = {
   plugins: [plainSettings, plainPrivates, core],
 };
 
-/** The core, minified but for its white space, by which its modules are told apart; that goes last. */
-async function coreText() {
+/** `from` with all it imports as the function packs.ts calls. It is minified but for its white space, by which statements and modules are told apart; that goes last. */
+async function bodyOf(from, within = (text, inputs, last) => text + last) {
   const { outputFiles: [{ text }], metafile } = await build({
-    ...phone, minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: ['src/main/core.ts'], write: false,
+    ...phone, minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: [from], write: false,
   });
-  const whole = commonJs(text), at = whole.lastIndexOf('module.exports');
-  const { code } = await transform(`core = function(require,module,exports){${nested(whole.slice(0, at), metafile.inputs, whole.slice(at))}}`, {
+  const whole = commonJs(plainLoops(text)), at = whole.lastIndexOf('module.exports');
+  const { code } = await transform(`body = function(require,module,exports){${within(whole.slice(0, at), metafile.inputs, whole.slice(at))}}`, {
     minifyWhitespace: true, minifySyntax: true, target: phone.target,
   });
-  return `(${code.trim().slice('core='.length, -1)}\n)\n`;
+  return `(${code.trim().slice('body='.length, -1)}\n)\n`;
 }
 
 rmSync(dist, { recursive: true, force: true });
@@ -101,12 +102,11 @@ mkdirSync(dist, { recursive: true });
 
 writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 const bundled = async (from) => (await build({ ...phone, entryPoints: [`src/main/${from}.ts`], write: false })).outputFiles[0].text;
-writeFileSync(join(dist, 'core.cjs'), await coreText());
+writeFileSync(join(dist, 'core.cjs'), await bodyOf('src/main/core.ts', nested));
 writeFileSync(join(dist, 'flags.js'), commonJs(await bundled('flags')));
 // Asked for with the first call that wants it, at once: by the media thread, and keys of encrypted sound by the main thread.
-for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts'], ['dialled', 'src/main/dialled.ts']]) {
-  const { outputFiles: [extras] } = await build({ ...phone, entryPoints: [from], format: 'cjs', write: false });
-  writeFileSync(join(dist, `${name}.cjs`), asBody(extras.text));
+for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts'], ['dialled', 'src/main/dialled.ts'], ['rehearsal', 'src/media/rehearsal.ts']]) {
+  writeFileSync(join(dist, `${name}.cjs`), await bodyOf(from));
 }
 
 const small = { minify: true, platform: 'node', target: 'node20', legalComments: 'none' };

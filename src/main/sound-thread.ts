@@ -8,7 +8,7 @@ import { createCodec, type CodecFactory } from '../media/codec.ts';
 import type { MediaCommand } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
 import type { MediaExtras } from '../media/extras.ts';
-import { rehearse } from '../media/rehearsal.ts';
+import type { rehearse } from '../media/rehearsal.ts';
 import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 import { systemClock } from '../system/clock.ts';
 import { systemNetwork } from '../system/network.ts';
@@ -39,12 +39,12 @@ const codec: CodecFactory = (use, options) => createCodec(use, use.name !== 'opu
 async function begin(): Promise<void> {
   // The phone may start meanwhile: commands wait in the port until somebody listens to it, below.
   post({ kind: 'ready' });
+  const load = createRequire(import.meta.url);
   compileSoon();
-  await rehearse(random, createCodec, REHEARSED_PERIODS);
+  await (load('./rehearsal.cjs') as { readonly rehearse: typeof rehearse }).rehearse(createEngine, random, createCodec, REHEARSED_PERIODS);
   compileLate();
   if (realTime) await takePrecedence();
 
-  const load = createRequire(import.meta.url);
   const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
   const engine = createEngine({ clock, random: systemRandom(), log, udp: systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts') }), audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
 

@@ -147,7 +147,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       else if (fact === 'registration failed' || (event.event === 'device' && event.state === 'lost')) log.warn(fields, fact);
       else log.info(fields, fact);
       const told = { at: clock.wall(), ...event } as PhoneEvent;
-      for (const on of listeners) on(told);
+      for (const on of listeners.values()) on(told);
     },
     failed(sentence) {
       lastFailure = sentence;
@@ -319,7 +319,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       }
       case 'tone ended':
         handset.toneEnded(event.place, event.id);
-        for (const line of lines) line.onMedia(event);
+        for (const line of lines.values()) line.onMedia(event);
         return;
       case 'stats': return commands.onStats(event.ask, event.stats);
       case 'sound': return commands.onStats(event.ask, event.places);
@@ -348,7 +348,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   /** Privacy ends what answered itself, unless a person has taken it to the handset. */
   function guard(): void {
     if (settings().intercom.privacy || hardware.privacy?.closed === true) {
-      for (const line of lines) if (line.auto !== undefined && !(line === handset.active && offHook(handset.state.line))) line.hangUp('privacy');
+      for (const line of lines.values()) if (line.auto !== undefined && !(line === handset.active && offHook(handset.state.line))) line.hangUp('privacy');
     }
     show();
   }
@@ -402,7 +402,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     nextStream: () => ++streamId,
     async close() {
       closed = true;
-      for (const line of lines) if (!line.rings) line.hangUp('phone stopped'); // what rings the agent tells 480
+      for (const line of lines.values()) if (!line.rings) line.hangUp('phone stopped'); // what rings the agent tells 480
       hardware.bell?.stop();
       hardware.lamp?.show(false);
       void accounts.subscriptions?.close(); // goes out before the agent's own farewell, which is waited for

@@ -233,7 +233,7 @@ export class TransportLayer {
 
   close(): void {
     this.#closed = true;
-    for (const connection of this.#connections) connection.end();
+    for (const connection of this.#connections.values()) connection.end();
     this.#connections.clear();
     this.#listener?.close();
     this.#stun?.close();
@@ -263,7 +263,7 @@ export class TransportLayer {
     connection.socket = socket;
     this.#connections.add(connection);
     if (this.#connections.size > MAX_CONNECTIONS) {
-      for (const other of this.#connections) {
+      for (const other of this.#connections.values()) {
         if (other.ours || other === connection) continue;
         other.fail({ why: 'connection closed', detail: 'too many connections' });
         break;
@@ -291,7 +291,7 @@ export class TransportLayer {
   #find(to: Destination): Connection | undefined {
     if (to instanceof Connection && !to.ended) return to;
     let found: Connection | undefined;
-    if (to.transport !== 'udp') for (const connection of this.#connections) if ((found === undefined || !connection.connecting) && carries(connection, to)) found = connection;
+    if (to.transport !== 'udp') for (const connection of this.#connections.values()) if ((found === undefined || !connection.connecting) && carries(connection, to)) found = connection;
     return found;
   }
 

@@ -116,6 +116,7 @@ setInterval(() => {
 }, 20);
 
 const does = {
+  nothing() { return Promise.resolve(); },
   async ring() { await becomes(invite(), 'ringing'); },
   async answered() { const call = [...calls.values()].at(-1); if (!call.rtpPort) await becomes(call, 'answered'); },
   async call() { await becomes(invite(), 'answered'); },

@@ -76,8 +76,10 @@ const dataBytes = async () => {
 const require = createRequire(import.meta.url);
 const warm = async () => {
   await ports.warm();
+  await tell('nothing');
   require('./warm.cjs');
   delete require.cache[require.resolve('./warm.cjs')];
+  loadFile(fileURLToPath(new URL('.', import.meta.url)), 'warm.cjs');
 };
 // Node's own code is dropped before the baseline as it is by the phone at rest, and what is needed of it loaded again, so that the phone is
 // credited with its own alone.
@@ -101,9 +103,12 @@ const snap = async (name) => {
 };
 await snap('baseline again'); // what measuring itself costs
 
-const module = { exports: {} };
-loadFile(dist, 'core.cjs')(require, module);
-const core = module.exports;
+const beside = (name) => {
+  const module = { exports: {} };
+  loadFile(dist, name)(require, module, module.exports);
+  return module.exports;
+};
+const core = beside('core.cjs');
 const settings = JSON.parse(process.env.BUDGET_SETTINGS);
 settings.sip.host = '127.0.0.1';
 settings.sip.port = 0;
@@ -117,7 +122,7 @@ const place = { device: 'silence', periodMs: 20, periods: 4, playDb: 0, captureD
 const codec = (use) => core.createG711(use.name);
 const rehearse = async () => { // as the media thread does
   compileSoon();
-  await core.rehearse(ports.random, codec, 400);
+  await beside('rehearsal.cjs').rehearse(core.createEngine, ports.random, codec, 400);
   compileLate();
 };
 await rehearse();
@@ -125,15 +130,8 @@ const media = core.createEngine({ clock, random: ports.random, log: ports.log, u
   places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'auto', rtpTimeoutS: 0,
 });
 const worked = handset ? createHandset() : undefined;
-let dialledOnce;
-const dialled = () => {
-  if (dialledOnce === undefined) {
-    const beside = { exports: {} };
-    loadFile(dist, 'dialled.cjs')(require, beside, beside.exports);
-    dialledOnce = beside.exports;
-  }
-  return dialledOnce;
-};
+let once;
+const dialled = () => once ??= beside('dialled.cjs');
 const phone = core.createPhone(...phonePorts(core, { clock, media, settings, ports, dialled, handset: worked?.handset }));
 const happened = (event) => new Promise((resolve) => {
   const end = phone.subscribe((e) => {
