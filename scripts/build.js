@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 import { compileAhead } from './compile-ahead.js';
+import { later } from './later.js';
 import { nested } from './nested.js';
 import { pack } from './packs.js';
 import { plainLoops } from './plain-loops.js';
@@ -59,6 +60,17 @@ const ownRequire = {
   },
 };
 
+/** What is loaded with the first call of it, in files of their own: each a list of modules, the first of which is asked for (later.js). */
+const BESIDE_CORE = [
+  ['src/sip/connection.ts', 'src/sip/framing.ts'],
+  ['src/sip/stun.ts'],
+  ['src/sip/call-requests.ts'],
+  ['src/sip/multipart.ts'],
+  ['src/phone/nets.ts'],
+  ['src/phone/sent-on.ts'],
+];
+const BESIDE_DIALLED = [['src/phone/further-commands.ts']];
+
 /** A bundled ES module that imports only Node's own, as CommonJS. */
 function commonJs(text) {
   const named = (list, turned) => list.split(',').map((one) => { const [a, b = a] = one.trim().split(' as '); return turned ? `${b}:${a}` : `${a}:${b}`; }).join();
@@ -85,16 +97,28 @@ const phone = {
   plugins: [plainSettings, plainPrivates, core],
 };
 
-/** `from` with all it imports as the function packs.ts calls. It is minified but for its white space, by which statements and modules are told apart; that goes last. */
-async function bodyOf(from, within = (text, inputs, last) => text + last) {
-  const { outputFiles: [{ text }], metafile } = await build({
-    ...phone, minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: [from], write: false,
-  });
-  const whole = commonJs(plainLoops(text)), at = whole.lastIndexOf('module.exports');
-  const { code } = await transform(`body = function(require,module,exports){${within(whole.slice(0, at), metafile.inputs, whole.slice(at))}}`, {
-    minifyWhitespace: true, minifySyntax: true, target: phone.target,
-  });
-  return `(${code.trim().slice('body='.length, -1)}\n)\n`;
+/**
+ * `from` with all it imports as the function packs.ts calls, and the files of what is `beside` it. It is minified but for its white space, by which statements
+ * and modules are told apart; that goes last.
+ */
+async function bodies(name, from, { beside = [], within = (text, inputs, last) => text + last } = {}) {
+  const sets = later(root, beside);
+  const one = async (entry, plugin, whole) => {
+    const { outputFiles: [{ text }], metafile } = await build({
+      ...phone, plugins: [plugin, ...phone.plugins], minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: [entry], write: false,
+    });
+    const { code } = await transform(`body = function(require,module,exports){${whole(commonJs(plainLoops(text)).replaceAll('requireLater(', 'require('), metafile.inputs)}}`, {
+      minifyWhitespace: true, minifySyntax: true, target: phone.target,
+    });
+    return `(${code.trim().slice('body='.length, -1)}\n)\n`;
+  };
+  writeFileSync(join(dist, `${name}.cjs`), await one(from, sets.beside, (text, inputs) => {
+    const at = text.lastIndexOf('module.exports');
+    return within(text.slice(0, at), inputs, text.slice(at));
+  }));
+  for (const { name: its, from: path, plugin } of sets.files) {
+    writeFileSync(join(dist, `${its}.cjs`), await one(path, plugin, (text) => `module.exports = (given) => {${text}\nreturn module.exports; };`));
+  }
 }
 
 rmSync(dist, { recursive: true, force: true });
@@ -102,12 +126,13 @@ mkdirSync(dist, { recursive: true });
 
 writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 const bundled = async (from) => (await build({ ...phone, entryPoints: [`src/main/${from}.ts`], write: false })).outputFiles[0].text;
-writeFileSync(join(dist, 'core.cjs'), await bodyOf('src/main/core.ts', nested));
+await bodies('core', 'src/main/core.ts', { beside: BESIDE_CORE, within: nested });
 writeFileSync(join(dist, 'flags.js'), commonJs(await bundled('flags')));
 // Asked for with the first call that wants it, at once: by the media thread, and keys of encrypted sound by the main thread.
-for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts'], ['dialled', 'src/main/dialled.ts'], ['rehearsal', 'src/media/rehearsal.ts']]) {
-  writeFileSync(join(dist, `${name}.cjs`), await bodyOf(from));
-}
+await bodies('media-extras', 'src/main/media-extras.ts');
+await bodies('sdes', 'src/sdp/sdes.ts');
+await bodies('dialled', 'src/main/dialled.ts', { beside: BESIDE_DIALLED });
+await bodies('rehearsal', 'src/media/rehearsal.ts');
 
 const small = { minify: true, platform: 'node', target: 'node20', legalComments: 'none' };
 const { outputFiles: [packs] } = await build({ ...small, absWorkingDir: root, entryPoints: ['src/main/packs.ts'], bundle: true, format: 'iife', globalName: 'packs', write: false });

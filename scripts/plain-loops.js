@@ -53,6 +53,6 @@ function loop(line) {
 
 export function plainLoops(text) {
   if (/\b_\$[ail]/.test(text)) throw new Error('the bundle has names that plain-loops.js uses');
-  const lines = topsAsVar(text.split('\n')).map(patterns).map(loop);
-  return LIST_OF + lines.join('\n');
+  const plain = topsAsVar(text.split('\n')).map(patterns).map(loop).join('\n');
+  return plain.includes(`${LIST}(`) ? LIST_OF + plain : plain;
 }

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 const NUMBER = /^(?:export )?const ([A-Z][A-Z0-9_]+) = (-?[\d._]+|1 \/ [\d_]+);/gm;
 const IMPORT = /^import \{([^}]+)\} from '(\.[^']+)';$/gm;
 
-const numbersIn = (text) => new Map([...text.matchAll(NUMBER)].map(([, name, number]) => [name, `(${number})`]));
+export const numbersIn = (text) => new Map([...text.matchAll(NUMBER)].map(([, name, number]) => [name, `(${number})`]));
 
 /** `text` of the source file at `path`, with the numbers of its own and those it imports by their own names. Lines stay where they are. */
 export function plainNumbers(text, path) {

@@ -105,9 +105,11 @@ await snap('baseline again'); // what measuring itself costs
 
 const beside = (name) => {
   const module = { exports: {} };
-  loadFile(dist, name)(require, module, module.exports);
+  loadFile(dist, name)(need, module, module.exports);
   return module.exports;
 };
+/** What the core requires: files beside it, and Node's own. */
+const need = (name) => name.startsWith('./') ? beside(name.slice(2)) : require(name);
 const core = beside('core.cjs');
 const settings = JSON.parse(process.env.BUDGET_SETTINGS);
 settings.sip.host = '127.0.0.1';
