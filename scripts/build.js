@@ -66,10 +66,12 @@ const BESIDE_CORE = [
   ['src/sip/stun.ts'],
   ['src/sip/call-requests.ts'],
   ['src/sip/multipart.ts'],
+  ['src/sip/prack.ts'],
   ['src/phone/nets.ts'],
   ['src/phone/sent-on.ts'],
+  ['src/phone/texts.ts'],
 ];
-const BESIDE_DIALLED = [['src/phone/further-commands.ts']];
+const BESIDE_DIALLED = [['src/phone/further-commands.ts'], ['src/phone/dial-rules.ts']];
 
 /** A bundled ES module that imports only Node's own, as CommonJS. */
 function commonJs(text) {

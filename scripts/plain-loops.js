@@ -48,7 +48,7 @@ function loop(line) {
   const names = item.startsWith('{') ? [...item.matchAll(/(?<=[{,] (?:[\w$]+: )?)[\w$]+(?=[ ,])/g)].map(([name]) => name) : [item];
   const all = rest.slice(0, end - 1);
   if (ITERATOR.test(all)) return line;
-  return `${before}for (let _$a = ${LIST}(${all}), _$i = 0, ${names.join(', ')}; _$i < _$a.length && (${item} = _$a[_$i], !0); _$i++)${rest.slice(end)}`;
+  return `${before}for (let _$a = ${LIST}(${all}), _$i = 0, ${names.join(', ')}; _$i < _$a.length && (${item} = _$a[_$i++], !0); )${rest.slice(end)}`;
 }
 
 export function plainLoops(text) {

@@ -10,7 +10,8 @@ import { countOf, hasToken, nameAddrs, quote, reasons, tagOf } from './headers.t
 import { reasonOf, text, type Message } from './message.ts';
 import { newLeg, SDP_LINE, type Leg, type Talk } from './leg.ts';
 import { Offers } from './offers.ts';
-import { prack, ring, unheard } from './reliable.ts';
+import { prack } from './prack.ts';
+import { ring, unheard } from './reliable.ts';
 import { LACKING } from './registration-machine.ts';
 import { callTable, type CallAction, type CallInput, type CallPhase, type Open } from './session-machine.ts';
 import { checkHeaders } from './requester.ts';

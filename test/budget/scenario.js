@@ -77,6 +77,8 @@ const require = createRequire(import.meta.url);
 const warm = async () => {
   await ports.warm();
   await tell('nothing');
+  createHandset();
+  phonePorts({ nationalOf: () => ({}) }, { clock: ports.clock(), ports, settings: {} });
   require('./warm.cjs');
   delete require.cache[require.resolve('./warm.cjs')];
   loadFile(fileURLToPath(new URL('.', import.meta.url)), 'warm.cjs');
