@@ -44,12 +44,14 @@ export function later(root, files) {
     setup({ onLoad }) {
       for (const { name, paths } of sets) {
         onLoad({ filter: new RegExp(`[\\\\/]${relative(root, paths[0]).replace(/[\\\\/.]/g, '.')}$`) }, () => {
-          const given = needs(paths);
+          const given = needs(paths), functions = functionsOf(paths[0]);
+          const load = `made ??= requireLater('./${name}.cjs')({ ${given.map(([one]) => one).join(', ')} })`;
           return {
             contents: [
               ...given.map(([one, from]) => `import { ${one} } from ${JSON.stringify(from)};`),
-              `let made; const it = () => made ??= requireLater('./${name}.cjs')({ ${given.map(([one]) => one).join(', ')} });`,
-              ...functionsOf(paths[0]).map((one) => `export const ${one} = (...all) => it().${one}(...all);`),
+              'let made;',
+              ...(functions.length > 1 ? [`const it = () => ${load};`] : []),
+              ...functions.map((one) => `export const ${one} = (...all) => ${functions.length > 1 ? 'it()' : `(${load})`}.${one}(...all);`),
             ].join('\n'),
             loader: 'js', resolveDir: dirname(paths[0]),
           };

@@ -39,3 +39,11 @@ export function phonePorts(core, { clock, media, settings, ports, handset = {}, 
     agent: (handlers) => core.createAgent({ clock, random: ports.random, log: ports.log, network: ports.network, resolver: ports.resolver }, { listen: { host: '127.0.0.1', port: 0 }, tcp: false, userAgent: 'Offhook', sessionS: () => 1_800 }, handlers),
   }];
 }
+
+/** Everything above used once, so that it is not charged to the phone. */
+export async function warmPhonePorts(ports) {
+  const [given] = phonePorts({ nationalOf: () => ({}) }, { clock: ports.clock(), ports, settings: {}, handset: createHandset().handset });
+  const { bell, lamp } = given.hardware;
+  bell.ring([]), bell.stop(), lamp.show(true), given.settings(), given.sounds.national(), given.sounds.file('');
+  await Promise.all([given.store.read(), given.store.write(), given.store.append()]);
+}
