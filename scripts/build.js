@@ -107,9 +107,9 @@ async function bodies(name, from, { beside = [], within = (text, inputs, last) =
   const sets = later(root, beside);
   const one = async (entry, plugin, whole) => {
     const { outputFiles: [{ text }], metafile } = await build({
-      ...phone, plugins: [plugin, ...phone.plugins], minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: [entry], write: false,
+      ...phone, plugins: [plugin, ...phone.plugins], minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: [entry], write: false, define: { ...phone.define, 'import.meta.url': 'packUrl' },
     });
-    const { code } = await transform(`body = function(require,module,exports){${whole(commonJs(plainLoops(text)).replaceAll('requireLater(', 'require('), metafile.inputs)}}`, {
+    const { code } = await transform(`body = function(require,module,exports,packUrl){${whole(commonJs(plainLoops(text)).replaceAll('requireLater(', 'require('), metafile.inputs)}}`, {
       minifyWhitespace: true, minifySyntax: true, target: phone.target,
     });
     return `(${code.trim().slice('body='.length, -1)}\n)\n`;
