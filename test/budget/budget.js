@@ -3,7 +3,7 @@
 // needs (dist/dialled.cjs), lifted, dialled on and hung up. phones.js names the phones, the states they go through and their limits.
 //
 // Core: SIP, session descriptions, RTP with jitter buffer and G.711, the behaviour of a telephone. Baseline: the same process with Node's
-// modules, sockets, clock and a silent sound device loaded and warmed. Figure: heapUsed after 100 ms of rest and three forced
+// modules, buffers, sockets, clock, a silent sound device, the settings (19 kB, the store's) and this folder's own code loaded and warmed. Figure: heapUsed after 100 ms of rest and three forced
 // collections, less the baseline; the median of five fresh processes; the worst phase counts. Exits 1 at a phone's limit or above. Once
 // registered, the phone is at rest and drops the code of its start as the shipped one does (src/main/flags.ts); so has the baseline, and the
 // media loops, whose thread drops nothing, are rehearsed again.
