@@ -9,8 +9,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 import { compileAhead } from './compile-ahead.js';
+import { later } from './later.js';
 import { nested } from './nested.js';
-import { asBody, pack } from './packs.js';
+import { pack } from './packs.js';
+import { plainLoops } from './plain-loops.js';
 import { plainNumbers } from './plain-numbers.js';
 import { plainSchema } from './plain-schema.js';
 
@@ -58,11 +60,24 @@ const ownRequire = {
   },
 };
 
+/** What is loaded with the first call of it, in files of their own: each a list of modules, the first of which is asked for (later.js). */
+const BESIDE_CORE = [
+  ['src/sip/connection.ts', 'src/sip/framing.ts'],
+  ['src/sip/stun.ts'],
+  ['src/sip/call-requests.ts'],
+  ['src/sip/multipart.ts'],
+  ['src/sip/prack.ts'],
+  ['src/phone/nets.ts'],
+  ['src/phone/sent-on.ts'],
+  ['src/phone/texts.ts'],
+];
+const BESIDE_DIALLED = [['src/phone/further-commands.ts'], ['src/phone/dial-rules.ts'], ['src/phone/record.ts']];
+
 /** A bundled ES module that imports only Node's own, as CommonJS. */
 function commonJs(text) {
   const named = (list, turned) => list.split(',').map((one) => { const [a, b = a] = one.trim().split(' as '); return turned ? `${b}:${a}` : `${a}:${b}`; }).join();
   const out = text
-    .replace(/\bimport ?\{([^}]+)\} ?from ?"(node:\w+)";/g, (_, list, from) => `const{${named(list, false)}}=require("${from}");`)
+    .replace(/\bimport ?\{([^}]+)\} ?from ?"(node:[\w/]+)";/g, (_, list, from) => `const{${named(list, false)}}=require("${from}");`)
     .replace(/\bexport ?\{([^}]+)\};\s*$/, (_, list) => `module.exports={${named(list, true)}};`);
   if (/\b(import|export)\b ?[\w${*"'-]/.test(out.slice(0, 500) + out.slice(-500))) throw new Error('the core has an import or export that is not understood');
   return `"use strict";${out}`;
@@ -84,16 +99,28 @@ const phone = {
   plugins: [plainSettings, plainPrivates, core],
 };
 
-/** The core, minified but for its white space, by which its modules are told apart; that goes last. */
-async function coreText() {
-  const { outputFiles: [{ text }], metafile } = await build({
-    ...phone, minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: ['src/main/core.ts'], write: false,
-  });
-  const whole = commonJs(text), at = whole.lastIndexOf('module.exports');
-  const { code } = await transform(`core = function(require,module,exports){${nested(whole.slice(0, at), metafile.inputs, whole.slice(at))}}`, {
-    minifyWhitespace: true, minifySyntax: true, target: phone.target,
-  });
-  return `(${code.trim().slice('core='.length, -1)}\n)\n`;
+/**
+ * `from` with all it imports as the function packs.ts calls, and the files of what is `beside` it. It is minified but for its white space, by which statements
+ * and modules are told apart; that goes last.
+ */
+async function bodies(name, from, { beside = [], within = (text, inputs, last) => text + last } = {}) {
+  const sets = later(root, beside);
+  const one = async (entry, plugin, whole) => {
+    const { outputFiles: [{ text }], metafile } = await build({
+      ...phone, plugins: [plugin, ...phone.plugins], minify: false, minifyIdentifiers: true, minifySyntax: true, metafile: true, entryPoints: [entry], write: false, define: { ...phone.define, 'import.meta.url': 'packUrl' },
+    });
+    const { code } = await transform(`body = function(require,module,exports,packUrl){${whole(commonJs(plainLoops(text)).replaceAll('requireLater(', 'require('), metafile.inputs)}}`, {
+      minifyWhitespace: true, minifySyntax: true, target: phone.target,
+    });
+    return `(${code.trim().slice('body='.length, -1)}\n)\n`;
+  };
+  writeFileSync(join(dist, `${name}.cjs`), await one(from, sets.beside, (text, inputs) => {
+    const at = text.lastIndexOf('module.exports');
+    return within(text.slice(0, at), inputs, text.slice(at));
+  }));
+  for (const { name: its, from: path, plugin } of sets.files) {
+    writeFileSync(join(dist, `${its}.cjs`), await one(path, plugin, (text) => `module.exports = (given) => {${text}\nreturn module.exports; };`));
+  }
 }
 
 rmSync(dist, { recursive: true, force: true });
@@ -101,13 +128,13 @@ mkdirSync(dist, { recursive: true });
 
 writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 const bundled = async (from) => (await build({ ...phone, entryPoints: [`src/main/${from}.ts`], write: false })).outputFiles[0].text;
-writeFileSync(join(dist, 'core.cjs'), await coreText());
+await bodies('core', 'src/main/core.ts', { beside: BESIDE_CORE, within: nested });
 writeFileSync(join(dist, 'flags.js'), commonJs(await bundled('flags')));
 // Asked for with the first call that wants it, at once: by the media thread, and keys of encrypted sound by the main thread.
-for (const [name, from] of [['media-extras', 'src/main/media-extras.ts'], ['sdes', 'src/sdp/sdes.ts'], ['dialled', 'src/main/dialled.ts']]) {
-  const { outputFiles: [extras] } = await build({ ...phone, entryPoints: [from], format: 'cjs', write: false });
-  writeFileSync(join(dist, `${name}.cjs`), asBody(extras.text));
-}
+await bodies('media-extras', 'src/main/media-extras.ts');
+await bodies('sdes', 'src/sdp/sdes.ts');
+await bodies('dialled', 'src/main/dialled.ts', { beside: BESIDE_DIALLED });
+await bodies('rehearsal', 'src/media/rehearsal.ts');
 
 const small = { minify: true, platform: 'node', target: 'node20', legalComments: 'none' };
 const { outputFiles: [packs] } = await build({ ...small, absWorkingDir: root, entryPoints: ['src/main/packs.ts'], bundle: true, format: 'iife', globalName: 'packs', write: false });

@@ -7,10 +7,7 @@ import { transform } from 'esbuild';
 /** The names a chunk has among the packs. */
 const nameOf = (path) => `./${basename(path)}`;
 
-/** A file of CommonJS as the function packs.ts calls. */
-export const asBody = (text) => `(function(require,module,exports){${text.trim()}\n})\n`;
-
-/** One chunk likewise. */
+/** One chunk as the function packs.ts calls. */
 async function body(text, options) {
   const { code, warnings } = await transform(text, {
     ...options, loader: 'js', format: 'cjs', define: { 'import.meta.url': 'packUrl' }, supported: { 'dynamic-import': false },

@@ -4,7 +4,6 @@
 export { createEngine } from '../media/engine.ts';
 export { dtmfProgram } from '../media/dtmf.ts';
 export { createG711 } from '../media/g711.ts';
-export { rehearse } from '../media/rehearsal.ts';
 export { holdTone, intercomBeep, nationalOf, ringTone, statusTones } from '../media/tone-tables.ts';
 export { createAgent } from '../sip/agent.ts';
 export { texts } from '../sip/message.ts';

@@ -51,5 +51,5 @@ export async function dropOldCode(turn: () => Promise<void>): Promise<void> {
 }
 
 // Nor does V8 look every 8 s for as long as a thread lives whether garbage might have gathered: the media thread would be woken for nothing.
-set('--no-memory-reducer', '--no-sparkplug', '--regexp-interpret-all', ...(counts ? ['--no-maglev'] : []));
+set('--no-memory-reducer', '--no-compilation-cache', '--no-sparkplug', '--regexp-interpret-all', ...(counts ? ['--no-maglev'] : []));
 compileLate();

@@ -18,6 +18,8 @@ interface Module { exports: unknown }
 export type Body = (require: Require, module: Module, exports: unknown, url: string) => void;
 
 const SUM_BYTES = 20;
+/** What is beside the packs and needed once: its text and code go when its work is done. */
+const ONCE = ['./rehearsal.cjs'];
 /** Parts of Node.js that are loaded when something of them is first used, which is after the start. */
 const LATER = ['node:child_process', 'node:fs/promises', 'node:worker_threads'];
 
@@ -72,6 +74,10 @@ export function openPacks(folder: string, node: Require, bodies: Record<string, 
     }
     made.set(name, module);
     bodies[name]!(need, module, module.exports, url);
+    if (ONCE.includes(name)) {
+      made.delete(name);
+      delete bodies[name];
+    }
     return module.exports;
   };
 }

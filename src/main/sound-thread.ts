@@ -9,7 +9,7 @@ import { createCodec, type CodecFactory } from '../media/codec.ts';
 import type { Media } from '../media/door.ts';
 import { createEngine } from '../media/engine.ts';
 import type { MediaExtras } from '../media/extras.ts';
-import { rehearse } from '../media/rehearsal.ts';
+import type { rehearse } from '../media/rehearsal.ts';
 import type { Log, LogFields, LogLevel } from '../ports/log.ts';
 import type { Network } from '../ports/net.ts';
 import { systemClock } from '../system/clock.ts';
@@ -41,16 +41,16 @@ const codec: CodecFactory = (use, options) => createCodec(use, use.name !== 'opu
 async function begin(): Promise<void> {
   // The phone may start meanwhile: commands wait in the port until somebody listens to it, below.
   post({ kind: 'ready' });
+  const load = createRequire(import.meta.url);
   const udp = systemNetwork({ log, dscp, marks: () => import('../system/dscp.ts'), polled: () => import('../system/polled-udp.ts') });
   compileAtOnce();
   rehearseCards(REHEARSED_PERIODS);
   await rehearseSocket(udp).catch(() => undefined); // without a loopback it is compiled as it goes
   compileSoon();
-  await rehearse(random, createCodec, REHEARSED_PERIODS);
+  await (load('./rehearsal.cjs') as { readonly rehearse: typeof rehearse }).rehearse(createEngine, random, createCodec, REHEARSED_PERIODS);
   compileLate();
   if (realTime) await takePrecedence();
 
-  const load = createRequire(import.meta.url);
   const extras = (): MediaExtras => (load('./media-extras.cjs') as { readonly extras: MediaExtras }).extras; // at once, for the order of commands must stay
   const make = (sockets: Network): Media => createEngine({ clock, random, log, udp: sockets, audio: createAudioSystem({ clock, log, files: soundFiles() }), codec, extras }, settings);
   const engine = stunServer === '' ? make(udp) : (await import('./mapped.ts')).mappedEngine({ clock, random, log, udp }, stunServer, nameServers, make);

@@ -10,7 +10,7 @@ import type { DatagramHandler, Network } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { CodecFactory } from './codec.ts';
 import type { MediaSettings, PlaceSettings } from './door.ts';
-import { createEngine } from './engine.ts';
+import type { createEngine } from './engine.ts';
 
 const PERIOD_MS = 20;
 const NEAR = 1;
@@ -22,8 +22,8 @@ const settings: MediaSettings = {
   rtpPortMin: 2, rtpPortMax: 9, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'off', rtpTimeoutS: 0,
 };
 
-/** Plays `periods` of 20 ms of a call, half of them in each kind of G.711, as fast as the machine can. */
-export async function rehearse(random: Random, codec: CodecFactory, periods: number): Promise<void> {
+/** Plays `periods` of 20 ms of a call on an engine that `create` makes, half of them in each kind of G.711, as fast as the machine can. */
+export async function rehearse(create: typeof createEngine, random: Random, codec: CodecFactory, periods: number): Promise<void> {
   let now = 0.37; // real times are no whole numbers, and code made for those would not serve
   let alarms: { readonly at: number; readonly due: () => void }[] = [];
   const clock: Clock = {
@@ -47,7 +47,7 @@ export async function rehearse(random: Random, codec: CodecFactory, periods: num
     sourceFor: async () => HOST,
   };
   let card: AudioOptions | undefined;
-  const engine = createEngine({
+  const engine = create({
     clock, random, udp: network, codec,
     audio: {
       list: () => [],

@@ -2,7 +2,8 @@
 // before, said once in the log.
 
 import type { Desk } from './desk.ts';
-import { compilePlan, emergencyNumbers, outranked, type Dialling } from './dialplan.ts';
+import { outranked } from './dial-rules.ts';
+import { compilePlan, emergencyNumbers, type Dialling } from './dialplan.ts';
 import { CODES } from './outgoing.ts';
 
 /** Emergency numbers that people know from elsewhere (ITU-T E.161.1); whatever else the owner has them for goes first. */
@@ -30,7 +31,7 @@ export function createDialling({ ports, settings, failed }: Pick<Desk, 'ports' |
     const { speedDial } = dialing, emergency = emergencyNumbers(national, dialing.emergencyOfCountry, dialing.emergency);
     const abroad = dialing.emergencyOfCountry ? ABROAD.filter((number) => !emergency.includes(number) && !extensions.includes(number)) : [];
     known = { of, tables: { plan, emergency, abroad, speedDial, codes: CODES } };
-    const all = outranked(plan, emergency, Object.keys(speedDial), extensions);
+    const short = Object.keys(speedDial), all = plan.length + short.length + extensions.length === 0 ? [] : outranked(plan, emergency, short, extensions);
     if (all.join() !== told) for (const why of all) ports.log.warn({ why, country }, 'an emergency number goes first');
     told = all.join();
     return known.tables;

@@ -89,19 +89,22 @@ export function createHandset(desk: Desk): Handset {
     replay();
   };
 
-  const durations: Readonly<Record<TimerName, () => number>> = {
-    'glare': () => GLARE_MS,
-    'hotline': () => desk.settings().dialing.hotlineS * 1_000,
-    'no dial': () => desk.settings().dialing.noDialS * 1_000,
-    'inter digit': () => desk.settings().dialing.interDigitS * 1_000,
-    'dead': () => desk.settings().calls.howlerS * 1_000,
-    'howler': () => HOWLER_MS,
-    'recall': () => desk.settings().calls.ringS * 1_000,
+  const duration = (name: TimerName): number => {
+    const { dialing, calls } = desk.settings();
+    switch (name) {
+      case 'glare': return GLARE_MS;
+      case 'hotline': return dialing.hotlineS * 1_000;
+      case 'no dial': return dialing.noDialS * 1_000;
+      case 'inter digit': return dialing.interDigitS * 1_000;
+      case 'dead': return calls.howlerS * 1_000;
+      case 'howler': return HOWLER_MS;
+      case 'recall': return calls.ringS * 1_000;
+    }
   };
   const start = (name: TimerName): void => {
     if (name === 'hotline' && desk.settings().dialing.hotline === '') return;
     timers.get(name)?.();
-    timers.set(name, clock.after(durations[name](), () => {
+    timers.set(name, clock.after(duration(name), () => {
       timers.delete(name);
       handle(`T ${name}`);
     }));

@@ -38,7 +38,7 @@ export class Line {
   readonly stream: StreamId;
   readonly direction: 'in' | 'out';
   readonly startedAt: number;
-  call: Call | undefined;
+  call: Call | undefined = undefined;
   place: Place = 'handset';
   state: 'calling' | 'ringing' | 'established' | 'ended' = 'calling';
   held = false;
@@ -51,9 +51,9 @@ export class Line {
   intercom = false;
   emergency = false;
   /** Answered without a person: where, and with what caution. */
-  auto: { readonly place: Place; readonly beep: ToneProgram; readonly maxS: number } | undefined;
+  auto: { readonly place: Place; readonly beep: ToneProgram; readonly maxS: number } | undefined = undefined;
   /** Rung for otherwise than usual. */
-  ringStyle: Ring | undefined;
+  ringStyle: Ring | undefined = undefined;
   /** Who it is, as shown; the address for calling back. */
   remote: string;
   name = '';
@@ -62,23 +62,23 @@ export class Line {
   codec = '';
   /** What the sound is encrypted by; '' while it is not. */
   suite = '';
-  ending: Ending | undefined;
-  quality: CallQuality | undefined;
+  ending: Ending | undefined = undefined;
+  quality: CallQuality | undefined = undefined;
   readonly #ports: LinePorts;
   readonly #tell: (line: Line, event: LineEvent) => void;
   #route = NOWHERE;
   #routed = '';
-  #answering: Answering | undefined;
-  #plan: Outgoing | undefined;
+  #answering: Answering | undefined = undefined;
+  #plan: Outgoing | undefined = undefined;
   #attempt = 0;
   /** What was offered: other than the setting where that was refused. */
-  #offered: Encryption | undefined;
+  #offered: Encryption | undefined = undefined;
   #host = '';
-  #port: { readonly rtp: number; readonly rtcp: number } | undefined;
+  #port: { readonly rtp: number; readonly rtcp: number } | undefined = undefined;
   /** The last description we sent; the other side's offer that waits for accept(). */
-  #last: Buffer | undefined;
-  #theirs: Buffer | undefined;
-  #session: StreamSession | undefined;
+  #last: Buffer | undefined = undefined;
+  #theirs: Buffer | undefined = undefined;
+  #session: StreamSession | undefined = undefined;
   #beeping = false;
   /** A re-INVITE of ours waits for its answer. */
   #asking = false;

@@ -17,6 +17,7 @@ import { passwordOf } from './admission.ts';
 import type { Paging } from './paging.ts';
 import type { PhonePorts, Services } from './ports.ts';
 import { createRequests } from './requests.ts';
+import { sendOn } from './sent-on.ts';
 import type { DeviceStatus, PhoneDoor, PhoneEvent, PhoneStatus } from './status.ts';
 import type { StatusName } from './words.ts';
 import type { Settings } from '../config/types.ts';
@@ -132,7 +133,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       else if (fact === 'registration failed' || (event.event === 'device' && event.state === 'lost')) log.warn(fields, fact);
       else log.info(fields, fact);
       const told = { at: clock.wall(), ...event } as PhoneEvent;
-      for (const on of listeners) on(told);
+      for (const on of listeners.values()) on(told);
     },
     failed(sentence) {
       lastFailure = sentence;
@@ -200,7 +201,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
         desk.raise({ event: 'digit', call: id, digit: event.digit, ms: event.ms });
         break;
       case 'transfer asked':
-        transferAsked(line, event.target, event.by);
+        sendOn(desk, handset, sentOn, line, event.target, event.by);
         break;
       case 'ended': {
         const { by, why, status } = event.ending;
@@ -227,38 +228,6 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   }
 
   const warnOfKeys = (line: Line): void => log.warn({ call: line.id }, 'the keys of this call could be read on the way: set the transport of the account to tls');
-
-  /** The other side asks us to call somebody in its place (RFC 3515); what was answered by itself may not send us on. */
-  function transferAsked(line: Line, target: string, by: string): void {
-    const call = line.call!;
-    const address = target.replace(/^<|>$/g, '');
-    const planned = line.intercom || !/^sips?:/i.test(address) ? undefined : ports.dialled().plan(desk, address, {
-      account: call.account?.id, headers: [['Referred-By', by.includes('<') ? by : `<${by}>`]],
-    });
-    if (planned === undefined || !('call' in planned)) return call.transferProgress(603, 'Declined');
-    const next = desk.newLine('out', planned.label.split('?')[0]!); // the Replaces in it is nobody's name
-    sentOn.set(line, next);
-    const ms = (settings().calls.noAnswerS + 10) * 1_000;
-    desk.watch((from, event) => {
-      if (from !== next) return false;
-      const waits = sentOn.has(line);
-      if (event.is === 'ringing' && waits) call.transferProgress(180, 'Ringing');
-      if (event.is !== 'established' && event.is !== 'ended') return false;
-      sentOn.delete(line);
-      if (event.is === 'ended') {
-        if (waits) call.transferProgress(event.ending.status >= 300 ? event.ending.status : 503, event.ending.why);
-        return true;
-      }
-      desk.raise({ event: 'transferred', call: line.id, to: next.remote });
-      if (!waits) return true;
-      call.transferProgress(200, 'OK');
-      handset.replace(line, next);
-      if (line.held) next.hold(true);
-      line.hangUp('transferred');
-      return true;
-    }, ms, () => undefined);
-    void next.dial(planned.call, { to: 'place', place: line.place });
-  }
 
   /** Multicast groups are listened to where the settings name some, and from then on. */
   function page(): void {
@@ -304,7 +273,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
       }
       case 'tone ended':
         handset.toneEnded(event.place, event.id);
-        for (const line of lines) line.onMedia(event);
+        for (const line of lines.values()) line.onMedia(event);
         return;
       case 'stats': return commands.onStats(event.ask, event.stats);
       case 'sound': return commands.onStats(event.ask, event.places);
@@ -333,7 +302,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
   /** Privacy ends what answered itself, unless a person has taken it to the handset. */
   function guard(): void {
     if (settings().intercom.privacy || hardware.privacy?.closed === true) {
-      for (const line of lines) if (line.auto !== undefined && !(line === handset.active && offHook(handset.state.line))) line.hangUp('privacy');
+      for (const line of lines.values()) if (line.auto !== undefined && !(line === handset.active && offHook(handset.state.line))) line.hangUp('privacy');
     }
     show();
   }
@@ -387,7 +356,7 @@ export function createPhone(ports: PhonePorts, services: Services = {}): Phone {
     nextStream: () => ++streamId,
     async close() {
       closed = true;
-      for (const line of lines) if (!line.rings) line.hangUp('phone stopped'); // what rings the agent tells 480
+      for (const line of lines.values()) if (!line.rings) line.hangUp('phone stopped'); // what rings the agent tells 480
       hardware.bell?.stop();
       hardware.lamp?.show(false);
       void accounts.subscriptions?.close(); // goes out before the agent's own farewell, which is waited for

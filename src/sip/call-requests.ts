@@ -1,12 +1,12 @@
 // What may be said inside a call besides offers: INFO digits, REFER and its NOTIFY (RFC 3515, RFC 3891, RFC 3892). Reads and writes their
-// headers and bodies; call.ts sends.
+// headers and bodies; call.ts sends. In the bundle loaded with the first of them (scripts/later.js).
 
 import type { CallUnit } from './call.ts';
 import type { Headers } from './build.ts';
 import { contentType, cseqOf, formatNameAddr, nameAddr, nameAddrs } from './headers.ts';
-import { bodyOf, text, type Message } from './message.ts';
+import { bodyOf, reasonOf, text, type Message } from './message.ts';
 import type { ServerTransaction } from './transactions.ts';
-import type { Ua } from './ua.ts';
+import type { SendFailure, Ua } from './ua.ts';
 import { asRequestUri, formatUri, parseUri } from './uri.ts';
 
 /** A digit's length when INFO tells none, ms. */
@@ -53,8 +53,8 @@ function takeRefer(call: CallUnit, request: Message, server: ServerTransaction):
 }
 
 /** Refer-Sub: false of a REFER, or of its 2xx: nobody is told how it went (RFC 4488 §4). */
-export const NO_REPORT: Headers = [['Refer-Sub', 'false']];
-export const wantsNoReport = (message: Message): boolean => /^false\b/i.test(text(message, 'refer-sub') ?? '');
+const NO_REPORT: Headers = [['Refer-Sub', 'false']];
+const wantsNoReport = (message: Message): boolean => /^false\b/i.test(text(message, 'refer-sub') ?? '');
 
 function takeNotify(call: CallUnit, request: Message, server: ServerTransaction): void {
   if (!/^refer\s*(;|$)/i.test(text(request, 'event') ?? '') || !call.hasReferred) return server.respond(481);
@@ -67,6 +67,26 @@ function takeNotify(call: CallUnit, request: Message, server: ServerTransaction)
   const status = Number(line[1]);
   if (status >= 200) call.hasReferred = false;
   call.emit({ event: 'transfer progress', status, reason: line[2]! });
+}
+
+/** Sends the other side of `call` to `target`, or in place of us into the call `replaces`; what comes of it are its events. */
+export function transfer(ua: Ua, call: CallUnit, target: string, replaces: CallUnit | undefined, report: boolean, why: (failure: SendFailure) => string): void {
+  const headers = call.state === 'established' ? transferHeaders(ua, call, target, replaces) : undefined;
+  const fail = (status: number, reason: string): void => call.emit({ event: 'transfer progress', status, reason });
+  if (headers === undefined) return fail(400, 'no such address');
+  call.hasReferred = true;
+  call.ask('REFER', report ? headers : [...headers, ...NO_REPORT], undefined, (r) => {
+    if (r.response === undefined) fail(408, why(r.failure));
+    else if (r.response.status >= 300 || wantsNoReport(r.response)) fail(r.response.status, reasonOf(r.response));
+  });
+}
+
+/** Tells whoever sent us to another how that goes (RFC 3515 §2.4.5). */
+export function tellProgress(call: CallUnit, event: string, status: number, reason: string): void {
+  if (status >= 200) call.referEvent = undefined;
+  call.ask('NOTIFY', [
+    ['Event', event], ['Subscription-State', status < 200 ? 'active;expires=60' : 'terminated;reason=noresource'], ['Content-Type', 'message/sipfrag;version=2.0'],
+  ], Buffer.from(`SIP/2.0 ${status} ${reason.replace(/[\r\n\0]/g, ' ')}\r\n`));
 }
 
 /** Headers of the REFER that sends the other side of `call` to `target`, or in place of us into the call `replaces`; undefined when there is no address. */

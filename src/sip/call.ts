@@ -3,14 +3,15 @@
 
 import type { Call, CallEvent, CallState, Ending, Party, Transport } from './agent-types.ts';
 import { reasonPhrase, sessionId, type Headers } from './build.ts';
-import { NO_REPORT, takeExtra, transferHeaders, wantsNoReport } from './call-requests.ts';
+import { takeExtra, tellProgress, transfer } from './call-requests.ts';
 import { sessionOf } from './body.ts';
 import { belongs, dialogOfRequest, dialogOfResponse, inOrder, pathOf, wantsSips, type Dialog } from './dialog.ts';
 import { countOf, hasToken, nameAddrs, quote, reasons, tagOf } from './headers.ts';
 import { reasonOf, text, type Message } from './message.ts';
 import { newLeg, SDP_LINE, type Leg, type Talk } from './leg.ts';
 import { Offers } from './offers.ts';
-import { prack, ring, unheard } from './reliable.ts';
+import { prack } from './prack.ts';
+import { ring, unheard } from './reliable.ts';
 import { LACKING } from './registration-machine.ts';
 import { callTable, type CallAction, type CallInput, type CallPhase, type Open } from './session-machine.ts';
 import { checkHeaders } from './requester.ts';
@@ -232,24 +233,11 @@ export class CallUnit implements Call, Talk {
 
   transfer(target: string, replaces?: Call, report = true): void {
     // A call that only rings cannot be replaced where it rings (RFC 3891 §3): its address must do
-    const other = replaces?.state === 'established' ? replaces as CallUnit : undefined;
-    const headers = this.state === 'established' ? transferHeaders(this.#ua, this, target, other) : undefined;
-    const fail = (status: number, reason: string): void => this.emit({ event: 'transfer progress', status, reason });
-    if (headers === undefined) return fail(400, 'no such address');
-    this.hasReferred = true;
-    this.ask('REFER', report ? headers : [...headers, ...NO_REPORT], undefined, (r) => {
-      if (r.response === undefined) fail(408, FAILED[r.failure][1]);
-      else if (r.response.status >= 300 || wantsNoReport(r.response)) fail(r.response.status, reasonOf(r.response));
-    });
+    transfer(this.#ua, this, target, replaces?.state === 'established' ? replaces as CallUnit : undefined, report, (failure) => FAILED[failure][1]);
   }
 
   transferProgress(status: number, reason: string): void {
-    const event = this.referEvent;
-    if (event === undefined) return;
-    if (status >= 200) this.referEvent = undefined;
-    this.ask('NOTIFY', [
-      ['Event', event], ['Subscription-State', status < 200 ? 'active;expires=60' : 'terminated;reason=noresource'], ['Content-Type', 'message/sipfrag;version=2.0'],
-    ], Buffer.from(`SIP/2.0 ${status} ${reason.replace(/[\r\n\0]/g, ' ')}\r\n`));
+    if (this.referEvent !== undefined) tellProgress(this, this.referEvent, status, reason);
   }
 
   sendInfoDigit(digit: string, ms: number): void {

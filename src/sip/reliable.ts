@@ -1,12 +1,9 @@
-// Responses that are sent until the other side has confirmed them: 18x until PRACK (RFC 3262), and how any of them is sent again. What they
-// describe is offers.ts's.
+// Responses that are sent until the other side has confirmed them: 18x until PRACK (RFC 3262). What they describe is offers.ts's.
 
-import { sessionOf } from './body.ts';
-import type { Headers } from './build.ts';
-import { cseqOf, hasToken } from './headers.ts';
-import { SDP_LINE, type Leg, type Talk } from './leg.ts';
-import { text, type Message } from './message.ts';
-import { T1 } from './tables.ts';
+import { hasToken } from './headers.ts';
+import type { Leg, Talk } from './leg.ts';
+import type { Message } from './message.ts';
+import { ringReliably } from './prack.ts';
 import type { ServerTransaction } from './transactions.ts';
 import type { Ua } from './ua.ts';
 
@@ -42,58 +39,5 @@ export function ring(book: Book, server: ServerTransaction, status: number, body
   else ringReliably(book, server, status, body, required);
 }
 
-function ringReliably(book: Book, server: ServerTransaction, status: number, body: Uint8Array | undefined, required: boolean): void {
-  const leg = book.call.leg!, { request } = server, described = body !== undefined && !leg.done;
-  const reliable = required || (described && hasToken(request, 'supported', '100rel')), offers = leg.open === 'none' && !leg.done;
-  if (offers && (reliable ? !described : described)) { // unreliable responses cannot offer
-    if (!reliable) server.respond(status, { headers: book.call.headers() });
-    return;
-  }
-  const lines: Headers = described ? SDP_LINE : [];
-  if (!reliable) return server.respond(status, { headers: [...book.call.headers(), ...lines], ...(described ? { body } : {}) });
-  leg.rseq = leg.rseq < 0 ? 1 + Math.floor(0x7fff_fff0 * book.ua.random.fraction()) : leg.rseq + 1;
-  if (described) {
-    leg.done = true;
-    book.speak(leg, request, body);
-  }
-  server.respond(status, { headers: [...book.call.headers(), ['Require', '100rel'], ['RSeq', String(leg.rseq)], ...lines], ...(described ? { body } : {}) });
-  book.unacked = { seq: cseqOf(request)!.number, described, stop: repeat(book.ua, server, Infinity, () => book.call.unconfirmed()), later: undefined };
-}
-
 /** True while a description of ours waits for its PRACK: no 2xx before (RFC 3262 §3). */
 export const unheard = ({ unacked }: Book): boolean => unacked?.described === true;
-
-/** PRACK of our 1xx, with the answer to its offer, or with an offer that our 200 answers (RFC 3262 §3, §5). */
-export function prack(book: Book, server: ServerTransaction, leg: Leg): void {
-  const { request } = server, unacked = book.unacked, [rseq, seq, method] = (text(request, 'rack') ?? '').split(/\s+/), call = book.call;
-  if (unacked === undefined || rseq !== String(leg.rseq) || seq !== String(unacked.seq) || method !== 'INVITE') return server.respond(481);
-  unacked.stop();
-  book.unacked = undefined;
-  const body = sessionOf(request);
-  if (leg.open === 'ack') {
-    server.respond(200);
-    leg.open = 'none';
-    if (body === undefined) return call.lose('them', 'the other side sent no session description');
-    book.answered(leg, body, true);
-  } else if (body !== undefined) book.take(server, leg);
-  else server.respond(200);
-  call.acknowledged();
-  if (call.state === 'ringing') unacked.later?.();
-  book.next();
-}
-
-/** Sends the response again at T1, doubling up to `mostMs`; `over` when nobody took it in 64·T1. */
-export function repeat(ua: Ua, server: ServerTransaction, mostMs: number, over: () => void): () => void {
-  const since = ua.clock.now();
-  let stop = (): void => undefined;
-  const wait = (ms: number): void => {
-    const left = since + 64 * T1 - ua.clock.now();
-    stop = ua.clock.after(Math.min(ms, left), () => {
-      if (ms >= left) return over();
-      server.resend();
-      wait(Math.min(2 * ms, mostMs));
-    });
-  };
-  wait(T1);
-  return () => stop();
-}

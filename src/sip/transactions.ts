@@ -405,7 +405,7 @@ export class Transactions implements TransportUser, Layer {
     set.add(entry);
     if (!entry.ours) this.#waiting++;
     if (set.size <= (entry.invite ? Math.ceil(this.#lingering / 4) : this.#lingering)) return;
-    for (const oldest of set) {
+    for (const oldest of set.values()) {
       this.forget(oldest);
       return;
     }

@@ -6,8 +6,9 @@ import type { Log } from '../ports/log.ts';
 import type { DatagramSocket, Endpoint, Network, StreamHandler, StreamKind, StreamListener, StreamSocket } from '../ports/net.ts';
 import type { Random } from '../ports/random.ts';
 import type { Transport } from './agent-types.ts';
-import { framer } from './framing.ts';
+import { createConnection, failureOf, type Connection, type ConnectionUser } from './connection.ts';
 import { formatVia, topVia } from './headers.ts';
+import { CRLF, isBlank, PING } from './keep-alive.ts';
 import { parseMessage } from './message.ts';
 import type { Malformed, Message } from './message.ts';
 import { stunFlows, type StunFlows } from './stun.ts';
@@ -53,17 +54,10 @@ export interface TransportPorts {
   readonly network: Network;
 }
 
-/** A SYN unanswered so long is given up: well below timer B, so that another target can still be tried. */
-const CONNECT_MS = 5_000;
-/** RFC 5626 §4.4.1: no pong within 10 s and the flow is dead. */
-const PONG_MS = 10_000;
-/** A message that is not whole by then never will be (RFC 3261 §18.3 leaves the time to us: 64*T1). */
-const MESSAGE_MS = 32_000;
 /** Beyond this the accepted connection that was silent longest is closed. */
 const MAX_CONNECTIONS = 64;
 /** How long the answer of Network.sourceFor is believed. */
 const SOURCE_MS = 60_000;
-const CRLF = Buffer.from('\r\n'), PING = Buffer.from('\r\n\r\n');
 
 /**
  * Whether `way` carries what is for `to`. Over TLS its certificate must be good for the name, unless `to` is a mere address (RFC 5922 §7.3);
@@ -240,7 +234,7 @@ export class TransportLayer {
 
   close(): void {
     this.#closed = true;
-    for (const connection of this.#connections) connection.end();
+    for (const connection of this.#connections.values()) connection.end();
     this.#connections.clear();
     this.#listener?.close();
     this.#stun?.close();
@@ -266,11 +260,11 @@ export class TransportLayer {
   }
 
   #accept(socket: StreamSocket, transport: Transport): StreamHandler {
-    const connection = new Connection({ host: socket.remote.host, port: socket.remote.port, transport }, this.#callbacks(), this.#ports.clock, false);
+    const connection = createConnection({ host: socket.remote.host, port: socket.remote.port, transport }, this.#callbacks(), this.#ports.clock, false);
     connection.socket = socket;
     this.#connections.add(connection);
     if (this.#connections.size > MAX_CONNECTIONS) {
-      for (const other of this.#connections) {
+      for (const other of this.#connections.values()) {
         if (other.ours || other === connection) continue;
         other.fail({ why: 'connection closed', detail: 'too many connections' });
         break;
@@ -282,7 +276,7 @@ export class TransportLayer {
   #connection(to: Destination): Connection {
     const known = this.#find(to);
     if (known !== undefined) return known;
-    const connection = new Connection(to, this.#callbacks(), this.#ports.clock, true);
+    const connection = createConnection(to, this.#callbacks(), this.#ports.clock, true);
     this.#connections.add(connection);
     const { host } = this.#options.listen;
     connection.socket = this.#ports.network.connect({ host: to.host, port: to.port }, connection, {
@@ -296,9 +290,9 @@ export class TransportLayer {
    * of another.
    */
   #find(to: Destination): Connection | undefined {
-    if (to instanceof Connection && !to.ended) return to;
+    if ('ended' in to && !to.ended) return to as Connection;
     let found: Connection | undefined;
-    if (to.transport !== 'udp') for (const connection of this.#connections) if ((found === undefined || !connection.connecting) && carries(connection, to)) found = connection;
+    if (to.transport !== 'udp') for (const connection of this.#connections.values()) if ((found === undefined || !connection.connecting) && carries(connection, to)) found = connection;
     return found;
   }
 
@@ -316,144 +310,4 @@ export class TransportLayer {
       },
     };
   }
-}
-
-interface ConnectionUser {
-  onMessage(message: Message | Malformed, connection: Connection): void;
-  onKeepAlive(): void;
-  onEnd(connection: Connection, failure: Failure): void;
-}
-
-/** One connection; sends queue until it is open. */
-class Connection implements Flow, StreamHandler {
-  readonly transport: Transport;
-  readonly host: string;
-  readonly port: number;
-  readonly name: string | undefined;
-  /** True for one that we opened. */
-  readonly ours: boolean;
-  socket: StreamSocket | undefined;
-  ended = false;
-  readonly #user: ConnectionUser;
-  readonly #clock: Clock;
-  readonly #take: (chunk: Buffer) => boolean;
-  #queue: Buffer[] | undefined;
-  #pongs = false;
-  #stopTimer: (() => void) | undefined;
-  /** When the message that comes in now must be whole. */
-  #dueMs: number | undefined;
-
-  constructor(remote: Destination, user: ConnectionUser, clock: Clock, ours: boolean) {
-    this.transport = remote.transport;
-    this.host = remote.host;
-    this.port = remote.port;
-    this.name = remote.name;
-    this.ours = ours;
-    this.#user = user;
-    this.#clock = clock;
-    if (ours) {
-      this.#queue = [];
-      this.#stopTimer = clock.after(CONNECT_MS, () => this.fail({ why: 'no connection in time', detail: `${remote.host} port ${remote.port} did not answer` }));
-    } else this.#await(true);
-    this.#take = remote.transport.startsWith('ws') ? (bytes) => this.#takeWhole(bytes) : framer({
-      onMessage: (message) => { if (!this.ended) user.onMessage(message, this); },
-      onMalformed: (malformed) => {
-        if (this.ended) return;
-        user.onMessage(malformed, this);
-        if (!malformed.framed) this.fail({ why: 'connection closed', detail: malformed.malformed });
-      },
-      onPing: () => {
-        user.onKeepAlive();
-        this.socket?.send(CRLF);
-      },
-      onPong: () => {
-        this.#pongs = true;
-        user.onKeepAlive();
-      },
-    });
-  }
-
-  get connecting(): boolean { return this.#queue !== undefined; }
-
-  /** RFC 7118 §5: what comes is one message, with or without Content-Length; every WebSocket answers pings. */
-  #takeWhole(bytes: Buffer): boolean {
-    this.#pongs = true;
-    if (isBlank(bytes)) this.#user.onKeepAlive();
-    else this.#user.onMessage(parseMessage(bytes), this);
-    return false;
-  }
-
-  covers(name: string): boolean {
-    return this.socket?.covers?.(name) === true;
-  }
-
-  get local(): Endpoint {
-    return this.socket?.local ?? { host: '', port: 0 };
-  }
-
-  send(bytes: Buffer): void {
-    if (this.#queue !== undefined) this.#queue.push(bytes);
-    else this.socket?.send(bytes);
-  }
-
-  ping(): void {
-    this.send(PING);
-    if (!this.#pongs || this.#queue !== undefined || this.#stopTimer !== undefined) return;
-    this.#stopTimer = this.#clock.after(PONG_MS, () => this.fail({ why: 'connection closed', detail: 'no answer to the keep-alive' }));
-  }
-
-  onOpen(): void {
-    if (!this.ours || this.ended) return;
-    this.#quiet();
-    const queue = this.#queue ?? [];
-    this.#queue = undefined;
-    for (const bytes of queue) this.socket?.send(bytes);
-  }
-
-  onBytes(bytes: Buffer): void {
-    if (this.ended) return;
-    if (this.#queue === undefined) this.#quiet(); // anything heard is a pong
-    this.#await(this.#take(bytes));
-  }
-
-  #await(message: boolean): void {
-    if (!message || this.ended) return void (this.#dueMs = undefined);
-    const nowMs = this.#clock.now(), dueMs = (this.#dueMs ??= nowMs + MESSAGE_MS);
-    this.#stopTimer = this.#clock.after(Math.max(0, dueMs - nowMs), () => this.fail({ why: 'connection closed', detail: 'a message never came to its end' }));
-  }
-
-  onClose(error: Error | undefined): void {
-    this.fail(error === undefined ? { why: 'connection closed', detail: 'closed by the other side' } : failureOf(error));
-  }
-
-  fail(failure: Failure): void {
-    if (this.ended) return;
-    this.end();
-    this.#user.onEnd(this, failure);
-  }
-
-  end(): void {
-    this.ended = true;
-    this.#quiet();
-    this.#queue = undefined;
-    this.socket?.close();
-  }
-
-  #quiet(): void {
-    this.#stopTimer?.();
-    this.#stopTimer = undefined;
-  }
-}
-
-/** Keep-alives are CRLFs, also the zero bytes of some makers. */
-function isBlank(bytes: Buffer): boolean {
-  let at = 0;
-  while (at < bytes.length && (bytes[at] === 13 || bytes[at] === 10 || bytes[at] === 0)) at++;
-  return at === bytes.length;
-}
-
-function failureOf(error: Error): Failure {
-  const code = 'code' in error ? String(error.code) : '';
-  const why = code === 'NOT_TRUSTED' ? 'not trusted' : code === 'ECONNREFUSED' ? 'refused' : code === 'ECONNRESET' || code === 'EPIPE' ? 'connection closed' : code === 'ETIMEDOUT' ? 'no connection in time' : 'no route';
-  return { why, detail: error.message };
 }

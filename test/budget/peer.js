@@ -1,4 +1,4 @@
-// The other side, in a process of its own so that it is not measured: a registrar with digest and a caller that sends RTP.
+// The other side, in a process of its own so that it is not measured: a registrar and proxy with digest, who calls, is called and sends RTP.
 // Told what to do by messages from its parent; answers each with a message.
 
 import { createHash } from 'node:crypto';
@@ -25,7 +25,7 @@ sip.on('message', (bytes, from) => {
   const { start, get } = lines(text);
   const [method] = start.split(' ');
   if (method === 'SIP/2.0') return answer(start, get, text);
-  const reply = (status, more = '') => sip.send(`SIP/2.0 ${status}\r\n${get('via').map((v) => `Via: ${v}\r\n`).join('')}From: ${get('from')[0]}\r\nTo: ${get('to')[0]}${/;tag=/.test(get('to')[0]) ? '' : ';tag=peer'}\r\nCall-ID: ${get('call-id')[0]}\r\nCSeq: ${get('cseq')[0]}\r\n${more}Content-Length: 0\r\n\r\n`, from.port, from.address);
+  const reply = (status, more = '', body = '') => sip.send(`SIP/2.0 ${status}\r\n${get('via').map((v) => `Via: ${v}\r\n`).join('')}From: ${get('from')[0]}\r\nTo: ${get('to')[0]}${/;tag=/.test(get('to')[0]) ? '' : ';tag=peer'}\r\nCall-ID: ${get('call-id')[0]}\r\nCSeq: ${get('cseq')[0]}\r\n${more}Content-Length: ${body.length}\r\n\r\n${body}`, from.port, from.address);
   if (method === 'REGISTER') {
     phone = from;
     const given = get('authorization')[0];
@@ -37,12 +37,25 @@ sip.on('message', (bytes, from) => {
     process.send({ did: 'registered' });
     return;
   }
+  if (method === 'INVITE') return called(get, text, reply);
   if (method === 'BYE') {
     calls.get(get('call-id')[0])?.ended?.();
     calls.delete(get('call-id')[0]);
   }
   if (method !== 'ACK') reply('200 OK');
 });
+
+/** The phone calls: a password is asked for, it rings, and is answered; or it holds and resumes a call. */
+function called(get, text, reply) {
+  const more = `Contact: <sip:peer@127.0.0.1:${sip.address().port}>\r\n`;
+  const accept = () => reply('200 OK', `${more}Content-Type: application/sdp\r\n`, description());
+  if (/;tag=/.test(get('to')[0])) return accept();
+  if (get('proxy-authorization')[0] === undefined) return reply('407 Proxy Authentication Required', 'Proxy-Authenticate: Digest realm="budget", nonce="def", qop="auth", algorithm=MD5\r\n');
+  const id = get('call-id')[0], target = /<([^>]+)>/.exec(get('contact')[0])[1];
+  calls.set(id, { id, uri: target, target, from: `${get('to')[0]};tag=peer`, to: get('from')[0], cseq: 1, rtpPort: Number(/m=audio (\d+)/.exec(text)?.[1]) });
+  reply('180 Ringing', more);
+  accept();
+}
 
 function answer(start, get, text) {
   const call = calls.get(get('call-id')[0]);
@@ -67,18 +80,18 @@ function answer(start, get, text) {
 }
 
 function request(call, method, cseq, body = '') {
-  send(`${method} ${call.target ?? call.uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${sip.address().port};branch=z9hG4bK${call.id}${method === 'ACK' ? 'a' : method};rport\r\nMax-Forwards: 70\r\nFrom: "Peer" <sip:peer@127.0.0.1>;tag=${call.id}\r\nTo: ${call.to}\r\nCall-ID: ${call.id}\r\nCSeq: ${cseq} ${method}\r\nContact: <sip:peer@127.0.0.1:${sip.address().port}>\r\n${body ? 'Content-Type: application/sdp\r\n' : ''}Content-Length: ${body.length}\r\n\r\n${body}`);
+  send(`${method} ${call.target ?? call.uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${sip.address().port};branch=z9hG4bK${call.id}${method === 'ACK' ? 'a' : method};rport\r\nMax-Forwards: 70\r\nFrom: ${call.from}\r\nTo: ${call.to}\r\nCall-ID: ${call.id}\r\nCSeq: ${cseq} ${method}\r\nContact: <sip:peer@127.0.0.1:${sip.address().port}>\r\n${body ? 'Content-Type: application/sdp\r\n' : ''}Content-Length: ${body.length}\r\n\r\n${body}`);
 }
 
 function invite() {
   const id = `c${++count}`;
   const uri = `sip:201@127.0.0.1:${phone.port}`;
-  const call = { id, uri, to: `<${uri}>`, cseq: 1 };
+  const call = { id, uri, from: `"Peer" <sip:peer@127.0.0.1>;tag=${id}`, to: `<${uri}>`, cseq: 1 };
   calls.set(id, call);
-  const port = rtp.address().port;
-  request(call, 'INVITE', 1, `v=0\r\no=- ${count} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n`);
+  request(call, 'INVITE', 1, description());
   return call;
 }
+const description = () => `v=0\r\no=- ${count} 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${rtp.address().port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n`;
 const becomes = (call, what) => new Promise((resolve, reject) => {
   call[what] = resolve;
   call.failed = (status) => reject(new Error(`call refused with ${status}`));
@@ -103,6 +116,7 @@ setInterval(() => {
 }, 20);
 
 const does = {
+  nothing() { return Promise.resolve(); },
   async ring() { await becomes(invite(), 'ringing'); },
   async answered() { const call = [...calls.values()].at(-1); if (!call.rtpPort) await becomes(call, 'answered'); },
   async call() { await becomes(invite(), 'answered'); },

@@ -86,6 +86,14 @@ export async function warm() {
   await new Promise((resolve) => setTimeout(resolve, 50));
   a.close();
   b.close();
+  // What a program of bytes uses of Node's buffers.
+  const bytes = Buffer.allocUnsafe(64);
+  bytes.write('one two', 0, 'latin1');
+  bytes.set(Buffer.from([1, 2]).subarray(1), 60);
+  for (const what of ['one', Buffer.from('two'), 0x20]) bytes.indexOf(what), bytes.lastIndexOf(what);
+  bytes.equals(Buffer.from(new Uint8Array(64).buffer, 0, 64));
+  bytes.toString('latin1', 0, 7), bytes.toString('base64'), bytes.readUInt32LE(0), bytes.slice(1), Buffer.byteLength('one'), Buffer.concat([bytes, bytes]);
+  random.bytes(8), random.fraction();
   createHash('md5').update('x').digest('hex');
   createHash('sha256').update('x').digest('hex');
   const c = clock();

@@ -1,3 +1,3 @@
-// Required before the baseline is taken, so that Node's loader of CommonJS is part of it.
+// Loaded before the baseline is taken, as CommonJS and as a script, so that Node's loaders of both are part of it.
 
-exports.warm = true;
+(function () {});

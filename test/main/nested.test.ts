@@ -36,3 +36,9 @@ test('so is a number of another file', () => {
   expect(plainNumbers("import { MAX_FORWARDS, REASONS } from './build.ts';\nuse(MAX_FORWARDS, REASONS);", new URL('../../src/sip/x.ts', import.meta.url).pathname))
     .toBe("import { MAX_FORWARDS, REASONS } from './build.ts';\nuse((70), REASONS);");
 });
+
+test('so is a number of a table that holds nothing else', () => {
+  const source = "export const PACE = {\n  quick: 4_000, most: 4,\n} as const;\nconst a = PACE.quick * PACE.most + PACE.other;";
+
+  expect(plainNumbers(source, 'none.ts').split('\n').at(-1)).toBe('const a = (4_000) * (4) + PACE.other;');
+});

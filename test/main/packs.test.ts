@@ -97,3 +97,11 @@ test('code that V8 does not take, of another version or with other flags, is com
   });
   expect(counted()).toBe(3);
 });
+
+test('what is needed once is neither kept nor given a second time', () => {
+  writeFileSync(join(folder, 'rehearsal.cjs'), '(function(require,module){module.exports={made:{}}})\n');
+  const require = openPacks(folder, node, {}, {});
+  const first = require('./rehearsal.cjs') as { made: object }, second = require('./rehearsal.cjs') as { made: object };
+  expect(second).toEqual(first);
+  expect(second.made).not.toBe(first.made);
+});

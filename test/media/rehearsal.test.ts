@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createCodec, type CodecFactory } from '../../src/media/codec.ts';
+import { createEngine } from '../../src/media/engine.ts';
 import { rehearse } from '../../src/media/rehearsal.ts';
 import { FakeRandom } from '../fakes/random.ts';
 
@@ -14,7 +15,7 @@ test('a rehearsal encodes and decodes every period of a call both ways, half in 
       decode(payload, out) { count(`${use.name} decoded`); return codec.decode(payload, out); },
     };
   };
-  await rehearse(new FakeRandom(1), counting, 400);
+  await rehearse(createEngine, new FakeRandom(1), counting, 400);
   for (const name of ['PCMU', 'PCMA']) {
     expect(done[`${name} encoded`]).toBeGreaterThanOrEqual(390);
     expect(done[`${name} encoded`]).toBeLessThanOrEqual(410);

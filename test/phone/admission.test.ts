@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { settings as make } from './settings.ts';
 import type { Settings } from '../../src/config/types.ts';
-import { admit, within } from '../../src/phone/admission.ts';
+import { admit } from '../../src/phone/admission.ts';
+import { within } from '../../src/phone/nets.ts';
 import type { Account, Source } from '../../src/sip/agent-types.ts';
 
 const settings = (sip: Partial<Settings['sip']>, intercom: Partial<Settings['intercom']> = {}): Settings => make({ sip, intercom });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compilePlan, emergencyNumbers, judge, outranked, settle, type Dialling, type Verdict } from '../../src/phone/dialplan.ts';
+import { outranked } from '../../src/phone/dial-rules.ts';
+import { compilePlan, emergencyNumbers, judge, settle, type Dialling, type Verdict } from '../../src/phone/dialplan.ts';
 import { PhoneError } from '../../src/ports/errors.ts';
 
 const dialling = (plan: readonly string[], more: Partial<Dialling> = {}): Dialling =>

@@ -1,0 +1,21 @@
+// The phones that are measured, each with the states it goes through (scenario.js has what brings it there) and its limit.
+
+export const LIMIT_KB = 1_024;
+export const SLOPE_LIMIT_BYTES = 8; // none is expected; the reading is true to 2 bytes
+
+export const phones = [
+  {
+    name: 'without handset', handset: false, limitKb: LIMIT_KB,
+    phases: [
+      'loaded', 'registered', 'at rest', 'ringing', 'one G.711 call with media', 'two calls', 'after 100 calls', 'after 1,000 calls',
+      'after 1,000 malformed messages',
+    ],
+  },
+  {
+    name: 'with handset', handset: true, limitKb: LIMIT_KB,
+    phases: [
+      'loaded', 'registered', 'at rest', 'ringing', 'lifted, a call with media', 'hung up', 'dialled, a call of ours with media', 'two calls',
+      'after 10 calls of ours',
+    ],
+  },
+];
