@@ -60,8 +60,9 @@ function traceOf(name: string, seconds: number, seed: number): Trace {
 type Judge = (who: string, trace: Trace, heard: Int16Array, concealedMs: number | undefined) => void;
 
 function offline(traces: readonly Trace[], said: Int16Array, codec: SentCodec, o: { readonly min?: string | undefined; readonly max?: string | undefined; readonly period?: string | undefined }, judge: Judge): void {
-  const packets = packetsOf(said, codec, 20);
+  const plain = packetsOf(said, codec, 20);
   for (const trace of traces) {
+    const packets = codec === 'opus' ? packetsOf(said, codec, 20, trace) : plain;
     const { heard, concealedMs } = listenOffline(trace, packets, codec, {
       ...(o.min === undefined ? {} : { jitterMinMs: Number(o.min) }), ...(o.max === undefined ? {} : { jitterMaxMs: Number(o.max) }), ...(o.period === undefined ? {} : { periodMs: Number(o.period) }),
     });
