@@ -187,6 +187,7 @@ export class Receiver {
       this.#makeUp(gap + this.#usual);
       return this.#enqueue(gap + this.#usual);
     }
+    this.#mender?.heard(gap, count);
     this.#usual = count;
     this.#spoken = true;
     this.#concealedThenMs = this.concealedMs;
@@ -214,7 +215,7 @@ export class Receiver {
   #makeUp(count: number): void {
     const mender = this.#mend();
     if (mender === undefined) this.#frame.fill(0, 0, count);
-    else mender.conceal(count);
+    else mender.conceal(count, this.#noise !== undefined);
   }
 
   #join(gap: number, count: number, skip: number, lean: number): number {
