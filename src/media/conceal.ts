@@ -21,8 +21,8 @@ const LIKE_MS = 12;
 /** Of sound that repeats itself so well, the join may be moved by half a period either way. */
 const VOICED = 0.5;
 /** What is made up fades from HOLD_MS on and is silent after SILENT_MS. */
-const HOLD_MS = 40;
-const SILENT_MS = 100;
+const HOLD_MS = 50;
+const SILENT_MS = 120;
 /** How the newest sound differs from a period before rings on so long. */
 const RING_MS = 8;
 /** The newest sound is foretold from this long. */

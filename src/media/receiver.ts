@@ -18,8 +18,9 @@ const LONGEST = 1920;
 const HISTORY = 800;
 /** A packet that comes less than this before a pull is counted as late for it. */
 const CLOSE_MS = 2;
-/** Delay may pass the wanted one by so much before sound is scaled; not oftener than PAUSE_MS, unless it is far beyond. */
+/** Delay may pass the wanted one, or fall short of it, by so much before sound is scaled; not oftener than PAUSE_MS, unless it is far beyond. */
 const OVER_MS = 12;
+const SHORT_MS = 3;
 const FAR_MS = 80;
 const PAUSE_MS = 40;
 /** Concealment by a codec comes in pieces of this length. */
@@ -233,7 +234,7 @@ export class Receiver {
 
   #scale(count: number, atMs: number): number {
     const excess = this.jitter.excessMs, perMs = this.#rateHz / 1000;
-    if ((excess <= OVER_MS && excess >= 0) || (excess <= FAR_MS && atMs - this.#scaledAt < PAUSE_MS)) return count;
+    if ((excess <= OVER_MS && excess >= -SHORT_MS) || (excess <= FAR_MS && atMs - this.#scaledAt < PAUSE_MS)) return count;
     const mender = this.#mend(), scaled = (excess > 0 ? mender?.shorten(count, excess > FAR_MS) : mender?.lengthen(count)) ?? count;
     if (scaled === count) return count;
     this.#scaledAt = atMs;

@@ -53,12 +53,12 @@ describe('concealment', () => {
     for (const lost of [[10], [10, 11], [10, 11, 12, 13, 14], [5, 7, 9, 11]]) expect(steepest(through(vowel, 20, lost))).toBeLessThan(1.6 * whole);
   });
 
-  test('it fades from 40 ms on and is silent after 100', () => {
-    const out = through(vowel, 20, [10, 11, 12, 13, 14, 15]);
+  test('it fades from 50 ms on and is silent after 120', () => {
+    const out = through(vowel, 20, [10, 11, 12, 13, 14, 15, 16]);
     const at = (ms: number): number => level(out.slice(10 * FRAME + 8 * ms, 10 * FRAME + 8 * (ms + 8)));
-    for (const ms of [7, 32]) expect(at(ms)).toBeGreaterThan(0.9 * level(out.slice(0, 10 * FRAME)));
-    expect(at(70)).toBeLessThan(0.7 * at(7));
-    expect(at(102)).toBe(0);
+    for (const ms of [7, 42]) expect(at(ms)).toBeGreaterThan(0.9 * level(out.slice(0, 10 * FRAME)));
+    expect(at(85)).toBeLessThan(0.7 * at(7));
+    expect(at(122)).toBe(0);
   });
 
   test('what ended before the loss does not come again', () => {

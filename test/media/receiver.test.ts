@@ -108,7 +108,7 @@ describe('what does not come', () => {
     const hum = (i: number): number => Math.round(5000 * Math.sin(2 * Math.PI * 200 * i / 8000));
     const stall = (ms: number, from: number): number => (ms >= from && ms < from + 150 ? from + 150 + (ms - from) / 20 : ms);
     const often = (ms: number): number => stall(ms, Math.floor(ms / 5000) * 5000 + 2500);
-    const once = receive({ seconds: 14, sound: hum, arrival: (ms) => stall(ms, 10_000) }).receiver;
+    const once = receive({ seconds: 16, sound: hum, arrival: (ms) => stall(ms, 10_000) }).receiver;
     expect(once.delayMs).toBeLessThan(25);
     const early = receive({ seconds: 14, sound: hum, arrival: often }).receiver, later = receive({ seconds: 29, sound: hum, arrival: often }).receiver;
     expect(later.delayMs).toBeGreaterThan(140);
