@@ -1,14 +1,15 @@
 // The noise behind the far voice: learnt from the quietest of what is heard, and made anew where nothing comes for long, so that a loss sounds like a pause
 // and not like a dead line. Silence of a line that has no noise stays silence.
 
-import { NoiseFloor } from './floor.ts';
 import { orderFor, predictor } from './predictor.ts';
 
-const FRAME_MS = 10;
+const FRAME_MS = 20;
 /** Nothing is known before so many frames: who speaks at once has no background yet. */
-const ENOUGH = 100;
-/** A frame is background up to so many times the power of the floor. */
-const NEAR = 2;
+const ENOUGH = 50;
+/** Power of the quietest frame may rise so much a frame, half a dB a second: a long sentence does not lift it, another room does in a while. */
+const RISE = 10 ** 0.001;
+/** A frame is background up to so many times the power of the quietest. */
+const NEAR = 1.26;
 /** What is louder than -36 dBov is no background. */
 const LOUDEST = 520 ** 2;
 /** The noise goes on for so long, then fades: the other side may be gone. */
@@ -18,8 +19,9 @@ const RISES_MS = 20;
 
 export class Background {
   readonly #perMs: number;
-  readonly #floor = new NoiseFloor();
-  /** The quietest frames, two in a row. */
+  /** Mean square of the quietest frame. */
+  #least = Infinity;
+  /** The last frame as quiet as that. */
   readonly #like: Int16Array;
   readonly #filter: Float64Array;
   readonly #past: Float64Array;
@@ -32,27 +34,24 @@ export class Background {
 
   constructor(perMs: number) {
     this.#perMs = perMs;
-    this.#like = new Int16Array(2 * FRAME_MS * perMs);
+    this.#like = new Int16Array(FRAME_MS * perMs);
     this.#filter = new Float64Array(orderFor(perMs) + 1);
     this.#scratch = new Float64Array(orderFor(perMs) + 1);
     this.#past = new Float64Array(orderFor(perMs));
   }
 
-  /** Real sound is x[at .. at + count). */
+  /** Real sound is x[at .. at + count); of shorter packets than a frame the sound before counts too. */
   heard(x: Int16Array, at: number, count: number): void {
-    const frame = FRAME_MS * this.#perMs, floor = this.#floor;
-    let quiet = 0;
-    for (let from = at; from + frame <= at + count; from += frame) {
+    const frame = FRAME_MS * this.#perMs;
+    for (let from = at + count - frame; from > at - frame; from -= frame) {
       let power = 0;
       for (let i = from; i < from + frame; i++) power += x[i]! * x[i]!;
       power /= frame;
-      floor.take(power);
       this.#frames++;
-      quiet = power <= NEAR * floor.power ? quiet + 1 : 0;
-      if (quiet < 2) continue;
-      this.#like.set(x.subarray(from - frame, from + frame));
+      this.#least = Math.min(power, this.#least * RISE + 1e-3);
+      if (power > NEAR * this.#least) continue;
+      for (let i = 0; i < frame; i++) this.#like[i] = x[from + i]!;
       this.#learnt = false;
-      quiet = 0;
     }
   }
 
@@ -64,8 +63,8 @@ export class Background {
     let power = 0;
     for (const x of like) power += x * x;
     power /= like.length;
-    const fresh = predictor(like, 0, like.length, this.#filter, this.#scratch), wanted = Math.min(LOUDEST, this.#floor.power);
-    this.#newness = power < 1 ? 0 : Math.sqrt(3 * fresh * Math.min(1, wanted / power)); // of evenly distributed numbers a third is the mean square
+    const fresh = predictor(like, 0, like.length, this.#filter, this.#scratch);
+    this.#newness = power < 1 ? 0 : Math.sqrt(3 * fresh * Math.min(1, LOUDEST / power)); // of evenly distributed numbers a third is the mean square
     this.#past.fill(0);
     this.#learnt = true;
   }

@@ -34,6 +34,19 @@ describe('the background', () => {
     expect(Math.abs(slope(out) - 0.8)).toBeLessThan(0.12);
   });
 
+  test('is learnt from packets of 10 ms as well', () => {
+    const background = new Background(8), noise = dull(100), x = new Int16Array(240);
+    for (let n = 0; n < 300; n++) {
+      for (let i = 160; i < 240; i++) x[i] = Math.round(noise(i));
+      background.heard(x, 160, 80);
+      x.copyWithin(0, 80);
+    }
+    background.begin();
+    const out = made(background, 8000).slice(800);
+    expect(level(out)).toBeGreaterThan(70);
+    expect(level(out)).toBeLessThan(141);
+  });
+
   test('of a line that is silent between words is silence', () => {
     const background = heard(words, 6);
     expect(background.sounds).toBe(false);
