@@ -113,13 +113,13 @@ export class Concealer {
   /**
    * `count` samples of real sound lie `gap` samples after where the sound made so far ends; the first `skip` of them may be left out. Fills the
    * gap and joins both, in place; gives how many samples there are now. Moves the join by up to half a period to where both sides are
-   * alike, rather later (`lean` 1) or earlier (-1).
+   * alike, rather later (`lean` 1) or earlier (-1); never where the sound is to keep its place (`still`).
    */
-  join(gap: number, count: number, skip: number, lean: number): number {
+  join(gap: number, count: number, skip: number, lean: number, still = false): number {
     const x = this.#x, c = this.#ahead, perMs = this.#perMs;
     const join = (this.#made > 20 * perMs ? 2 : 1) * JOIN_MS * perMs, match = MATCH_MS * perMs;
     if (this.#made === 0) this.#begin();
-    const reach = this.#voiced ? Math.max(0, Math.min(this.#lag >> 1, count - skip - match)) : 0;
+    const reach = this.#voiced && !still ? Math.max(0, Math.min(this.#lag >> 1, count - skip - match)) : 0;
     this.#fill(c, 0, gap + reach + 2 * match);
     const middle = lean * reach / 2;
     let from = this.#at + gap + skip, shift = 0, most = -2;

@@ -199,9 +199,9 @@ export class Receiver {
       this.#hid = false;
     }
     else if (gap > 0 || this.#mender?.hiding() || (jitter.seam && this.#hid)) {
-      const whole = gap + count;
+      const whole = gap + count, lean = jitter.excessMs < 0 ? 1 : jitter.excessMs > OVER_MS / 2 ? -1 : 0;
       this.#hid = false;
-      count = this.#join(gap, count, Math.max(0, skip), jitter.excessMs < 0 ? 1 : jitter.excessMs > OVER_MS / 2 ? -1 : 0);
+      count = this.#join(gap, count, Math.max(0, skip), lean, lean === 0 && !jitter.seam);
       jitter.stretched((count - whole) / perMs);
       return this.#enqueue(count);
     }
@@ -219,9 +219,9 @@ export class Receiver {
     else mender.conceal(count, this.#noise !== undefined);
   }
 
-  #join(gap: number, count: number, skip: number, lean: number): number {
+  #join(gap: number, count: number, skip: number, lean: number, still: boolean): number {
     const mender = this.#mend();
-    if (mender !== undefined) return mender.join(gap, count, skip, lean);
+    if (mender !== undefined) return mender.join(gap, count, skip, lean, still);
     this.#frame.fill(0, 0, gap);
     return gap + count;
   }

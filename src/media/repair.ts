@@ -12,7 +12,7 @@ export function createRepair(x: Int16Array, at: number, perMs: number): Repair {
     good: () => concealer.good(),
     heard: (gap, count) => concealer.heard(gap, count),
     conceal: (count, bare) => concealer.conceal(count, bare),
-    join: (gap, count, skip, lean) => concealer.join(gap, count, skip, lean),
+    join: (gap, count, skip, lean, still) => concealer.join(gap, count, skip, lean, still),
     shorten: (count, force) => shorten(x, at, count, perMs, force),
     lengthen: (count) => lengthen(x, at, count, perMs),
   };

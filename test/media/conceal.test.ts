@@ -135,6 +135,17 @@ describe('concealment', () => {
     for (const lean of [-1, 0, 1]) expect(bridged((i) => noise[i]!, 2000, 160, 320, lean)).toHaveLength(HISTORY + 480);
   });
 
+  test('a join that is to keep its place does, and does not leap for that', () => {
+    const other = (i: number): number => vowel(i < 11 * FRAME ? i : i + 23), x = new Int16Array(HISTORY + 4000), concealer = new Concealer(x, HISTORY, 8);
+    for (const gap of [0, 60, FRAME]) {
+      for (let i = 0; i < HISTORY; i++) x[i] = other(11 * FRAME - gap - HISTORY + i);
+      for (let i = 0; i < 2 * FRAME; i++) x[HISTORY + gap + i] = other(11 * FRAME + i);
+      expect(concealer.join(gap, 2 * FRAME, 0, 0, true)).toBe(gap + 2 * FRAME);
+      expect([...x.subarray(HISTORY + gap + 64, HISTORY + gap + 2 * FRAME)]).toEqual(Array.from({ length: 2 * FRAME - 64 }, (_, i) => other(11 * FRAME + 64 + i)));
+      expect(steepest([...x.subarray(HISTORY - 100, HISTORY + gap + 2 * FRAME)])).toBeLessThan(1.4 * steepest(through(vowel, 20, [])));
+    }
+  });
+
   test('a loss before any sound is silence', () => {
     expect(through(vowel, 3, [0, 1, 2]).every((x) => x === 0)).toBe(true);
   });
