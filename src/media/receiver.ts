@@ -19,7 +19,7 @@ const HISTORY = 800;
 /** A packet that comes less than this before a pull is counted as late for it. */
 const CLOSE_MS = 2;
 /** Delay may pass the wanted one, or fall short of it, by so much before sound is scaled; not oftener than PAUSE_MS, unless it is far beyond. */
-const OVER_MS = 12;
+const OVER_MS = 16;
 const SHORT_MS = 3;
 const FAR_MS = 80;
 const PAUSE_MS = 40;
