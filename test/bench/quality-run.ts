@@ -39,7 +39,7 @@ export async function run(args: string[]): Promise<void> {
     const judge = (who: string, trace: Trace, heard: Int16Array, concealedMs: number | undefined): void => {
       const rateHz = speechHz(codec);
       if (o.keep !== undefined) for (const [name, sound] of [['said', said], [`${who}-${trace.name}`, heard]] as const) keep(join(o.keep, `${codec}-${name}.wav`), sound, rateHz);
-      rows.push({ who, trace: trace.name, codec, ...score(said, heard, rateHz, { mostMs: MOST_MS }), concealedMsAMinute: concealedMs === undefined ? undefined : concealedMs * 60 / seconds });
+      rows.push({ who, trace: trace.name, codec, ...score(said, heard, rateHz, { mostMs: MOST_MS, leadMs: aheadOf(trace) }), concealedMsAMinute: concealedMs === undefined ? undefined : concealedMs * 60 / seconds });
     };
     if (o.offline) offline(traces, said, codec, o, judge);
     else await real(traces, said, codec, Number(o.together), o.period, judge);
@@ -55,6 +55,11 @@ function traceOf(name: string, seconds: number, seed: number): Trace {
   const read = readTrace(readFileSync(name, 'utf8'));
   if (typeof read === 'string') throw new Error(`${name}: ${read}`);
   return read;
+}
+
+/** How much sooner than its sound is long the last packet of `trace` is sent: what a fast clock gains. */
+function aheadOf({ packets, ptimeMs }: Trace): number {
+  return Math.max(0, Math.ceil((packets.length - 1) * ptimeMs - packets.at(-1)!.sentMs));
 }
 
 type Judge = (who: string, trace: Trace, heard: Int16Array, concealedMs: number | undefined) => void;

@@ -62,6 +62,14 @@ describe('the score', { timeout: 20_000 }, () => {
   });
 });
 
+test('a fast sender is ahead of its own sound in the end: nothing is lost by that where it is told', { timeout: 20_000 }, () => {
+  const drifting = delayed(resampled(said, 8_000, 7_984), 40); // gone through at once, 16 ms sooner at the end, after 5 ms at the beginning
+  const { mos, delayGrewMs, delayMs } = score(said, drifting, 8_000, { leadMs: 16 });
+  expect(mos).toBeGreaterThan(3.5);
+  expect(delayGrewMs).toBeLessThan(-12);
+  expect(Math.abs(delayMs + 3)).toBeLessThan(2);
+});
+
 describe('counters', { timeout: 20_000 }, () => {
   test('a click is seen, wherever it is', () => {
     const clicked = coded.slice();
