@@ -205,7 +205,7 @@ export const settingsSchema = Type.Object({
     realTime: flag(true, { title: 'Sound first', description: 'Sound goes before every other program of this machine, where the system lets it.', applies: 'on restart' }),
     jitterMinMs: whole(0, 0, 400, { title: 'Least jitter buffer', description: 'Lateness always allowed for, even where none was seen.', unit: 'ms', applies: 'next call' }),
     jitterMaxMs: whole(300, 40, 1_000, { title: 'Greatest jitter buffer', description: 'Lateness never exceeded.', unit: 'ms', applies: 'next call' }),
-    opusBitrate: whole(32_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus; a quarter more while packets are lost.', unit: 'bit/s', applies: 'next call' }),
+    opusBitrate: whole(32_000, 6_000, 128_000, { title: 'Opus bit rate', description: 'Bits a second for Opus; a quarter more as a call begins and while packets are lost.', unit: 'bit/s', applies: 'next call' }),
     opusComplexity: whole(0, 0, 10, { title: 'Opus complexity', description: 'More is better sound and more work; 0 chooses by the board.', applies: 'next call' }),
     silenceSuppression: flag(false, { title: 'Silence suppression', description: 'Send a description of the room\'s noise in place of silence, where the other side takes it (RFC 3389; DTX with Opus). Saves half of the traffic; soft words may lose their beginning.', applies: 'next call' }),
     inbandDtmf: choice('auto', ['off', 'auto', 'on'], { title: 'Keys in the sound', description: 'Whether keys that the other side presses are listened for in the sound. auto: only where it cannot send them as events.', applies: 'next call' }),

@@ -80,10 +80,12 @@ export interface Repair {
   hiding(): boolean;
   /** The newest sound, made elsewhere, is real. */
   good(): void;
-  /** Make up `count` samples. */
-  conceal(count: number): void;
-  /** `count` real samples lie `gap` after the sound so far: fill the gap and join both, rather later (`lean` 1) or earlier (-1); the first `skip` may be left out. */
-  join(gap: number, count: number, skip: number, lean: number): number;
+  /** `count` real samples lie `gap` after the sound so far: the noise behind them is learnt. */
+  heard(gap: number, count: number): void;
+  /** Make up `count` samples, with the noise behind the voice once that is gone, but for `bare`. */
+  conceal(count: number, bare: boolean): void;
+  /** `count` real samples lie `gap` after the sound so far: fill the gap and join both, rather later (`lean` 1) or earlier (-1), or exactly there (`still`); the first `skip` may be left out. */
+  join(gap: number, count: number, skip: number, lean: number, still: boolean): number;
   /** Take one pitch period out, even a poor one (`force`), or put one in. */
   shorten(count: number, force: boolean): number;
   lengthen(count: number): number;

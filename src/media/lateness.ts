@@ -7,8 +7,8 @@ const BUCKET_MS = 5;
 const BUCKETS = 200;
 /** Weight of a packet: all packets of the last 20 s count for about as much as those before. */
 const FORGET = 0.001;
-/** What a late packet costs in ms of delay: one in a hundred is worth 60 ms. */
-const DEAR = 6000;
+/** What a late packet costs in ms of delay: one in a hundred is worth 75 ms, so that stalls of 150 ms are ridden out when they come every 5 s. */
+const DEAR = 7500;
 /** The fastest packet is sought over this long, twice. */
 const WINDOW_MS = 2000;
 

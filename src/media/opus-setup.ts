@@ -1,8 +1,8 @@
 // How an Opus encoder is set: by what the other side's fmtp asks for, our settings and the loss its reports tell. Pure; the drivers carry it out.
 //
-// Redundancy (RFC 6716 §2.1.7) takes its bits from the sound: at 32 kbit/s it costs more than it saves while fewer than one packet in a
-// hundred is lost. So there is none until a loss is reported, and then a quarter more bits pay for it. libopus is never told of more than
-// 5 %, though it be so: beyond that it gives the copy so much that the sound itself suffers more (codecs.md has the figures).
+// Redundancy (RFC 6716 §2.1.7) takes its bits from the sound, so a quarter more bits pay for it, and it ends where nothing is lost for long. A
+// call begins with it: before the first report nobody knows the line, and a loss without it costs more than what it takes. libopus is never told
+// of more than 5 %, though it be so: beyond that it gives the copy so much that the sound itself suffers more (codecs.md has the figures).
 
 import type { CodecOptions } from './codec.ts';
 import { readOpusFmtp } from './opus-fmtp.ts';
@@ -17,7 +17,7 @@ export type Requests = readonly (readonly [request: number, value: number])[];
 
 /** RFC 7587 §3.1.1: no encoder goes below. */
 const LEAST_BITRATE = 6000;
-/** In percent: redundancy from here on, and as much as libopus is told at most. */
+/** In percent: redundancy from here on, which is what is expected of a new call; and as much as libopus is told at most. */
 const LOSS_COUNTS = 1;
 const LOSS_TOLD = 5;
 /** Bits a second with redundancy, against those without. */
@@ -39,13 +39,13 @@ export function opusSetup(fmtp: string, options: CodecOptions): OpusSetup {
   const theirs = readOpusFmtp(fmtp);
   const most = theirs.bitrate ?? Infinity;
   const bitrate = (factor: number): number => Math.max(LEAST_BITRATE, Math.min(Math.round(options.opusBitrate * factor), most));
-  let loss = 0, calm = 0, crowded = 0, set = bitrate(1);
+  let loss = theirs.fec ? LOSS_COUNTS : 0, calm = 0, crowded = 0, set = bitrate(loss > 0 ? WITH_FEC : 1);
   return {
     start: [
       [CTL.bitrate, set],
       [CTL.complexity, options.opusComplexity],
       [CTL.fec, theirs.fec ? 1 : 0],
-      [CTL.lossPercent, 0], // with 0 there is no redundancy
+      [CTL.lossPercent, loss], // with 0 there is no redundancy
       [CTL.dtx, theirs.dtx ? 1 : 0],
       [CTL.vbr, theirs.cbr ? 0 : 1],
       [CTL.maxBandwidth, theirs.playbackHz < 12_000 ? BANDWIDTH.narrow : theirs.playbackHz < 16_000 ? BANDWIDTH.medium : BANDWIDTH.wide],

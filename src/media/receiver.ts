@@ -18,12 +18,19 @@ const LONGEST = 1920;
 const HISTORY = 800;
 /** A packet that comes less than this before a pull is counted as late for it. */
 const CLOSE_MS = 2;
-/** Delay may pass the wanted one by so much before sound is scaled; not oftener than PAUSE_MS, unless it is far beyond. */
-const OVER_MS = 12;
+/** Delay may pass the wanted one, or fall short of it, by so much before sound is scaled; not oftener than PAUSE_MS, unless it is far beyond. */
+const OVER_MS = 16;
+const SHORT_MS = 3;
 const FAR_MS = 80;
 const PAUSE_MS = 40;
-/** Concealment by a codec comes in pieces of this length. */
+/**
+ * Concealment by a codec comes in pieces of this length. It fades early, so ours takes over, within TURN_MS from OURS_MS on; and it knows of DTX,
+ * so it has the word again from THEIRS_MS on, when a voice is gone.
+ */
 const PIECE_MS = 10;
+const OURS_MS = 20;
+const THEIRS_MS = 100;
+const TURN_MS = 20;
 /** How long a gap is concealed: by repetition, which is silent by then, and by a codec, which may have to bridge the silence of a sender's DTX. */
 const PATIENCE_MS = 120;
 const CODEC_PATIENCE_MS = 600;
@@ -66,8 +73,9 @@ export class Receiver {
   /** Something real was heard; how much had been concealed by then. */
   #spoken = false;
   #concealedThenMs = 0;
-  /** The newest sound is the codec's concealment. */
-  #hid = false;
+  /** Samples of the newest sound that a codec concealed, and room for that. */
+  #hid = 0;
+  #hiding: Int16Array | undefined;
   /** Sound pulled so far, and when and how much was pulled last. */
   #clockMs = 0;
   #pulledMs = -Infinity;
@@ -167,6 +175,7 @@ export class Receiver {
     const perTick = this.#rateHz / this.#clockHz, perMs = this.#rateHz / 1000, frame = this.#frame;
     const gap = Math.round(jitter.gap * perTick);
     if (jitter.paused) this.concealedMs = this.#concealedThenMs;
+    const ours = this.#hid > OURS_MS * perMs && this.#hid < (THEIRS_MS + TURN_MS) * perMs; // what is heard last is our concealment
     let made = 0;
     if (gap > 0) {
       if (jitter.single) made = codec?.decodeFec?.(jitter.payload!, frame, gap) ?? 0;
@@ -174,12 +183,12 @@ export class Receiver {
       else {
         this.concealedMs += gap / perMs;
         if (codec?.conceal !== undefined) {
-          this.#codecConceals(codec, gap);
-          made = gap;
+          codec.conceal(frame, gap);
+          if (!ours) made = gap;
         }
       }
-      if (made > 0) this.#mender?.good();
     }
+    if (!ours && (made > 0 || this.#hid > 0)) this.#mender?.good();
     let count = codec?.decode(jitter.payload!, gap === 0 ? this.#packet : this.#sound.subarray(HISTORY + gap, HISTORY + gap + LONGEST)) ?? 0;
     if (count <= 0) {
       jitter.played(this.#usual / perTick);
@@ -187,23 +196,21 @@ export class Receiver {
       this.#makeUp(gap + this.#usual);
       return this.#enqueue(gap + this.#usual);
     }
+    this.#mender?.heard(gap, count);
     this.#usual = count;
     this.#spoken = true;
     this.#concealedThenMs = this.concealedMs;
     jitter.played(count / perTick);
     const skip = Math.min(Math.floor(jitter.overlap * perTick), count - 5 * perMs);
-    if (made > 0) {
-      count += made;
-      this.#hid = false;
-    }
-    else if (gap > 0 || this.#mender?.hiding() || (jitter.seam && this.#hid)) {
-      const whole = gap + count;
-      this.#hid = false;
-      count = this.#join(gap, count, Math.max(0, skip), jitter.excessMs < 0 ? 1 : jitter.excessMs > OVER_MS / 2 ? -1 : 0);
+    const missing = made > 0 ? 0 : gap, hid = this.#hid > 0;
+    this.#hid = 0;
+    count += made;
+    if (missing > 0 || this.#mender?.hiding() || (jitter.seam && hid && made === 0)) {
+      const whole = missing + count, lean = jitter.excessMs < 0 ? 1 : jitter.excessMs > OVER_MS / 2 ? -1 : 0;
+      count = this.#join(missing, count, Math.max(0, skip), lean, lean === 0 && !jitter.seam);
       jitter.stretched((count - whole) / perMs);
       return this.#enqueue(count);
     }
-    this.#hid = false;
     this.#enqueue(this.#scale(count, atMs));
   }
 
@@ -214,25 +221,31 @@ export class Receiver {
   #makeUp(count: number): void {
     const mender = this.#mend();
     if (mender === undefined) this.#frame.fill(0, 0, count);
-    else mender.conceal(count);
+    else mender.conceal(count, this.#noise !== undefined);
   }
 
-  #join(gap: number, count: number, skip: number, lean: number): number {
+  #join(gap: number, count: number, skip: number, lean: number, still: boolean): number {
     const mender = this.#mend();
-    if (mender !== undefined) return mender.join(gap, count, skip, lean);
+    if (mender !== undefined) return mender.join(gap, count, skip, lean, still);
     this.#frame.fill(0, 0, gap);
     return gap + count;
   }
 
   #codecConceals(codec: Codec, count: number): void {
-    this.#hid = true;
-    this.#mender?.good();
-    if (codec.conceal!(this.#frame, count) !== count) this.#frame.fill(0, 0, count); // a length that the codec does not have
+    const theirs = (this.#hiding ??= new Int16Array(LONGEST)), out = this.#frame, turn = TURN_MS * this.#rateHz / 1000;
+    const from = OURS_MS / TURN_MS, until = (THEIRS_MS + TURN_MS) / TURN_MS;
+    if (codec.conceal!(theirs, count) !== count) theirs.fill(0, 0, count); // a length that the codec does not have
+    const held = this.#mend() !== undefined;
+    if (this.#hid < until * turn) this.#makeUp(count);
+    for (let i = 0; i < count; i++, this.#hid++) {
+      const at = this.#hid / turn, share = held ? Math.max(0, Math.min(1, at - from, until - at)) : 0;
+      out[i] = Math.round(theirs[i]! * (1 - share) + out[i]! * share);
+    }
   }
 
   #scale(count: number, atMs: number): number {
     const excess = this.jitter.excessMs, perMs = this.#rateHz / 1000;
-    if ((excess <= OVER_MS && excess >= 0) || (excess <= FAR_MS && atMs - this.#scaledAt < PAUSE_MS)) return count;
+    if ((excess <= OVER_MS && excess >= -SHORT_MS) || (excess <= FAR_MS && atMs - this.#scaledAt < PAUSE_MS)) return count;
     const mender = this.#mend(), scaled = (excess > 0 ? mender?.shorten(count, excess > FAR_MS) : mender?.lengthen(count)) ?? count;
     if (scaled === count) return count;
     this.#scaledAt = atMs;

@@ -10,8 +10,9 @@ export function createRepair(x: Int16Array, at: number, perMs: number): Repair {
   return {
     hiding: () => concealer.hiding,
     good: () => concealer.good(),
-    conceal: (count) => concealer.conceal(count),
-    join: (gap, count, skip, lean) => concealer.join(gap, count, skip, lean),
+    heard: (gap, count) => concealer.heard(gap, count),
+    conceal: (count, bare) => concealer.conceal(count, bare),
+    join: (gap, count, skip, lean, still) => concealer.join(gap, count, skip, lean, still),
     shorten: (count, force) => shorten(x, at, count, perMs, force),
     lengthen: (count) => lengthen(x, at, count, perMs),
   };

@@ -7,7 +7,7 @@
 import { likeness, loudness, periodAt } from './pitch.ts';
 
 /** Repetition good enough to cut; sound quieter than QUIET may be cut anywhere. */
-const ALIKE = 0.85;
+const ALIKE = 0.92;
 const QUIET = 80;
 const SHORTEST_MS = 2.5;
 const LONGEST_MS = 15;

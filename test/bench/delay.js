@@ -4,7 +4,8 @@
 // instants. Without jitter, and with anything from 0 to 40 ms. Prints; never fails a build. node scripts/build.js first.
 //
 // Each packet's sound is noise that no other has, so the delay of each is found by itself: from the instant that the packet arrives (its
-// trace without jitter: is sent) to the instant that the packet leaves which holds the same sound's first sample, less the place of it in that packet.
+// trace without jitter: is sent) to the instant that the packet leaves which holds the same sound's first sample, less the place of it in that packet. The 20 ms of a
+// packet are in it.
 // Bad frames are packets in whose place something else was heard.
 
 import { register } from 'node:module';

@@ -39,7 +39,7 @@ export async function run(args: string[]): Promise<void> {
     const judge = (who: string, trace: Trace, heard: Int16Array, concealedMs: number | undefined): void => {
       const rateHz = speechHz(codec);
       if (o.keep !== undefined) for (const [name, sound] of [['said', said], [`${who}-${trace.name}`, heard]] as const) keep(join(o.keep, `${codec}-${name}.wav`), sound, rateHz);
-      rows.push({ who, trace: trace.name, codec, ...score(said, heard, rateHz, { mostMs: MOST_MS }), concealedMsAMinute: concealedMs === undefined ? undefined : concealedMs * 60 / seconds });
+      rows.push({ who, trace: trace.name, codec, ...score(said, heard, rateHz, { mostMs: MOST_MS, leadMs: aheadOf(trace) }), concealedMsAMinute: concealedMs === undefined ? undefined : concealedMs * 60 / seconds });
     };
     if (o.offline) offline(traces, said, codec, o, judge);
     else await real(traces, said, codec, Number(o.together), o.period, judge);
@@ -57,11 +57,17 @@ function traceOf(name: string, seconds: number, seed: number): Trace {
   return read;
 }
 
+/** How much sooner than its sound is long the last packet of `trace` is sent: what a fast clock gains. */
+function aheadOf({ packets, ptimeMs }: Trace): number {
+  return Math.max(0, Math.ceil((packets.length - 1) * ptimeMs - packets.at(-1)!.sentMs));
+}
+
 type Judge = (who: string, trace: Trace, heard: Int16Array, concealedMs: number | undefined) => void;
 
 function offline(traces: readonly Trace[], said: Int16Array, codec: SentCodec, o: { readonly min?: string | undefined; readonly max?: string | undefined; readonly period?: string | undefined }, judge: Judge): void {
-  const packets = packetsOf(said, codec, 20);
+  const plain = packetsOf(said, codec, 20);
   for (const trace of traces) {
+    const packets = codec === 'opus' ? packetsOf(said, codec, 20, trace) : plain;
     const { heard, concealedMs } = listenOffline(trace, packets, codec, {
       ...(o.min === undefined ? {} : { jitterMinMs: Number(o.min) }), ...(o.max === undefined ? {} : { jitterMaxMs: Number(o.max) }), ...(o.period === undefined ? {} : { periodMs: Number(o.period) }),
     });

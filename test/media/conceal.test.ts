@@ -53,12 +53,57 @@ describe('concealment', () => {
     for (const lost of [[10], [10, 11], [10, 11, 12, 13, 14], [5, 7, 9, 11]]) expect(steepest(through(vowel, 20, lost))).toBeLessThan(1.6 * whole);
   });
 
-  test('it fades from 15 ms on and is silent after 90', () => {
-    const out = through(vowel, 20, [10, 11, 12, 13, 14]);
+  test('it fades from 50 ms on and is silent after 120', () => {
+    const out = through(vowel, 20, [10, 11, 12, 13, 14, 15, 16]);
     const at = (ms: number): number => level(out.slice(10 * FRAME + 8 * ms, 10 * FRAME + 8 * (ms + 8)));
-    expect(at(7)).toBeGreaterThan(0.9 * level(out.slice(0, 10 * FRAME)));
-    expect(at(50)).toBeLessThan(0.7 * at(7));
-    expect(at(92)).toBe(0);
+    for (const ms of [7, 42]) expect(at(ms)).toBeGreaterThan(0.9 * level(out.slice(0, 10 * FRAME)));
+    expect(at(85)).toBeLessThan(0.7 * at(7));
+    expect(at(122)).toBe(0);
+  });
+
+  test('what ended before the loss does not come again', () => {
+    const random = new FakeRandom(7), noise = Array.from({ length: 10 * FRAME }, () => Math.round(600 * (random.fraction() - 0.5)));
+    const out = through((i) => (i < 10 * FRAME - 32 ? noise[i]! : 0), 13, [10, 11]); // a hiss that ended 4 ms before
+    expect(level(out.slice(10 * FRAME + 16, 12 * FRAME))).toBeLessThan(0.6 * level(noise));
+  });
+
+  test('noise goes on as noise, as loud as it was: no period is heard in it', () => {
+    const random = new FakeRandom(3), noise = Array.from({ length: 20 * FRAME }, () => Math.round(4000 * (random.fraction() - 0.5)));
+    const out = through((i) => noise[i]!, 14, [10, 11]).slice(10 * FRAME, 12 * FRAME);
+    expect(level(out)).toBeGreaterThan(0.6 * level(noise));
+    expect(level(out)).toBeLessThan(1.4 * level(noise));
+    for (let lag = 20; lag <= 120; lag++) {
+      const cross = out.slice(lag).reduce((sum, x, i) => sum + x * out[i]!, 0) / level(out) ** 2 / (out.length - lag);
+      expect(cross, `lag ${lag}`).toBeLessThan(0.45);
+    }
+  });
+
+  test('a loss that begins on a steep slope leaps no more than the voice does by itself', () => {
+    let formant = 0, before = 0;
+    const voice = Array.from({ length: 30 * FRAME }, (_, i) => { // a pulse every 8 ms rings at 700 Hz, and grows
+      [formant, before] = [1.66 * formant - 0.94 * before + (i % 64 === 0 ? 500 * (1 + i / 1600) : 0), formant];
+      return Math.round(formant);
+    });
+    const bend = (x: readonly number[], at: number): number => Math.max(...x.slice(at - 3, at + 6).map((_, i) => Math.abs(x[at + i]! - 3 * x[at + i - 1]! + 3 * x[at + i - 2]! - x[at + i - 3]!)));
+    const usual = Math.max(...Array.from({ length: 64 }, (_, i) => bend(voice, 10 * FRAME - 64 + i)));
+    for (let shift = 0; shift < 64; shift += 5) expect(bend(through((i) => voice[i + shift]!, 12, [10]), 10 * FRAME), `${shift}`).toBeLessThan(1.5 * usual);
+  });
+
+  test('behind a voice in noise the noise goes on where nothing comes for long, and not where comfort noise does', () => {
+    const random = new FakeRandom(9), levels = [false, true].map((bare) => {
+      const x = new Int16Array(HISTORY + 4000), concealer = new Concealer(x, HISTORY, 8), out: number[] = [];
+      for (let f = 0; f < 150; f++) {
+        for (let i = 0; i < FRAME; i++) x[HISTORY + i] = Math.round((f % 50 < 30 ? vowel(f * FRAME + i) : 0) + 350 * (random.fraction() - 0.5));
+        if (f >= 125) concealer.conceal(FRAME, bare);
+        else concealer.heard(0, FRAME);
+        if (f >= 132) out.push(...x.subarray(HISTORY, HISTORY + FRAME));
+        x.copyWithin(0, FRAME, FRAME + HISTORY);
+      }
+      return level(out);
+    });
+    expect(levels[0]!).toBeGreaterThan(70); // 100 of noise
+    expect(levels[0]!).toBeLessThan(140);
+    expect(levels[1]!).toBe(0);
   });
 
   test('after the return the sound is the real one again within 8 ms, be it a part of a period earlier or later', () => {
@@ -88,6 +133,17 @@ describe('concealment', () => {
     expect(bridged(vowel, 2000, 160, 320, -1).length).toBeLessThanOrEqual(bridged(vowel, 2000, 160, 320, 1).length);
     const random = new FakeRandom(3), noise = Array.from({ length: 4000 }, () => Math.round(8000 * (random.fraction() - 0.5)));
     for (const lean of [-1, 0, 1]) expect(bridged((i) => noise[i]!, 2000, 160, 320, lean)).toHaveLength(HISTORY + 480);
+  });
+
+  test('a join that is to keep its place does, and does not leap for that', () => {
+    const other = (i: number): number => vowel(i < 11 * FRAME ? i : i + 23), x = new Int16Array(HISTORY + 4000), concealer = new Concealer(x, HISTORY, 8);
+    for (const gap of [0, 60, FRAME]) {
+      for (let i = 0; i < HISTORY; i++) x[i] = other(11 * FRAME - gap - HISTORY + i);
+      for (let i = 0; i < 2 * FRAME; i++) x[HISTORY + gap + i] = other(11 * FRAME + i);
+      expect(concealer.join(gap, 2 * FRAME, 0, 0, true)).toBe(gap + 2 * FRAME);
+      expect([...x.subarray(HISTORY + gap + 64, HISTORY + gap + 2 * FRAME)]).toEqual(Array.from({ length: 2 * FRAME - 64 }, (_, i) => other(11 * FRAME + 64 + i)));
+      expect(steepest([...x.subarray(HISTORY - 100, HISTORY + gap + 2 * FRAME)])).toBeLessThan(1.4 * steepest(through(vowel, 20, [])));
+    }
   });
 
   test('a loss before any sound is silence', () => {

@@ -37,7 +37,7 @@ describe('@discordjs/opus behind our interface', () => {
     const { addon, set, made } = fake();
     createDiscordOpus(addon, 'useinbandfec=1; maxaveragebitrate=16000', OPTIONS).expectLoss!(7.4);
     expect(made).toEqual([[16_000, 1]]);
-    expect(set).toEqual([[CTL.application, 2048], [CTL.bitrate, 16_000], [CTL.complexity, 5], [CTL.fec, 1], [CTL.lossPercent, 0], [CTL.dtx, 0], [CTL.vbr, 1], [CTL.maxBandwidth, 1103], [CTL.lossPercent, 5]]);
+    expect(set).toEqual([[CTL.application, 2048], [CTL.bitrate, 16_000], [CTL.complexity, 5], [CTL.fec, 1], [CTL.lossPercent, 1], [CTL.dtx, 0], [CTL.vbr, 1], [CTL.maxBandwidth, 1103], [CTL.lossPercent, 5]]);
   });
 
   test('encodes and decodes, also from and to views at odd places', () => {

@@ -119,16 +119,32 @@ describe.each(drivers)('%s', (_, opus) => {
     codec.close();
   });
 
-  test('a reported loss puts redundancy into the packets, for the side that uses it (RFC 7587 §6.1)', () => {
-    const bytes = (fmtp: string, loss: number): number => {
+  test('a new call puts redundancy into its packets, until six reports without loss, and again with a loss, for the side that uses it (RFC 7587 §6.1)', () => {
+    const bytes = (fmtp: string, reports: readonly number[]): number => {
       const codec = opus(fmtp, { opusBitrate: 32_000, opusComplexity: 5 });
-      codec.expectLoss!(loss);
+      for (const loss of reports) codec.expectLoss!(loss);
       const sum = packets(codec, speech(16_000 * 2)).reduce((all, p) => all + p.length, 0);
       codec.close();
       return sum;
     };
-    expect(bytes('useinbandfec=1', 5)).toBeGreaterThan(1.15 * bytes('useinbandfec=1', 0));
-    expect(bytes('', 5)).toBe(bytes('', 0));
+    const calm = [0, 0, 0, 0, 0, 0], plain = bytes('useinbandfec=1', calm);
+    for (const reports of [[], [0, 0, 0, 0, 0], [...calm, 5]]) expect(bytes('useinbandfec=1', reports), String(reports)).toBeGreaterThan(1.15 * plain);
+    for (const reports of [[], calm, [5]]) expect(bytes('', reports)).toBe(plain);
+  });
+
+  test('a packet lost before the first report is taken whole from its successor (RFC 6716 §2.1.7)', () => {
+    const codec = opus('useinbandfec=1', { opusBitrate: 32_000, opusComplexity: 5 }), sound = speech(16_000).subarray(4000, 4000 + 6 * 320);
+    const sent = packets(codec, sound), out = new Int16Array(1920), level = (x: Int16Array): number => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
+    codec.close();
+    const lost = 4, listener = opus('useinbandfec=1'), whole = new Int16Array(1920);
+    for (let n = 0; n < lost; n++) listener.decode(sent[n]!, out);
+    expect(listener.decodeFec!(sent[lost + 1]!, whole, 320)).toBe(320);
+    listener.close();
+    const deaf = opus('useinbandfec=1'), real = new Int16Array(1920);
+    for (let n = 0; n <= lost; n++) deaf.decode(sent[n]!, real);
+    deaf.close();
+    const wrong = level(whole.subarray(0, 320).map((x, i) => x - real[i]!));
+    expect(wrong).toBeLessThan(0.5 * level(real.subarray(0, 320)));
   });
 
   test('another fmtp within a call tunes the encoder anew; what is decoded goes on without a seam', () => {

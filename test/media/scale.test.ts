@@ -43,6 +43,17 @@ describe('time-scaling', () => {
     expect(shorten(noise(), HISTORY, 160, 8, true)).toBeLessThan(160);
   });
 
+  test('takes a vowel in noise while the noise is 15 dB below it, and not at 6 dB', () => {
+    const noisy = (db: number): Int16Array => {
+      const random = new FakeRandom(5), rms = 5_830 * 10 ** (-db / 20);
+      return frame(400).map((x) => x + rms * Math.sqrt(12) * (random.fraction() - 0.5));
+    };
+    expect(shorten(noisy(15), HISTORY, 160, 8, false)).toBeLessThan(160);
+    expect(lengthen(noisy(15), HISTORY, 160, 8)).toBeGreaterThan(160);
+    expect(shorten(noisy(6), HISTORY, 160, 8, false)).toBe(160);
+    expect(lengthen(noisy(6), HISTORY, 160, 8)).toBe(160);
+  });
+
   test('cuts and lengthens silence by 15 ms', () => {
     expect(shorten(new Int16Array(HISTORY + 160), HISTORY, 160, 8, false)).toBe(40);
     expect(shorten(new Int16Array(HISTORY + 960), HISTORY, 960, 16, false)).toBe(960 - 240);

@@ -32,6 +32,8 @@ export interface Score {
 export interface ScoreOptions {
   /** The greatest delay looked for; 450 unless told. */
   readonly mostMs?: number;
+  /** So much earlier than it was sent may `heard` be, from a sender whose clock runs fast; 0 unless told. */
+  readonly leadMs?: number;
   /** What to leave out at both ends of `heard`, for settling; nothing unless told. */
   readonly skipMs?: number;
 }
@@ -44,8 +46,15 @@ const FIT = {
 /** Frames of 320 ms, in which the worst counts most. */
 const SYLLABLE = 20;
 
-/** Both at `rateHz`: 8 kHz compares as a narrow-band telephone, 16 kHz as a wide-band one. `heard` must not be earlier than `said`. */
+/** Both at `rateHz`: 8 kHz compares as a narrow-band telephone, 16 kHz as a wide-band one. `heard` must not be earlier than `said` by more than is told. */
 export function score(said: Int16Array, heard: Int16Array, rateHz: SpeechHz, options: ScoreOptions = {}): Score {
+  const leadMs = options.leadMs ?? 0;
+  if (leadMs > 0) {
+    const later = new Int16Array(heard.length + Math.round(leadMs * rateHz / 1_000));
+    later.set(heard, later.length - heard.length);
+    const { delayMs, delayP95Ms, ...rest } = score(said, later, rateHz, { ...options, leadMs: 0, mostMs: (options.mostMs ?? 450) + leadMs });
+    return { ...rest, delayMs: delayMs - leadMs, delayP95Ms: delayP95Ms - leadMs };
+  }
   const delays = delaysOf(said, heard, rateHz, options.mostMs ?? 450);
   const skip = Math.round((options.skipMs ?? 0) / HOP_MS), minutes = Math.max(1, delays.length - 2 * skip) * HOP_MS / 60_000;
   const features = featuresOf(said, heard, rateHz, delays);
