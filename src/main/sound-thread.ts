@@ -22,6 +22,8 @@ import type { ThreadMessage, ThreadOptions, ThreadWork } from './remote-media.ts
 
 /** So much of a call makes V8 compile all that a call runs often. */
 const REHEARSED_PERIODS = 400;
+/** Of the engine fewer: what runs once a period would be compiled by more, and cost 14 kB of heap for no less work (test/bench/sound-cpu.js). */
+const ENGINE_PERIODS = 100;
 
 if (parentPort === null) throw new Error('sound-thread is the media thread of the phone; it does not run by itself');
 const port = parentPort;
@@ -47,7 +49,7 @@ async function begin(): Promise<void> {
   rehearseCards(REHEARSED_PERIODS);
   await rehearseSocket(udp).catch(() => undefined); // without a loopback it is compiled as it goes
   compileSoon();
-  await (load('./rehearsal.cjs') as { readonly rehearse: typeof rehearse }).rehearse(createEngine, random, createCodec, REHEARSED_PERIODS);
+  await (load('./rehearsal.cjs') as { readonly rehearse: typeof rehearse }).rehearse(createEngine, random, createCodec, ENGINE_PERIODS);
   compileLate();
   if (realTime) await takePrecedence();
 

@@ -133,7 +133,7 @@ const place = { device: 'silence', periodMs: 20, periods: 4, playDb: 0, captureD
 const codec = (use) => core.createG711(use.name);
 const rehearse = async () => { // as the media thread does
   compileSoon();
-  await beside('rehearsal.cjs').rehearse(core.createEngine, ports.random, codec, 400);
+  await beside('rehearsal.cjs').rehearse(core.createEngine, ports.random, codec, 100);
   compileLate();
 };
 await rehearse();
