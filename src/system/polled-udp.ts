@@ -22,8 +22,8 @@ const LONGEST = 4096;
 const PIECE = 32_768;
 /** Read at once; the rest has its turn at the next poll. */
 const MOST = 64;
-/** A stamp further back says that the wall clock was set meanwhile. */
-const OLDEST_MS = 10_000;
+/** By how much the clocks of stamps and polls may disagree. */
+const SLACK_MS = 1;
 
 function bind() {
   const libc = koffi.load('libc.so.6');
@@ -46,10 +46,10 @@ interface Handle { recvStop?(): number }
 export const timespec = (wordBytes: number): Timespec => (wordBytes === 8 ? new BigInt64Array(2) : new Int32Array(2));
 export type Timespec = BigInt64Array | Int32Array;
 
-/** Milliseconds from `stamp` to `now`, both seconds and nanoseconds; 0 where that cannot be. */
-export function msSince(stamp: Timespec, now: Timespec): number {
+/** Milliseconds from `stamp` to `now`, both seconds and nanoseconds; 0 where that cannot be: more than `mostMs` say that the wall clock was set meanwhile. */
+export function msSince(stamp: Timespec, now: Timespec, mostMs: number): number {
   const ms = (Number(now[0]) - Number(stamp[0])) * 1_000 + (Number(now[1]) - Number(stamp[1])) / 1e6;
-  return ms > 0 && ms < OLDEST_MS ? ms : 0;
+  return ms > 0 && ms <= mostMs ? ms : 0;
 }
 
 export interface PolledUdp {
@@ -102,9 +102,9 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
     return toBytes(six ? AF_INET6 : AF_INET, six && !host.includes(':') ? `::ffff:${host}` : host, toName.subarray(six ? 8 : 4)) === 1; // of a link (%eth0) it knows none
   };
   /** Milliseconds since the kernel took in what was read last. */
-  const age = (): number => (ioctl(fd, SIOCGSTAMPNS, stamp) !== 0 || time(CLOCK_REALTIME, wall) !== 0 ? 0 : msSince(stamp, wall));
-  let open = true;
-  age(); // from a little after the first question on the kernel keeps the time
+  const age = (mostMs: number): number => (ioctl(fd, SIOCGSTAMPNS, stamp) !== 0 || time(CLOCK_REALTIME, wall) !== 0 ? 0 : msSince(stamp, wall, mostMs));
+  let open = true, emptyMs = performance.now(); // when nothing was left: what comes later is no older
+  age(0); // from a little after the first question on the kernel keeps the time
 
   return {
     send(bytes, to) {
@@ -117,16 +117,18 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
       return true;
     },
     poll() {
+      const beganMs = performance.now();
       for (let i = 0; open && i < MOST; i++) {
         nameLength[0] = NAME_BYTES;
         const length = receive(fd, box, LONGEST, MSG_DONTWAIT | MSG_TRUNC, name, nameLength) as number;
         if (length < 0) {
           const code = koffi.errno();
           if (code === ECONNREFUSED || code === EINTR) continue;
+          emptyMs = beganMs;
           return;
         }
         if (length > LONGEST) continue;
-        const ageMs = age();
+        const ageMs = age(performance.now() - emptyMs + SLACK_MS);
         if (cut + length > PIECE) {
           piece = Buffer.allocUnsafeSlow(PIECE);
           cut = 0;

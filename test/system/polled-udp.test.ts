@@ -64,9 +64,12 @@ test('the kernel\'s time is 64 bits wide everywhere, that of the C library as wi
   expect([words.byteLength, long.byteLength]).toEqual([8, 16]);
   words.set([1_795_000_001, 20_000_000] as never);
   long.set([1_795_000_001n, 20_000_000n] as never);
-  expect([msSince(stamp, words), msSince(stamp, long)]).toEqual([21, 21]);
-  words[0] = 1_795_000_100; // the clock was set
-  expect(msSince(stamp, words)).toBe(0);
+  expect([msSince(stamp, words, 30), msSince(stamp, long, 30)]).toEqual([21, 21]);
+});
+
+test('no datagram is older than the poll that left nothing: a wall clock that was set meanwhile, ahead or back, makes none', () => {
+  const stamp = BigInt64Array.of(1_795_000_000n, 0n), now = BigInt64Array.of(1_795_000_003n, 20_000_000n); // three seconds ahead
+  expect([msSince(stamp, now, 21), msSince(now, stamp, 21), msSince(stamp, now, 4_000)]).toEqual([0, 0, 3_020]);
 });
 
 const link = Object.entries(networkInterfaces()).flatMap(([device, all = []]) => all.map(({ address }) => `${address}%${device}`)).find((one) => one.startsWith('fe80:'));
