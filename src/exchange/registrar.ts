@@ -247,7 +247,7 @@ export function wayTo(binding: Binding, isOpen: (flow: Flow) => boolean): Destin
 
 /** Where a Route value or a URI leads when its host is a number; names are not looked up here. */
 export function hopOf(address: string): Destination | undefined {
-  const uri = parseUri(/<([^>]*)>/.exec(address)?.[1] ?? address);
+  const uri = parseUri(/<([^<>]*)>/.exec(address)?.[1] ?? address);
   return uri === undefined || uri.scheme !== 'sip' ? undefined : destination(uri);
 }
 

@@ -55,7 +55,7 @@ export function preprocess(seal: Seal, request: Message, isOurs: (uri: Uri) => b
 }
 
 /** The URI of a Route or Record-Route value. */
-export const uriIn = (value: string): string => /<([^>]*)>/.exec(value)?.[1] ?? value.split(';')[0]!.trim();
+export const uriIn = (value: string): string => /<([^<>]*)>/.exec(value)?.[1] ?? value.split(';')[0]!.trim();
 
 /**
  * The part of our branch that stays the same while nothing changes that routing looks at (RFC 3261 §16.6 step 8, RFC 5393 §4.2.1): the

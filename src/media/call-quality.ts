@@ -98,6 +98,10 @@ export function createQuality(stream: Measured, id: StreamId, ours: number, jitt
     },
     packet(packet) {
       settle();
+      if (packet.ssrc !== theirs && sequence >= 0) {
+        counter.restart(packet.sequence);
+        sequence = -1;
+      }
       theirs = packet.ssrc;
       if (packet.payloadType !== type) change(packet.payloadType);
       else if (sequence >= 0 && packet.sequence === ((sequence + 1) & 0xffff)) {

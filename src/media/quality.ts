@@ -65,10 +65,8 @@ export class LossCounter {
   packet(sequence: number, discarded: boolean): void {
     if (this.#first < 0) this.#first = this.#next = this.#newest = sequence;
     const step = ((sequence - this.#newest) << 16) >> 16, at = this.#newest + step;
-    if (Math.abs(step) > 3_000) { // the sender started over
-      this.#first = this.#next = this.#newest = sequence;
-      this.#fates.fill(0);
-    } else if (at < this.#next) {
+    if (Math.abs(step) > 3_000) this.restart(sequence); // the sender started over
+    else if (at < this.#next) {
       if (this.#next !== this.#first || at <= this.#newest - PATIENCE) return; // counted as lost by now
       this.#first = this.#next = at; // the very first ones came out of order
     } else if (step > 0) {
@@ -76,6 +74,12 @@ export class LossCounter {
       while (this.#newest - this.#next >= PATIENCE) this.#settle();
     }
     this.#fates[sequence % (2 * PATIENCE)] = discarded ? 2 : 1;
+  }
+
+  /** Another source, or the same anew, begins at `sequence`: nothing before it is waited for any more. */
+  restart(sequence: number): void {
+    this.#first = this.#next = this.#newest = sequence;
+    this.#fates.fill(0);
   }
 
   #settle(): void {

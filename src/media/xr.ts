@@ -180,12 +180,12 @@ const words = (b: Uint8Array, at: number): number => (b[at + 2]! << 8) | b[at + 
 
 function readMetrics(b: DataView): HeardThere {
   const percent = (i: number): number => Math.round(b.getUint8(i) / 0.0256) / 100;
-  const known = (i: number, per = 1): number => (b.getUint8(i) === UNKNOWN ? -1 : b.getUint8(i) / per);
+  const known = (i: number, least: number, most: number, per: number): number => (b.getUint8(i) < least || b.getUint8(i) > most ? -1 : b.getUint8(i) / per);
   const config = b.getUint8(28);
   return {
     lossPercent: percent(8), discardPercent: percent(9), burstPercent: percent(10), gapPercent: percent(11), burstMs: b.getUint16(12), gapMs: b.getUint16(14), gmin: b.getUint8(23),
     roundTripMs: b.getUint16(16), endSystemMs: b.getUint16(18), signalDb: b.getInt8(20), noiseDb: b.getInt8(21), echoDb: b.getUint8(22),
-    r: known(24), mosLq: known(26, 10), mosCq: known(27, 10), concealment: config >> 6, adaptive: (config >> 4) & 3, rate: config & 15,
+    r: known(24, 0, 120, 1), mosLq: known(26, 10, 50, 10), mosCq: known(27, 10, 50, 10), concealment: config >> 6, adaptive: (config >> 4) & 3, rate: config & 15,
     jitterNominalMs: b.getUint16(30), jitterMaximumMs: b.getUint16(32), jitterAbsoluteMs: b.getUint16(34),
   };
 }

@@ -6,4 +6,4 @@ export function hostOf(address: string): string {
   return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
 }
 
-export const userOf = (address: string): string => /^(?:<)?(?:sips?:)?([^@:;>]*)[^@]*@/i.exec(address)?.[1] ?? '';
+export const userOf = (address: string): string => (address.includes('@') ? /^(?:<)?(?:sips?:)?([^@:;>]*)/i.exec(address)![1]! : '');

@@ -31,7 +31,7 @@ export function createBuiltIn(ports: Pick<PhonePorts, 'media' | 'sounds' | 'log'
 
   const answering = (invite: Invite | undefined): Answering | undefined => {
     const to = invite === undefined ? '' : ports.texts(invite, 'to')[0] ?? '';
-    switch (userOf(/<([^>]*)>/.exec(to)?.[1] ?? to)) {
+    switch (userOf(/<([^<>]*)>/.exec(to)?.[1] ?? to)) {
       case 'echo': return { route: { to: 'echo' }, maxS: LONGEST_S };
       case 'state': return { route: { to: 'program', program: ports.sounds.statusTones[phone().condition()].program }, maxS: LONGEST_S };
       default: return undefined;

@@ -13,7 +13,7 @@ export type Plan = readonly Rule[];
 export interface Dialling {
   readonly plan: Plan;
   readonly emergency: readonly string[];
-  /** Those of other countries: called as such where nothing else here has them, and never before a longer number. */
+  /** Those of other countries: called as such unless an extension, a speed dial or a rule that changes or refuses them has them, and never before a longer number. */
   readonly abroad: readonly string[];
   readonly speedDial: Readonly<Record<string, string>>;
   /** Service codes such as '*43'. */
@@ -56,7 +56,7 @@ export function judge(dialling: Dialling, dialled: string): Verdict {
     if ((fits & FULL) !== 0) {
       if (rule.refuse) return { say: open || (fits & MORE) !== 0 ? 'incomplete' : 'refused' };
       const number = rule.replacement + dialled.slice(rule.cut);
-      return { say: open || rule.wait || (fits & MORE) !== 0 ? 'may grow' : 'complete', number, kind: emergency.includes(number) ? 'emergency' : 'number' };
+      return { say: open || rule.wait || (fits & MORE) !== 0 ? 'may grow' : 'complete', number, kind: emergency.includes(number) || (foreign && number === dialled) ? 'emergency' : 'number' }; // a pattern for all numbers names none
     }
     open ||= (fits & PARTIAL) !== 0;
   }

@@ -38,7 +38,7 @@ export function createIncoming(desk: Desk, handset: Handset, accounts: Accounts)
     const texts = (name: string): readonly string[] => invite === undefined ? [] : desk.ports.texts(invite, name);
     // Behind the registered server the identity it asserts counts (RFC 3325 §9); from elsewhere nobody vouches for one.
     const asserted = source.registeredServer === undefined ? undefined : texts('p-asserted-identity').find((t) => /sips?:/i.test(t));
-    const assertedUri = asserted === undefined ? undefined : /<([^>]*)>/.exec(asserted)?.[1] ?? asserted.trim();
+    const assertedUri = asserted === undefined ? undefined : /<([^<>]*)>/.exec(asserted)?.[1] ?? asserted.trim();
     const user = assertedUri === undefined ? call.remote.user : userOf(assertedUri);
     const host = assertedUri === undefined ? call.remote.host : hostOf(assertedUri);
     const peer = `${source.peer.host}:${source.peer.port}`;

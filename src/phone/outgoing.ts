@@ -93,7 +93,7 @@ export function plan(desk: Desk, text: string, wanted: Wanted = {}): Planned {
   if (found === undefined) return { refused: `${text} is no number of the dial plan`, tone: 'sit' };
   const { number, kind } = found;
   if (kind === 'code') return service(desk, number);
-  const emergency = kind === 'emergency' || desk.dialling().emergency.includes(number);
+  const { emergency: all, abroad } = desk.dialling(), emergency = kind === 'emergency' || all.includes(number) || (kind === 'speed dial' && abroad.includes(number)); // nobody else is meant
   return outgoing(desk, number, emergency, number, text, wanted);
 }
 

@@ -106,7 +106,7 @@ export function transferHeaders(ua: Ua, call: CallUnit, target: string, replaces
   return [['Refer-To', `<${to}>`], ['Referred-By', formatNameAddr('', nameAddrOf(call.dialog!.from))]];
 }
 
-const nameAddrOf = (line: string): string => /<([^>]*)>/.exec(line)?.[1] ?? line.split(';')[0]!.trim();
+const nameAddrOf = (line: string): string => /<([^<>]*)>/.exec(line)?.[1] ?? line.split(';')[0]!.trim();
 
 /** Call-ID and tags of a Replaces header (RFC 3891 §6.1); undefined when it is malformed. */
 export function parseReplaces(line: string): { readonly callId: string; readonly toTag: string; readonly fromTag: string; readonly earlyOnly: boolean } | undefined {

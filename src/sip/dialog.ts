@@ -91,7 +91,7 @@ export function contactOf(message: Message): string | undefined {
   return uri.headers.size > 0 || uri.params.has('method') ? formatUri(asRequestUri(uri)) : written;
 }
 
-const addressIn = (route: string): string => /<([^>]*)>/.exec(route)?.[1] ?? route.split(';')[0]!.trim();
+const addressIn = (route: string): string => /<([^<>]*)>/.exec(route)?.[1] ?? route.split(';')[0]!.trim();
 
 /** Route values as `name` of a peer's message lists them; undefined when one of them is unreadable. */
 export function routeSet(message: Message, name = 'record-route'): string[] | undefined {

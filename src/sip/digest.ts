@@ -119,7 +119,7 @@ export class DigestClient {
   readonly #user: string;
   readonly #password: string;
   /** Hash name, realm, HA1 each: all that is known of the password where it is not set. */
-  readonly #ha1: readonly (readonly string[])[];
+  #ha1: readonly (readonly string[])[];
   readonly #first: string;
   readonly #known = new Map<string, Held>();
   /** The last challenge could not be answered for want of the password: its hashes are for other realms or algorithms. */
@@ -135,6 +135,13 @@ export class DigestClient {
     this.#password = password;
     this.#ha1 = password === '' && ha1 !== '' ? [...ha1.matchAll(HA1)] : [];
     this.#first = first;
+  }
+
+  /** The same user, with challenges of its own: for who is not the account's server. */
+  apart(): DigestClient {
+    const other = new DigestClient(this.#random, this.#user, this.#password);
+    other.#ha1 = this.#ha1;
+    return other;
   }
 
   /** Take in a 401 or 407. A second challenge counts as refusal when the nonce before it was new and the server does not call it stale. */

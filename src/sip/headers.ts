@@ -165,7 +165,7 @@ export function tagOf(message: Message, name: 'from' | 'to'): string | undefined
 export function parseVia(element: string): Via | undefined {
   let line = element, space = line.indexOf(' ');
   if (space < 0 || line.indexOf(' ', space + 1) >= 0 || line.indexOf('\t') >= 0) {
-    line = element.replace(/\s*([/;=:])\s*/g, '$1').replace(/\s+/, ' ');
+    line = element.replace(/\s+/g, ' ').replace(/ ?([/;=:]) ?/g, '$1'); // runs first: else each of their bytes begins a search
     space = line.indexOf(' ');
   }
   let slash = 7;

@@ -45,7 +45,7 @@ export function addressOf(agent: Agent, target: string, account: Account | undef
 export function outbound({ ua }: Agent, account: Account | undefined, address: string, straight = false): Pick<Ask, 'path' | 'place' | 'first' | 'from' | 'to' | 'credentials'> & { readonly tag: string } {
   const unit = ua.unit(account), tag = ua.token(), by = straight ? undefined : unit;
   return {
-    path: { uri: address, routes: by?.routes ?? [], hop: address }, place: by?.place, first: by?.hop, to: `<${address}>`, credentials: unit?.credentials, tag,
+    path: { uri: address, routes: by?.routes ?? [], hop: address }, place: by?.place, first: by?.hop, to: `<${address}>`, credentials: straight ? unit?.credentials?.apart() : unit?.credentials, tag,
     from: (host) => `${unit?.from ?? ua.contact('phone', host, { transport: 'udp' })};tag=${tag}`,
   };
 }

@@ -264,8 +264,12 @@ export class TransportLayer {
     connection.socket = socket;
     this.#connections.add(connection);
     if (this.#connections.size > MAX_CONNECTIONS) {
+      // The address that has most of them loses one: else a stranger's many would cost phones theirs
+      const counts = new Map<string, number>();
+      for (const { ours, host } of this.#connections) if (!ours) counts.set(host, (counts.get(host) ?? 0) + 1);
+      const most = Math.max(...counts.values());
       for (const other of this.#connections.values()) {
-        if (other.ours || other === connection) continue;
+        if (other.ours || other === connection || counts.get(other.host) !== most) continue;
         other.fail({ why: 'connection closed', detail: 'too many connections' });
         break;
       }

@@ -22,8 +22,8 @@ const LONGEST = 4096;
 const PIECE = 32_768;
 /** Read at once; the rest has its turn at the next poll. */
 const MOST = 64;
-/** A stamp further back says that the wall clock was set meanwhile. */
-const OLDEST_MS = 10_000;
+/** By how much the clocks of stamps and polls may disagree. */
+const SLACK_MS = 1;
 
 function bind() {
   const libc = koffi.load('libc.so.6');
@@ -31,7 +31,8 @@ function bind() {
     receive: libc.func('long recvfrom(int fd, void* bytes, size_t length, int flags, void* name, void* nameLength)'),
     send: libc.func('long sendto(int fd, const void* bytes, size_t length, int flags, const void* name, uint32_t nameLength)'),
     ioctl: libc.func('int ioctl(int fd, unsigned long request, void* value)'),
-    time: libc.func('int clock_gettime(int clock, int64_t* value)'),
+    time: libc.func('int clock_gettime(int clock, void* value)'),
+    nameOf: libc.func('const char* if_indextoname(uint32_t index, void* text)'),
     toBytes: libc.func('int inet_pton(int family, const char* text, void* bytes)'),
     toText: libc.func('const char* inet_ntop(int family, const void* bytes, void* text, uint32_t size)'),
   };
@@ -40,6 +41,16 @@ let libc: ReturnType<typeof bind> | undefined;
 
 /** What Node keeps behind its socket. */
 interface Handle { recvStop?(): number }
+
+/** What clock_gettime writes: two words of the machine, which on a 32-bit one the C library keeps to 32 bits for programs that do not ask for more. */
+export const timespec = (wordBytes: number): Timespec => (wordBytes === 8 ? new BigInt64Array(2) : new Int32Array(2));
+export type Timespec = BigInt64Array | Int32Array;
+
+/** Milliseconds from `stamp` to `now`, both seconds and nanoseconds; 0 where that cannot be: more than `mostMs` say that the wall clock was set meanwhile. */
+export function msSince(stamp: Timespec, now: Timespec, mostMs: number): number {
+  const ms = (Number(now[0]) - Number(stamp[0])) * 1_000 + (Number(now[1]) - Number(stamp[1])) / 1e6;
+  return ms > 0 && ms <= mostMs ? ms : 0;
+}
 
 export interface PolledUdp {
   /** As DatagramSocket's; false where this cannot be sent so, and Node is to do it. */
@@ -62,9 +73,9 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
     return undefined;
   }
   if (handle.recvStop() !== 0) return undefined;
-  const { receive, send, ioctl, time, toBytes, toText } = libc;
+  const { receive, send, ioctl, time, toBytes, toText, nameOf } = libc;
 
-  const box = Buffer.alloc(LONGEST), name = Buffer.alloc(NAME_BYTES), nameLength = new Uint32Array(1), stamp = new BigInt64Array(2), wall = new BigInt64Array(2);
+  const box = Buffer.alloc(LONGEST), name = Buffer.alloc(NAME_BYTES), nameLength = new Uint32Array(1), stamp = new BigInt64Array(2), wall = timespec(koffi.sizeof('long'));
   let piece = Buffer.allocUnsafeSlow(PIECE), cut = 0;
   const lastName = Buffer.alloc(NAME_BYTES);
   let from: Endpoint = { host: '', port: 0 };
@@ -75,6 +86,8 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
     const family = name.readUInt16LE(0), port = name.readUInt16BE(2);
     let host = String(toText(family, name.subarray(family === AF_INET ? 4 : 8), text, text.length));
     if (host.startsWith('::ffff:') && host.includes('.')) host = host.slice(7);
+    const link = family === AF_INET6 ? name.readUInt32LE(24) : 0;
+    if (link !== 0 && nameOf(link, text) !== null) host += `%${text.toString('latin1', 0, text.indexOf(0))}`; // without it nothing can be sent back
     return from = { host, port };
   };
   // the address sent to last
@@ -89,13 +102,9 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
     return toBytes(six ? AF_INET6 : AF_INET, six && !host.includes(':') ? `::ffff:${host}` : host, toName.subarray(six ? 8 : 4)) === 1; // of a link (%eth0) it knows none
   };
   /** Milliseconds since the kernel took in what was read last. */
-  const age = (): number => {
-    if (ioctl(fd, SIOCGSTAMPNS, stamp) !== 0 || time(CLOCK_REALTIME, wall) !== 0) return 0;
-    const ms = Number(wall[0]! - stamp[0]!) * 1_000 + Number(wall[1]! - stamp[1]!) / 1e6;
-    return ms > 0 && ms < OLDEST_MS ? ms : 0;
-  };
-  let open = true;
-  age(); // from a little after the first question on the kernel keeps the time
+  const age = (mostMs: number): number => (ioctl(fd, SIOCGSTAMPNS, stamp) !== 0 || time(CLOCK_REALTIME, wall) !== 0 ? 0 : msSince(stamp, wall, mostMs));
+  let open = true, emptyMs = performance.now(); // when nothing was left: what comes later is no older
+  age(0); // from a little after the first question on the kernel keeps the time
 
   return {
     send(bytes, to) {
@@ -108,16 +117,18 @@ export function takeOver(socket: UdpSocket, six: boolean, handler: DatagramHandl
       return true;
     },
     poll() {
+      const beganMs = performance.now();
       for (let i = 0; open && i < MOST; i++) {
         nameLength[0] = NAME_BYTES;
         const length = receive(fd, box, LONGEST, MSG_DONTWAIT | MSG_TRUNC, name, nameLength) as number;
         if (length < 0) {
           const code = koffi.errno();
           if (code === ECONNREFUSED || code === EINTR) continue;
+          emptyMs = beganMs;
           return;
         }
         if (length > LONGEST) continue;
-        const ageMs = age();
+        const ageMs = age(performance.now() - emptyMs + SLACK_MS);
         if (cut + length > PIECE) {
           piece = Buffer.allocUnsafeSlow(PIECE);
           cut = 0;

@@ -447,3 +447,13 @@ describe('routes', () => {
     expect(a.heard.find((m) => m.status === 407)!.bytes.toString()).toContain('realm="home.example"');
   });
 });
+
+test.each([
+  ['a Via of spaces', `Via: SIP/2.0/UDP${' '.repeat(60_000)}10.0.0.66`], ['a Route of brackets', `Route: ${'<'.repeat(60_000)}`], ['a Contact of brackets', `Contact: ${'<a'.repeat(30_000)}`],
+])('%s in a stranger\'s datagram is read in a moment: it does not keep calls waiting', async (_, line) => {
+  const stranger = await house.peer('66', '10.0.0.66'), before = process.cpuUsage();
+  stranger.say('REGISTER', { headers: [line] });
+  await house.run();
+  const { user: us, system } = process.cpuUsage(before);
+  expect((us + system) / 1_000, 'ms of the processor').toBeLessThan(800);
+});

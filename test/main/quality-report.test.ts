@@ -4,7 +4,8 @@ import { reportQuality } from '../../src/main/quality-report.ts';
 import type { CallQuality, MediaEvent } from '../../src/media/door.ts';
 import type { PhoneEvent } from '../../src/phone/status.ts';
 import type { AccountOptions } from '../../src/sip/agent-types.ts';
-import { bodyOf, requestUri, text } from '../../src/sip/message.ts';
+import type { CallUnit } from '../../src/sip/call.ts';
+import { bodyOf, parseMessage, requestUri, text, texts, type Message } from '../../src/sip/message.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { ANSWER, OFFER, Peer, Town } from '../sip/agent-bench.ts';
 
@@ -85,6 +86,19 @@ test('it comes from the user of the call\'s account, and a challenge is answered
   w.peer.answer(second, 200);
   await w.town.run(100);
   expect(facts(w.log)).toEqual(['info quality reported']);
+});
+
+test('a collector elsewhere hears nothing of the account\'s challenges, nor the account\'s server of its (RFC 3261 §22.1)', async () => {
+  const w = await world(undefined, 'out', HOME), { account } = w.call as CallUnit, { credentials } = w.near.agent.ua.unit(account)!;
+  const lines = () => credentials!.headers('REGISTER', 'sip:10.0.0.2').map(([, line]) => /realm="([^"]*)"/.exec(line)![1]);
+  credentials!.learn(parseMessage(Buffer.from('SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm="pbx", nonce="n0", algorithm=MD5, qop="auth"\r\n\r\n')) as Message);
+  await over(w);
+  const first = w.peer.last('PUBLISH');
+  expect(text(first, 'authorization')).toBeUndefined();
+  w.peer.answer(first, 401, ['WWW-Authenticate: Digest realm="collector", nonce="n1", algorithm=MD5, qop="auth"']);
+  await w.town.run(100);
+  expect(texts(w.peer.last('PUBLISH'), 'authorization').map((line) => /realm="([^"]*)"/.exec(line)![1])).toEqual(['collector']);
+  expect(lines()).toEqual(['pbx']);
 });
 
 test.each([ // the phone at 10.0.0.2 stands for the server, and is no collector

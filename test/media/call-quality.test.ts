@@ -2,10 +2,13 @@
 
 import { CompoundPacket, type RtcpPacket } from 'rtp.js/packets';
 import { describe, expect, test } from 'vitest';
-import type { CallQuality, StreamSession } from '../../src/media/door.ts';
+import type { CallQuality, StreamSession, StreamStats } from '../../src/media/door.ts';
 import { ntpMiddle, readRtcp, rtcpNews } from '../../src/media/rtcp.ts';
+import type { JitterBuffer } from '../../src/media/jitter.ts';
+import { rtpPacket } from '../../src/media/rtp.ts';
 import { readXr, type XrNews } from '../../src/media/xr.ts';
 import { extras } from '../../src/main/media-extras.ts';
+import { FakeClock } from '../fakes/clock.ts';
 import { call, end, G722, mediaSettings, OPUS, PCMA, portOf, session, voice, type Call, type End } from './bench.ts';
 import { opusAvailable } from '../../src/media/opus-drivers.ts';
 
@@ -78,6 +81,18 @@ describe('what is heard', () => {
     expect(heard.lossPercent).toBe(0);
     expect(heard.discardPercent).toBeGreaterThan(2);
     expect(heard.words).not.toBe('very good');
+  });
+
+  test('another source has numbers of its own, and nothing between its first and the other\'s last was lost (RFC 3550 §5.1)', () => {
+    const clock = new FakeClock(), jitter = { late: 0, dropped: 0 } as JitterBuffer;
+    const stats = () => ({ playoutDelayMs: 40, wantedDelayMs: 40, jitterMs: 0, recoveredPackets: 0, roundTripMs: -1, remote: '' }) as StreamStats;
+    const quality = extras.createQuality({ stats }, 1, 7, jitter, mediaSettings(), { clock, tell: () => undefined });
+    quality.negotiated({ remote: { host: '192.0.2.2', port: 4000 }, rtcpPort: 4001, send: PCMA, receive: [PCMA], direction: 'sendrecv', ptimeMs: 20 });
+    for (const [ssrc, first] of [[1, 100], [2, 2_000]] as const) {
+      for (let i = 0; i < 300; i++) quality.packet({ ...rtpPacket(), ssrc, payloadType: PCMA.payloadType, sequence: first + i, timestamp: 160 * i });
+    }
+    quality.close();
+    expect(quality.now?.heard).toMatchObject({ lossPercent: 0, discardPercent: 0 });
   });
 
   test('a packet that comes twice is neither lost nor discarded', async () => {

@@ -42,6 +42,13 @@ test('a receiver reference time is an NTP time, answered by its middle 32 bits a
   expect(readXr(bytes, 0x1122_3344)).toEqual({ reference: (((1_700_000_000 + 2_208_988_800) & 0xffff) * 65_536 + 0x8000) >>> 0, lastRr: 0xdead_beef, delaySinceRr: 16_384 });
 });
 
+test.each([[127], [0], [9], [51], [255]])('an opinion of %i tenths is none, and no rating is above 120 (RFC 3611 §4.7.5)', (tenths) => {
+  const bytes = compound(), at = bytes.length - XR_BYTES + 8;
+  bytes.set([tenths, tenths], at + 26);
+  bytes[at + 24] = Math.max(121, tenths);
+  expect(readXr(bytes, metrics.ssrc).heard).toMatchObject({ r: -1, mosLq: -1, mosCq: -1 });
+});
+
 test('nothing to say is no packet', () => {
   expect(writeXr(new Uint8Array(100), 20, 1, {})).toBe(20);
 });

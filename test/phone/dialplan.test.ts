@@ -129,12 +129,14 @@ describe('emergency numbers of other countries (ITU-T E.161.1)', () => {
   test('are no longer numbers\' beginning that is cut short', () => {
     expect(judge(dialling([], abroad), '1120')).toEqual({ say: 'may grow', number: '1120', kind: 'number' });
     expect(judge(dialling(['112x'], abroad), '112')).toEqual({ say: 'may grow', number: '112', kind: 'emergency' });
+    expect(judge(dialling(['1xx'], abroad), '112')).toEqual({ say: 'complete', number: '112', kind: 'emergency' }); // patterns for many numbers name none
+    expect(settle(dialling(['x.'], abroad), '911')).toEqual({ say: 'may grow', number: '911', kind: 'emergency' });
     expect(judge(dialling(['112x'], abroad), '1125')).toEqual({ say: 'complete', number: '1125', kind: 'number' });
   });
 
   test('give way to a speed dial, to a pattern, and to a bar', () => {
     expect(judge(dialling([], { ...abroad, speedDial: { 112: '201' } }), '112')).toMatchObject({ number: '201', kind: 'speed dial' });
-    expect(judge(dialling(['1xx'], abroad), '112')).toEqual({ say: 'complete', number: '112', kind: 'number' });
+    expect(judge(dialling(['<1:9>xx'], abroad), '112')).toEqual({ say: 'complete', number: '912', kind: 'number' });
     expect(judge(dialling(['!9x.'], abroad), '911').say).toBe('incomplete');
     expect(settle(dialling(['!9x.'], abroad), '911')).toBeUndefined();
   });

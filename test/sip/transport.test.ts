@@ -184,9 +184,15 @@ describe('TCP', () => {
     const first = connect('10.0.0.2'), second = connect('10.0.0.2');
     first.socket.send(OPTIONS); // used later than the second
     clock.advance(5);
-    for (let i = 0; i < 63; i++) connect('10.0.0.3');
+    for (let i = 0; i < 63; i++) connect(`10.0.1.${i}`);
     clock.advance(5);
     expect([first.closed, second.closed]).toEqual([false, true]);
+  });
+
+  test('a stranger\'s many connections cost nobody else his', () => {
+    const phone = connect('10.0.0.2'), stranger = Array.from({ length: 100 }, () => connect('10.0.0.66')), late = connect('10.0.0.3');
+    clock.advance(5);
+    expect([phone.closed, late.closed, stranger.filter(({ closed }) => closed).length]).toEqual([false, false, 38]);
   });
 
   test('port 0: TCP gets the port that UDP was given', async () => {

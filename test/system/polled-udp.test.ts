@@ -1,8 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { networkInterfaces } from 'node:os';
 import { expect, test } from 'vitest';
 import type { DatagramHandler, Endpoint } from '../../src/ports/net.ts';
 import { systemNetwork } from '../../src/system/network.ts';
-import { takeOver } from '../../src/system/polled-udp.ts';
+import { msSince, takeOver, timespec } from '../../src/system/polled-udp.ts';
 
 interface Came { readonly text: string; readonly from: Endpoint; readonly ageMs: number | undefined }
 
@@ -56,6 +57,36 @@ test('a socket of IPv6 for every address speaks to both families, and writes IPv
     peer.close();
   }
   all.close();
+});
+
+test('the kernel\'s time is 64 bits wide everywhere, that of the C library as wide as the machine\'s words', () => {
+  const stamp = BigInt64Array.of(1_795_000_000n, 999_000_000n), words = timespec(4), long = timespec(8);
+  expect([words.byteLength, long.byteLength]).toEqual([8, 16]);
+  words.set([1_795_000_001, 20_000_000] as never);
+  long.set([1_795_000_001n, 20_000_000n] as never);
+  expect([msSince(stamp, words, 30), msSince(stamp, long, 30)]).toEqual([21, 21]);
+});
+
+test('no datagram is older than the poll that left nothing: a wall clock that was set meanwhile, ahead or back, makes none', () => {
+  const stamp = BigInt64Array.of(1_795_000_000n, 0n), now = BigInt64Array.of(1_795_000_003n, 20_000_000n); // three seconds ahead
+  expect([msSince(stamp, now, 21), msSince(now, stamp, 21), msSince(stamp, now, 4_000)]).toEqual([0, 0, 3_020]);
+});
+
+const link = Object.entries(networkInterfaces()).flatMap(([device, all = []]) => all.map(({ address }) => `${address}%${device}`)).find((one) => one.startsWith('fe80:'));
+test.skipIf(link === undefined)('a sender at an address of a link is named with its link, as by Node: what goes back needs it (RFC 4007 §11)', async () => {
+  const network = systemNetwork({ polled }), heard = collector(), answers = collector();
+  const a = await network.udp({ host: '', port: 0 }, heard), b = await network.udp({ host: link!, port: 0 }, answers), to = { host: link!, port: a.local.port };
+  b.send(Buffer.from('to Node'), to);
+  await expect.poll(() => heard.came.length).toBe(1);
+  a.poll!();
+  b.send(Buffer.from('polled'), to);
+  await pause(30);
+  a.poll!();
+  expect(heard.came.map(({ from }) => from)).toEqual([heard.came[0]!.from, heard.came[0]!.from]);
+  a.send(Buffer.from('back'), heard.came[1]!.from);
+  await expect.poll(() => answers.came.map(({ text }) => text)).toEqual(['back']);
+  a.close();
+  b.close();
 });
 
 test('a datagram handed over stays as it is while hundreds follow, in order; one longer than 4096 bytes is dropped', async () => {

@@ -239,6 +239,20 @@ describe('the server', () => {
     (await client(port, 'ws')).socket.close();
   }, 20_000);
 
+  test.each(['ws', 'wss'] as const)('over %s an address that keeps all of them busy keeps nobody else out', async (kind) => {
+    const { port, got } = await listening(kind), idle: Socket[] = [];
+    let closed = 0;
+    for (let i = 0; i < 32; i++) {
+      const socket = connectTcp({ port, host: '127.0.0.1', localAddress: '127.0.0.66' });
+      idle.push(socket.on('error', () => undefined).on('close', () => { closed++; }).resume());
+      await new Promise((resolve) => { socket.once('connect', resolve); });
+    }
+    (await client(port, kind)).socket.close();
+    await expect.poll(() => closed).toBe(1);
+    expect(got).toHaveLength(1);
+    for (const socket of idle) socket.destroy();
+  });
+
   test('a message greater than 64 kB ends the connection (RFC 6455 §7.4.1)', async () => {
     const { port, got, closed } = await listening('ws'), { socket } = await client(port, 'ws');
     socket.send(Buffer.alloc(70_000, 'x'));

@@ -252,6 +252,8 @@ describe('extensions 100 to 102 of a house', () => {
     expect(a.store.texts.get('memory.json')).toContain('911');
     a.settings = { ...a.settings, exchange: { ...a.settings.exchange, users: [member('200')] } };
     expect(await dial('911')).toEqual(['provider sip:911', 'own sip:911']);
+    a.settings = { ...a.settings, dialing: { ...a.settings.dialing, speedDial: { 1: '911' } } };
+    expect(await dial('1')).toEqual(['provider sip:911', 'own sip:911']);
   });
 });
 
