@@ -18,4 +18,9 @@ export const phones = [
       'after 10 calls of ours',
     ],
   },
+  {
+    // Not of the core, but loaded with each first call: concealment, stretching, how a call sounds (dist/media-extras.cjs). Without a limit, so that it is seen.
+    name: 'with what calls load beside the core', handset: false, extras: true, runs: 1,
+    phases: ['loaded', 'registered', 'at rest', 'ringing', 'one G.711 call with media', 'two calls', 'after 100 calls'],
+  },
 ];

@@ -12,7 +12,7 @@ import { createHandset, phonePorts, warmPhonePorts } from './phone-ports.js';
 import * as ports from './ports.js';
 
 const [, , dist, what] = process.argv;
-const { handset, phases: names } = JSON.parse(what);
+const { handset, extras: withExtras = false, phases: names } = JSON.parse(what);
 
 // The flags that the shipped phone sets for itself, and every module of this script, are part of the baseline.
 const { compileLate, compileSoon, dropOldCode } = await import(pathToFileURL(join(dist, 'flags.js')).href);
@@ -137,7 +137,8 @@ const rehearse = async () => { // as the media thread does
   compileLate();
 };
 await rehearse();
-const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec }, {
+let extras;
+const media = core.createEngine({ clock, random: ports.random, log: ports.log, udp: ports.network, audio: ports.audio, codec, extras: withExtras ? () => (extras ??= beside('media-extras.cjs').extras) : undefined }, {
   places: { handset: place, speaker: place, ringer: place }, rtpPortMin: 20_000, rtpPortMax: 29_998, jitterMinMs: 20, jitterMaxMs: 300, opusBitrate: 24_000, opusComplexity: 5, inbandDtmf: 'auto', rtpTimeoutS: 0,
 });
 const worked = handset ? createHandset() : undefined;
