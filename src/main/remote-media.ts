@@ -56,8 +56,9 @@ export function mediaThread(options: ThreadOptions, log: Log, died: (error: Phon
   let begin: () => void = () => undefined;
   const post = (): void => {
     if (worker === undefined || waiting.length === 0) return;
-    worker.postMessage(waiting satisfies ThreadWork);
-    waiting = [];
+    const work: ThreadWork = waiting;
+    waiting = []; // first, so that what cannot be posted does not stand in the way of what comes after
+    worker.postMessage(work);
   };
   const ready = new Promise<void>((resolve, reject) => {
     const fail = (why: string, cause?: unknown) => {

@@ -133,6 +133,7 @@ export class Line {
       }));
       if (plan.emergency === true && this.#attempt + 1 < plan.to.length) this.#hurry = this.#ports.clock.after(HURRY_MS, () => this.#next());
     } catch (error) {
+      if (plan.emergency === true && this.#attempt + 1 < plan.to.length) return this.#next(); // whatever it was: help comes first
       if (!(error instanceof PhoneError)) throw error;
       this.#ended({ by: 'us', status: 484, why: error.message });
     }

@@ -27,6 +27,17 @@ test('commands given in one go are one message in their order, those of the next
   expect(posted).toEqual([[ping(1), ping(2)], [ping(3)]]);
 });
 
+test('what cannot be posted is not posted again, and does not keep back what comes after', async () => {
+  const { media, begin, posted, thread } = lab(), { postMessage } = thread;
+  media.command(ping(1));
+  thread.postMessage = () => { throw new Error('could not be cloned'); };
+  expect(begin).toThrow('could not be cloned');
+  thread.postMessage = postMessage;
+  media.command(ping(2));
+  await turn();
+  expect(posted).toEqual([[ping(2)]]);
+});
+
 test('what is wanted before the thread begins is told at its beginning', async () => {
   const { media, begin, posted } = lab();
   media.command(ping(1));

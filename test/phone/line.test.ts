@@ -4,6 +4,7 @@ import type { Media, MediaCommand, MediaEvent } from '../../src/media/door.ts';
 import { BEEP_ID, Line } from '../../src/phone/line.ts';
 import type { LineEvent } from '../../src/phone/line-types.ts';
 import { answerOffer, makeOffer } from '../../src/sdp/offer.ts';
+import { PhoneError } from '../../src/ports/errors.ts';
 import type { LocalMedia } from '../../src/sdp/types.ts';
 import type { Call, CallEvent } from '../../src/sip/agent-types.ts';
 import { FakeClock, settle } from '../fakes/clock.ts';
@@ -12,7 +13,7 @@ import { settings } from './settings.ts';
 const far: LocalMedia = { host: '192.0.2.9', port: 30_000, rtcpPort: 30_001, codecs: ['PCMA'], ptimeMs: 20, direction: 'sendrecv', sessionId: 9, version: 1 };
 
 /** A line between a scripted call and an engine that obeys at once. */
-function rig(direction: 'in' | 'out', opened: { readonly port: number; readonly rtcpPort: number; readonly host?: string } = { port: 20_000, rtcpPort: 20_001 }) {
+function rig(direction: 'in' | 'out', opened: { readonly port: number; readonly rtcpPort: number; readonly host?: string } = { port: 20_000, rtcpPort: 20_001 }, refuses: (target: string) => Error | undefined = () => undefined) {
   const clock = new FakeClock();
   const commands: MediaCommand[] = [];
   const said: LineEvent[] = [];
@@ -36,7 +37,12 @@ function rig(direction: 'in' | 'out', opened: { readonly port: number; readonly 
     },
     subscribe: () => undefined, close: () => undefined,
   };
-  const line: Line = new Line({ clock, media, settings: () => settings({ media: { codecs: ['PCMA'] } }), opus: false, cname: 'x', holdRoute: () => ({ to: 'nothing' }), call: (options) => { orders.push(['call', options.offer]); return call; }, hostFor: () => Promise.resolve('192.0.2.1') }, 1, direction, 'b', (_, event) => said.push(event));
+  const line: Line = new Line({ clock, media, settings: () => settings({ media: { codecs: ['PCMA'] } }), opus: false, cname: 'x', holdRoute: () => ({ to: 'nothing' }), call: (options) => {
+    const error = refuses(options.target);
+    if (error !== undefined) throw error;
+    orders.push(['call', options.offer]);
+    return call;
+  }, hostFor: () => Promise.resolve('192.0.2.1') }, 1, direction, 'b', (_, event) => said.push(event));
   return {
     clock, line, call, commands, said, orders,
     /** The call comes in with `offer`, empty for none. */
@@ -186,6 +192,24 @@ describe('offer and answer', () => {
     r.event({ event: 'established' });
     r.event({ event: 'answer', body: Buffer.from('nonsense'), early: false });
     expect(r.orders.some((o) => o[0] === 'hangUp')).toBe(true);
+  });
+});
+
+describe('a call that cannot begin', () => {
+  const to = [{ target: 'sip:112@one.example', account: undefined }, { target: 'sip:112@two.example', account: undefined }];
+  const refuses = (what: Error) => (target: string) => (target.includes('one') ? what : undefined);
+
+  test.each([['of ours', new PhoneError('NO_ROUTE', 'nowhere to go')], ['that nobody foresaw', new TypeError('x')]])('for help goes on over the next account, whatever the error: one %s', async (_, error) => {
+    const r = rig('out', undefined, refuses(error));
+    await r.line.dial({ to, user: 'a', display: '', emergency: true }, { to: 'place', place: 'handset' });
+    expect(r.orders.map(([name]) => name)).toContain('call');
+    expect(r.line.state).not.toBe('ended');
+  });
+
+  test('any other ends, and says why', async () => {
+    const r = rig('out', undefined, refuses(new PhoneError('NO_ROUTE', 'nowhere to go')));
+    await r.line.dial({ to, user: 'a', display: '' }, { to: 'place', place: 'handset' });
+    expect(r.said.at(-1)).toMatchObject({ is: 'ended', ending: { status: 484, why: 'nowhere to go' } });
   });
 });
 
