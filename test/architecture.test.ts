@@ -96,6 +96,27 @@ test('time, timers and chance are called in system/ alone', () => {
   expect(wrong).toEqual([]);
 });
 
+// The bundle loops over arrays by index, over anything else through a copy (scripts/plain-loops.js).
+test('a loop over a Set or Map that changes it asks for its values, and no pattern takes one', () => {
+  const wrong: string[] = [];
+  const bundled = all.filter((path) => ['sip', 'sdp', 'media', 'phone'].includes(roomOf(relative(src, path))));
+  for (const path of bundled) {
+    const text = code(path), lines = text.split('\n');
+    const sets = new Set([...text.matchAll(/(#?\w+)(?:: [^=;\n]+)? = new (?:Set|Map)\b|(#?\w+): (?:Readonly)?(?:Set|Map)</g)].map(([, made, typed]) => (made ?? typed)!));
+    lines.forEach((line, at) => {
+      const [, indent = '', item = '', name = ''] = /^( *)for \((?:const|let) (.*?) of (?:\w+\.)*(#?\w+)\)/.exec(line) ?? [];
+      if (sets.has(name)) {
+        const end = lines.findIndex((other, i) => i > at && other.startsWith(`${indent}}`)), body = /\{\s*$/.test(line) && end > at ? lines.slice(at + 1, end) : [line];
+        const own = item.replace(/^\[(\w+).*/, '$1'), changes = new RegExp(`${name.replace('#', '')}\\.(?:add|set|clear|delete)\\((?!${own}[,)])`);
+        if (body.some((one) => changes.test(one))) wrong.push(`${relative(src, path)}:${at + 1} changes ${name}`);
+      }
+      const [, taken = ''] = /\[[\w, ]+\] = (?:\w+\.)*(#?\w+)[;,)]/.exec(line) ?? [];
+      if (sets.has(taken)) wrong.push(`${relative(src, path)}:${at + 1} takes ${taken} apart`);
+    });
+  }
+  expect(wrong).toEqual([]);
+});
+
 test('no file imports itself in a circle', () => {
   const edges = new Map<string, string[]>();
   for (const { file, to, type } of allImports) {
