@@ -212,7 +212,7 @@ export function cseqOf(message: Message): CSeq | undefined {
   const { bytes, spans } = message, word = lastWord(message, i);
   let gap = word;
   while (gap > spans[i + 2]! && isWhite(bytes[gap - 1]!)) gap--;
-  const number = gap < word ? digits(bytes, spans[i + 2]!, gap, 10) : -1;
+  const number = gap < word && word < spans[i + 3]! ? digits(bytes, spans[i + 2]!, gap, 10) : -1;
   return number < 0 || number >= 2 ** 31 ? undefined : { number, method: methodAt(bytes, word, spans[i + 3]!) };
 }
 

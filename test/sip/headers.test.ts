@@ -5,7 +5,7 @@ import {
   reasons, retryAfterOf, tagOf, tokens, topVia, unknownRequired, unquote, wholeNumber,
 } from '../../src/sip/headers.ts';
 import { parseMessage } from '../../src/sip/message.ts';
-import type { Message } from '../../src/sip/message.ts';
+import type { Malformed, Message } from '../../src/sip/message.ts';
 
 const message = (...lines: string[]): Message => parseMessage(Buffer.from(`A sip:a SIP/2.0\r\n${lines.map((l) => `${l}\r\n`).join('')}\r\n`)) as Message;
 const map = (entries: Record<string, string>) => new Map(Object.entries(entries));
@@ -75,6 +75,8 @@ test('CSeq is a number below 2^31 and a method (§8.1.1.5)', () => {
   expect(['1 INVITE', '2147483647\t INVITE', '2147483648 INVITE', '-1 INVITE', '1', 'INVITE', '1 A B', ''].map((v) => cseqOf(message(`CSeq: ${v}`))?.number)).toEqual([1, 2147483647, ...Array(6).fill(undefined)]);
   expect(['314159   PRACK', '1\r\n FROB', '0000000001 é'].map((v) => cseqOf(message(`CSeq: ${v}`))?.method)).toEqual(['PRACK', 'FROB', Buffer.from('é').toString('latin1')]);
   expect(['1\x1bINVITE', '1 \x1bINVITE', '1 IN\x0eVITE', '00000000001 ACK', '1 \x00'].map((v) => cseqOf(message(`CSeq: ${v}`)))).toEqual(Array(5).fill(undefined));
+  const malformed = parseMessage(Buffer.from('A sip:a SIP/2.0\r\nCSeq: 1 \r\r\n\r\n')) as Malformed; // a CR by itself; it is answered by what can be read of it
+  expect([malformed.kind, cseqOf(malformed.message!)]).toEqual(['malformed', undefined]);
 });
 
 test('numbers: Expires, Retry-After with comment and duration', () => {
