@@ -47,18 +47,18 @@ export function readWav(bytes: Uint8Array): WavSound | string {
   return 'it holds no sound';
 }
 
-/** Header of a 16-bit mono WAV file with `dataBytes` of sound. */
-export function wavHeader(rateHz: number, dataBytes: number): Uint8Array {
+/** Header of a 16-bit WAV file with `dataBytes` of sound, mono unless told. */
+export function wavHeader(rateHz: number, dataBytes: number, channels = 1): Uint8Array {
   const header = Buffer.alloc(WAV_HEADER_BYTES);
   header.write('RIFF', 0, 'latin1');
   header.writeUInt32LE(WAV_HEADER_BYTES - 8 + dataBytes, 4);
   header.write('WAVEfmt ', 8, 'latin1');
   header.writeUInt32LE(16, 16);
   header.writeUInt16LE(PCM, 20);
-  header.writeUInt16LE(1, 22);
+  header.writeUInt16LE(channels, 22);
   header.writeUInt32LE(rateHz, 24);
-  header.writeUInt32LE(2 * rateHz, 28);
-  header.writeUInt16LE(2, 32);
+  header.writeUInt32LE(2 * channels * rateHz, 28);
+  header.writeUInt16LE(2 * channels, 32);
   header.writeUInt16LE(16, 34);
   header.write('data', 36, 'latin1');
   header.writeUInt32LE(dataBytes, 40);

@@ -1,5 +1,6 @@
 // What the media room loads with the first call that wants it, in a file of its own beside the core.
 
+import { wavHeader } from '../audio/wav.ts';
 import { openWavLoop } from '../audio/wav-loop.ts';
 import { createQuality } from '../media/call-quality.ts';
 import { ComfortNoise } from '../media/comfort.ts';
@@ -19,7 +20,7 @@ export const extras: MediaExtras = {
   comfort: (rateHz) => new ComfortNoise(rateHz),
   dtmfDetector: (onDigit) => new DtmfDetector(onDigit),
   probe: (rateHz) => new Probe(rateHz),
-  record: createRecord(makeSoundFile),
+  record: createRecord(makeSoundFile, wavHeader),
   repair: createRepair,
   room: createRoom,
   createQuality,

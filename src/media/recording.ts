@@ -25,35 +25,21 @@ const SYNC_CHUNKS = 5;
 /** Left free for settings, log and all else. */
 const RESERVE_BYTES = 32_000_000;
 
-/** Header of a 16-bit stereo WAV file with `dataBytes` of sound. */
-export function stereoHeader(rateHz: number, dataBytes: number): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.write('RIFF', 0, 'latin1');
-  header.writeUInt32LE(HEADER_BYTES - 8 + dataBytes, 4);
-  header.write('WAVEfmt ', 8, 'latin1');
-  header.writeUInt32LE(16, 16);
-  header.writeUInt16LE(1, 20); // PCM
-  header.writeUInt16LE(CHANNELS, 22);
-  header.writeUInt32LE(rateHz, 24);
-  header.writeUInt32LE(FRAME_BYTES * rateHz, 28);
-  header.writeUInt16LE(FRAME_BYTES, 32);
-  header.writeUInt16LE(16, 34);
-  header.write('data', 36, 'latin1');
-  header.writeUInt32LE(dataBytes, 40);
-  return header;
-}
+/** Header of a 16-bit WAV file. */
+export type WavHeader = (rateHz: number, dataBytes: number, channels: number) => Uint8Array;
 
 type News = Pick<Extract<MediaEvent, { event: 'recording' }>, 'on' | 'path' | 'seconds' | 'why'>;
 
 /** Carries out the door's command 'record'. */
-export const createRecord = (make: MakeSoundFile): MediaExtras['record'] => (stream, { stream: id, to }, tell) => {
+export const createRecord = (make: MakeSoundFile, header: WavHeader): MediaExtras['record'] => (stream, { stream: id, to }, tell) => {
   stream.tap?.end();
-  stream.tap = to && new Recording(to, make, (news) => tell({ event: 'recording', stream: id, ...news }));
+  stream.tap = to && new Recording(to, make, header, (news) => tell({ event: 'recording', stream: id, ...news }));
 };
 
 /** Begins at once: the notice with the next sample, the file as soon as it is there. */
 class Recording implements Tap {
   readonly #make: MakeSoundFile;
+  readonly #header: WavHeader;
   readonly #tell: (news: News) => void;
   readonly #path: string;
   /** Frames, left and right in turn. */
@@ -76,9 +62,10 @@ class Recording implements Tap {
   #over = false;
   #why = '';
 
-  constructor({ path, maxS, maxBytes }: RecordTo, make: MakeSoundFile, tell: (news: News) => void) {
+  constructor({ path, maxS, maxBytes }: RecordTo, make: MakeSoundFile, header: WavHeader, tell: (news: News) => void) {
     this.#path = path;
     this.#make = make;
+    this.#header = header;
     this.#tell = tell;
     this.#most = Math.min(maxS * RATE_HZ, Math.floor((maxBytes - HEADER_BYTES) / FRAME_BYTES));
     void this.#drain();
@@ -156,7 +143,7 @@ class Recording implements Tap {
         const count = waiting >= CHUNK ? CHUNK : this.#ended ? waiting : 0;
         if (count === 0) break;
         await file.write(new Uint8Array(this.#ring.buffer, FRAME_BYTES * at, FRAME_BYTES * count), HEADER_BYTES + FRAME_BYTES * this.#written);
-        await file.write(stereoHeader(RATE_HZ, FRAME_BYTES * (this.#written + count)), 0);
+        await file.write(this.#header(RATE_HZ, FRAME_BYTES * (this.#written + count), CHANNELS), 0);
         this.#written += count;
         if (this.#written - this.#kept < SYNC_CHUNKS * CHUNK) continue;
         await file.sync();
@@ -178,7 +165,7 @@ class Recording implements Tap {
   async #begin(): Promise<SoundFile> {
     const file = this.#file = await this.#make(this.#path);
     await this.#room(file);
-    await file.write(stereoHeader(RATE_HZ, 0), 0);
+    await file.write(this.#header(RATE_HZ, 0, CHANNELS), 0);
     this.#news(true);
     return file;
   }

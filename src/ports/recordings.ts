@@ -20,7 +20,7 @@ export interface Recorded {
   /** When it began, milliseconds since 1970. */
   readonly at: number;
   readonly direction: 'in' | 'out';
-  /** The other side, of other characters than A-Z a-z 0-9 + . - an underscore. */
+  /** The other side; an underscore stands for what is not ASCII. */
   readonly who: string;
   readonly seconds: number;
   readonly bytes: number;

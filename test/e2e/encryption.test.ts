@@ -8,18 +8,13 @@ import { startBaresip, type Baresip } from './lab/baresip.ts';
 import { passwordOf, startKamailio } from './lab/kamailio.ts';
 import { startMeddler } from './lab/meddler.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
-import { freePort, pause, scratch, until } from './lab/process.ts';
+import { freePort, pause, runners, scratch, until } from './lab/process.ts';
 import { concat, find, readWav, resample, silence, speech, writeWav, type Sound } from './lab/wav.ts';
 
 const RATE = 16_000;
 const folder = scratch('encryption');
 const file = (name: string) => join(folder.path, name);
-const running: { stop(): Promise<unknown> }[] = [];
-const up = async <T extends { stop(): Promise<unknown> }>(starting: Promise<T>): Promise<T> => {
-  const it = await starting;
-  running.push(it);
-  return it;
-};
+const { up, stop } = runners();
 let ours: Sound, theirs: Sound;
 beforeAll(() => {
   ours = speech(file('ours.wav'), RATE, 'The birch canoe slid on the smooth planks.');
@@ -29,7 +24,7 @@ beforeAll(() => {
   padded(resample(theirs, 8_000, file('t8')), 8_000, 'theirs-8000.wav');
 });
 afterAll(async () => {
-  await Promise.all(running.map((r) => r.stop()));
+  await stop();
   folder.remove();
 });
 

@@ -6,16 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDnsmasq, type NameServer } from './lab/dnsmasq.ts';
 import { startKamailio, type Kamailio } from './lab/kamailio.ts';
 import { accountAt, startPhone, type Phone } from './lab/phone.ts';
-import { freePort, pause, scratch, until } from './lab/process.ts';
+import { freePort, pause, runners, scratch, until } from './lab/process.ts';
 import { runSipp } from './lab/sipp.ts';
 
 const folder = scratch('locate');
-const running: { stop(): Promise<void> }[] = [];
-const up = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
-  const it = await starting;
-  running.unshift(it);
-  return it;
-};
+const { up, stop } = runners();
 
 /** A UDP port that hears requests and answers each with `status`, or with nothing; `sinceMs` is when it heard the first of them. */
 async function mute(status?: string): Promise<{ readonly port: number; readonly heard: string[]; sinceMs: number; stop(): Promise<void> }> {
@@ -48,7 +43,7 @@ beforeAll(async () => {
   await callee.waitFor('registered');
 });
 afterAll(async () => {
-  for (const it of running) await it.stop();
+  await stop();
   folder.remove();
 });
 

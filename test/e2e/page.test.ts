@@ -3,7 +3,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { stereoHeader } from '../../src/media/recording.ts';
+import { wavHeader } from '../../src/audio/wav.ts';
 import { startDemo, type Demo } from '../web/demo.ts';
 
 const PASSWORD = 'correct horse';
@@ -161,7 +161,7 @@ test('recordings are listed, played, saved and, when asked twice, deleted', asyn
   const folder = `${demo.stateDir}/recordings`, sound = Buffer.alloc(64_000 * 3);
   for (let i = 0; i < sound.length / 2; i++) sound.writeInt16LE(Math.round(3_000 * Math.sin(i / 8)), 2 * i);
   await mkdir(folder);
-  for (const name of ['20261129T101500Z-in-bob_pbx.home.wav', '20261130T080000Z-out-201.wav']) await writeFile(`${folder}/${name}`, Buffer.concat([stereoHeader(16_000, sound.length), sound]));
+  for (const name of ['20261129T101500Z-in-bob_pbx.home.wav', '20261130T080000Z-out-201.wav']) await writeFile(`${folder}/${name}`, Buffer.concat([wavHeader(16_000, sound.length, 2), sound]));
   await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Calls' }).click();
   const list = page.getByRole('region', { name: 'Recordings' });
   await list.getByText('bob_pbx.home').waitFor();

@@ -7,19 +7,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBaresip, type Baresip } from './lab/baresip.ts';
 import { openBrowser } from './lab/browser.ts';
 import { startPhone, type Phone } from './lab/phone.ts';
-import { freePort, pause, scratch, until } from './lab/process.ts';
+import { freePort, pause, runners, scratch, until } from './lab/process.ts';
 import { concat, find, readWav, resample, silence, speech, writeWav, type Sound } from './lab/wav.ts';
 
 const RATE = 16_000, NOTICE_HZ = 1_400;
 const bundle = resolve(import.meta.dirname, '../../dist/offhook.js');
 const folder = scratch('recording');
 const file = (name: string) => join(folder.path, name);
-const running: { stop(): Promise<unknown> }[] = [];
-const up = async <T extends { stop(): Promise<unknown> }>(starting: Promise<T>): Promise<T> => {
-  const it = await starting;
-  running.push(it);
-  return it;
-};
+const { up, stop } = runners();
 let ours: Sound, theirs: Sound, period: number;
 beforeAll(() => {
   ours = speech(file('ours.wav'), RATE, 'The birch canoe slid on the smooth planks.');
@@ -30,7 +25,7 @@ beforeAll(() => {
   period = 700 + ours.samples.length * 1_000 / RATE;
 });
 afterAll(async () => {
-  await Promise.all(running.map((r) => r.stop()));
+  await stop();
   folder.remove();
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { wavHeader } from '../../src/audio/wav.ts';
 import { extras as all } from '../../src/main/media-extras.ts';
 import { createRecord } from '../../src/media/recording.ts';
 import type { CryptoUse } from '../../src/sdp/types.ts';
@@ -17,7 +18,7 @@ interface Rig extends Call {
 
 async function rig(options: Parameters<typeof call>[0] = {}): Promise<Rig> {
   const disk = new FakeDisk();
-  const made = await call({ microphone: voice, extras: { ...all, record: createRecord(disk.make) }, ...options });
+  const made = await call({ microphone: voice, extras: { ...all, record: createRecord(disk.make, wavHeader) }, ...options });
   made.b.audio.microphone = other;
   let files = 0;
   return {

@@ -2,6 +2,7 @@
 // learnt from the said frame cannot foresee is small in speech but for its glottal pulses; a torn edge stands out from those. A voice that
 // concealment lets go on, while the speaker fell silent, goes on pulsing: each pulse is held against those before it, so that the first must leap.
 
+import { levinson } from './features.ts';
 import { HOP_MS } from './align.ts';
 import type { SpeechHz } from './speech.ts';
 
@@ -79,19 +80,5 @@ function learnFrom(x: Int16Array, from: number, count: number, r: Float64Array, 
     r[lag] = sum;
   }
   r[0] = r[0]! * 1.01 + count * 100;
-  a.fill(0);
-  a[0] = 1;
-  let error = r[0]!;
-  for (let i = 1; i <= ORDER; i++) {
-    let sum = 0;
-    for (let j = 0; j < i; j++) sum += a[j]! * r[i - j]!;
-    const k = -sum / error;
-    for (let j = 1; j <= i >> 1; j++) {
-      const p = a[j]!, q = a[i - j]!;
-      a[j] = p + k * q;
-      a[i - j] = q + k * p;
-    }
-    a[i] = k;
-    error *= 1 - k * k;
-  }
+  levinson(r, a);
 }

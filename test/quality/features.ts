@@ -179,7 +179,7 @@ class Spectra {
 }
 
 /** Prediction error filter of an autocorrelation. */
-function levinson(r: Float64Array, a: Float64Array): void {
+export function levinson(r: Float64Array, a: Float64Array): void {
   a.fill(0);
   a[0] = 1;
   let error = r[0]!;

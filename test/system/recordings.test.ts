@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { stereoHeader } from '../../src/media/recording.ts';
+import { wavHeader } from '../../src/audio/wav.ts';
 import type { Shelf } from '../../src/ports/recordings.ts';
 import { createShelf, makeSoundFile, type ShelfSettings } from '../../src/system/recordings.ts';
 import { FakeClock } from '../fakes/clock.ts';
@@ -14,7 +14,7 @@ const file = (name: string) => join(state, 'recordings', name);
 /** A finished recording of so many seconds; its header may say otherwise. */
 const put = (name: string, seconds: number, said = seconds) => {
   mkdirSync(join(state, 'recordings'), { recursive: true });
-  writeFileSync(file(name), Buffer.concat([stereoHeader(16_000, said * SECOND), Buffer.alloc(seconds * SECOND, 1)]));
+  writeFileSync(file(name), Buffer.concat([wavHeader(16_000, said * SECOND, 2), Buffer.alloc(seconds * SECOND, 1)]));
 };
 const there = () => readdirSync(join(state, 'recordings')).sort();
 const until = async (so: () => boolean) => { for (let i = 0; i < 200 && !so(); i++) await new Promise((resolve) => setTimeout(resolve, 5)); };

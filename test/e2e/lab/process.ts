@@ -147,3 +147,18 @@ export function startedHere(): { up<T extends Stoppable>(starting: Promise<T>): 
     async stop() { await Promise.all(running.map((each) => each.stop())); },
   };
 }
+
+/** What a test file has started: `up` keeps what it is given once that runs, `stop` ends all of it, the last first. */
+export function runners(): { up<T extends { stop(): Promise<unknown> }>(starting: Promise<T>): Promise<T>; stop(): Promise<void> } {
+  const running: { stop(): Promise<unknown> }[] = [];
+  return {
+    async up(starting) {
+      const it = await starting;
+      running.unshift(it);
+      return it;
+    },
+    async stop() {
+      for (const it of running.splice(0)) await it.stop();
+    },
+  };
+}

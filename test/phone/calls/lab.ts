@@ -1,6 +1,7 @@
 // Whole telephones in memory: real agent, real sound engine, real bench handset, on one wire and one fake clock.
 
 import { readFileSync } from 'node:fs';
+import { wavHeader } from '../../../src/audio/wav.ts';
 import { extras } from '../../../src/main/media-extras.ts';
 import { createRecord } from '../../../src/media/recording.ts';
 import { createPaging } from '../../../src/phone/paging.ts';
@@ -101,7 +102,7 @@ export function createLab(seed = 1): Lab {
       const disk = new FakeDisk(), lamp = recordedLamp(bench.hardware.lamp!);
       let recordings = 0;
       const box = { settings: make({ media: { codecs: ['PCMA', 'PCMU'] as Settings['media']['codecs'] }, sip: { allowAddresses: ['192.0.2.0/24'] }, ...settings }) };
-      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => ({ ...extras, record: createRecord(disk.make) }) }, mediaSettings(box.settings));
+      const engine = createEngine({ clock, random, udp: network, audio, codec: createCodec, extras: () => ({ ...extras, record: createRecord(disk.make, wavHeader) }) }, mediaSettings(box.settings));
       const media: Media = { ...engine, command(command) { sent.push(command); engine.command(command); } };
       const agent = (host: string, listen: number) => (handlers: AgentHandlers) =>
         createAgent({ clock, random, log, network: host === address ? network : wire.host(host), resolver }, { listen: { host, port: listen }, tcp: true, userAgent: 'test' }, handlers);
